@@ -1,0 +1,163 @@
+"""Processes that end with the one that started them, and directories that are ours alone."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from .errors import StartRefused
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """As whom a server runs: a command that goes before its own, or another user's number."""
+
+    prefix: tuple[str, ...] = ()
+    uid: int | None = None
+    gid: int | None = None
+
+    def run(
+        self, command: Sequence[str | Path], *, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `command` to its end as this account, with `typed` as its standard input."""
+        return subprocess.run(
+            [*self.prefix, *map(str, command)],
+            user=self.uid,
+            group=self.gid,
+            extra_groups=None if self.uid is None else [],
+            input=typed,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            cwd="/",
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+
+
+@cache
+def unprivileged_account() -> Account:
+    """The account for a server that refuses root: ours, unless we are root.
+
+    For root a user namespace first, in which root's files look like nobody's: nothing changes
+    owner. Where namespaces are forbidden (containers, chroots) the user nobody.
+    """
+    if os.getuid() != 0:
+        return Account()
+    if unshare := shutil.which("unshare"):
+        prefix = (unshare, "--user", "--map-user=65534", "--map-group=65534", "--")
+        if Account(prefix).run(["true"]).returncode == 0:
+            return Account(prefix)
+    import pwd  # only where there are users
+
+    nobody = pwd.getpwnam("nobody")
+    return Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    output: int | IO[bytes],
+    dies_with: signal.Signals | None = signal.SIGTERM,
+    account: Account | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | str = "/",
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, so that Ctrl-C reaches only its starter.
+
+    It gets `dies_with` when this process ends, however it ends (Linux only). Call it from the main
+    thread: Linux watches the thread that started the process.
+    """
+    account = account or Account()
+    return subprocess.Popen(
+        [*account.prefix, *map(str, command)],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd=directory,
+        env=None if environ is None else dict(environ),
+        start_new_session=True,
+        user=account.uid,
+        group=account.gid,
+        extra_groups=None if account.uid is None else [],
+        preexec_fn=None if dies_with is None else _dying_with_parent(dies_with),
+    )
+
+
+def stop_with_parent() -> None:
+    """Have this process get SIGTERM when the one that started it ends."""
+    _dying_with_parent(signal.SIGTERM, parent=os.getppid())()
+
+
+def _dying_with_parent(number: signal.Signals, parent: int | None = None) -> Callable[[], None]:
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = parent or os.getpid()
+
+    def ask_kernel() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask_kernel
+
+
+def is_alive(pid: int) -> bool:
+    """True when a process `pid` exists, whoever owns it."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def command_name(pid: int) -> str:
+    """The name of the program that process `pid` runs, or '' when there is none."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+    if Path("/proc/self/comm").exists():
+        return ""
+    listing = subprocess.run(
+        ["ps", "-p", str(pid), "-o", "comm="],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Path(listing.stdout.strip()).name
+
+
+def make_private(directory: Path, *, account: Account | None = None) -> None:
+    """Make `directory` with mode 0700 for the account; refuse one that belongs to somebody else."""
+    uid = os.getuid() if account is None or account.uid is None else account.uid
+    gid = -1 if account is None or account.gid is None else account.gid
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), uid}:
+            raise StartRefused(
+                f"The directory {directory} belongs to another user, so that no server is started"
+                " in it: remove it, or set REGULARS_VAR to a path of your own."
+            )
+        if found.st_uid != uid:
+            os.chown(directory, uid, gid)
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            directory.chmod(0o700)
+    except OSError as error:
+        raise StartRefused(
+            f"The directory {directory} cannot be used ({error.strerror}): make it writable,"
+            " or set REGULARS_VAR to another path."
+        ) from error
