@@ -10,14 +10,23 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from .errors import SettingRefused, StartRefused
 from .paths import socket_directory
-from .process import Account, is_alive, make_private, spawn, unprivileged_account
+from .process import (
+    Account,
+    end,
+    is_alive,
+    last_lines,
+    make_private,
+    open_log,
+    spawn,
+    unprivileged_account,
+)
 
 DATABASE = "regulars"
 OWNER = "regulars"
@@ -129,10 +138,6 @@ class Postgres:
         """PGDATA."""
         return self.home / "data"
 
-    @property
-    def _pid_file(self) -> Path:
-        return self.data / "postmaster.pid"
-
     def check(self) -> None:
         """Raise StartRefused when the data are of another major version than the programs."""
         try:
@@ -156,9 +161,9 @@ class Postgres:
         while True:
             self._clear_pid_file()
             process = self._launch()
-            while process.poll() is None and not self._is_ready(process.pid):
+            while process.poll() is None and not _is_ready(self.data, process.pid):
                 if time.monotonic() > deadline:
-                    stop(process)
+                    self.stop(process)
                     raise StartRefused(f"PostgreSQL did not become ready: see {self.log}.")
                 time.sleep(0.01)
             if process.returncode is None:
@@ -170,17 +175,12 @@ class Postgres:
                 raise StartRefused(f"PostgreSQL did not start ({reason}): see {self.log}.")
             time.sleep(0.1)
 
-    def is_live(self) -> bool:
-        """True when a server runs on these data and takes connections."""
-        try:
-            pid = int(self._pid_file.read_text("ascii").split("\n", 1)[0])
-        except (OSError, ValueError):
-            return False
-        return self._is_ready(pid) and is_alive(pid) and answers(self.socket_dir)
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        """Shut the server down at once but cleanly: clients are cut off, nothing is lost."""
+        end(process, ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)))
 
     def _prepare(self) -> None:
         """Make the directories and, the first time, the data with an empty database."""
-        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._settle_home()
         make_private(self.socket_dir, account=self.account)
         if self.account.run([self.binaries / "postgres", "-V"]).returncode != 0:
@@ -197,23 +197,11 @@ class Postgres:
             if major >= 17
             else ["--locale=C.UTF-8"]
         )
-        self._must_run(
-            [
-                *(
-                    self.binaries / "initdb",
-                    "-D",
-                    unfinished,
-                    "-U",
-                    OWNER,
-                    "-A",
-                    "trust",
-                ),
-                *("-E", "UTF8", *collation, "--no-instructions"),
-                *(["--data-checksums"] if self.durable else ["--no-sync"]),
-            ]
-        )
-        single = [self.binaries / "postgres", "--single", "-D", unfinished, "-F", "template1"]
-        self._must_run(single, typed=f"CREATE DATABASE {DATABASE}\n")
+        initdb: list[str | Path] = [self.binaries / "initdb", "-D", unfinished, "-U", OWNER]
+        initdb += ["-A", "trust", "-E", "UTF8", *collation, "--no-instructions"]
+        self._must_run([*initdb, "--data-checksums" if self.durable else "--no-sync"])
+        single: list[str | Path] = [self.binaries / "postgres", "--single", "-D", unfinished, "-F"]
+        self._must_run([*single, "template1"], typed=f"CREATE DATABASE {DATABASE}\n")
         os.rename(unfinished, self.data)
 
     def _settle_home(self) -> None:
@@ -260,10 +248,10 @@ class Postgres:
                 _BIN_EXAMPLE,
             )
 
-    def _must_run(self, command: list[str | Path], *, typed: str = "") -> None:
+    def _must_run(self, command: Sequence[str | Path], *, typed: str = "") -> None:
         answer = self.account.run(command, typed=typed)
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(answer.stdout + answer.stderr)
+        with open_log(self.log) as log:
+            log.write((answer.stdout + answer.stderr).encode())
         if answer.returncode != 0:
             raise StartRefused(
                 f"PostgreSQL's data could not be made ({self._last_complaint()}): see {self.log}."
@@ -272,7 +260,7 @@ class Postgres:
     def _launch(self) -> subprocess.Popen[bytes]:
         settings = {**_settings(self), **({} if self.durable else _careless_settings())}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        with self.log.open("ab") as log:
+        with open_log(self.log) as log:
             # SIGINT: a fast shutdown, which does not wait for its clients.
             return spawn(
                 [self.binaries / "postgres", "-D", self.data.resolve(), *options],
@@ -282,14 +270,6 @@ class Postgres:
                 environ={**os.environ, "LC_ALL": "C", "TZ": "UTC", "PGDATA": ""},
             )
 
-    def _is_ready(self, pid: int) -> bool:
-        """True when the pid file says ready and is that of process `pid`, not of an earlier one."""
-        try:
-            lines = self._pid_file.read_text("utf-8", "replace").split("\n")
-        except OSError:
-            return False
-        return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
     def _clear_pid_file(self) -> None:
         """End a server that an earlier owner left on these data; make a stale pid file harmless.
 
@@ -297,10 +277,8 @@ class Postgres:
         another program. The file stays, because its other lines protect the data from children
         of the dead server.
         """
-        try:
-            text = self._pid_file.read_text("utf-8", "replace")
-            pid = int(text.split("\n", 1)[0])
-        except (OSError, ValueError):
+        pid = _recorded_pid(self.data)
+        if pid is None:
             return
         if self._works_here(pid):
             deadline = time.monotonic() + 60
@@ -309,8 +287,9 @@ class Postgres:
             while self._works_here(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
         elif is_alive(pid):
-            stale = f"{_NO_PROCESS}\n" + text.partition("\n")[2]
-            self._pid_file.write_text(stale, "utf-8")
+            pid_file = self.data / "postmaster.pid"
+            _, _, rest = pid_file.read_text("utf-8").partition("\n")
+            pid_file.write_text(f"{_NO_PROCESS}\n{rest}", "utf-8")
 
     def _works_here(self, pid: int) -> bool:
         """True when process `pid` is a postmaster on these data."""
@@ -322,27 +301,39 @@ class Postgres:
 
     def _last_complaint(self) -> str:
         """The last error line of the log, without its time stamp."""
-        with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 8192))
-            lines = [line.strip() for line in log.read().decode("utf-8", "replace").split("\n")]
-        lines = [line for line in lines if line]
+        lines = last_lines(self.log)
         complaints = [line for line in lines if re.search(r"FATAL|PANIC|error:", line)]
         last = (complaints or lines or ["it said nothing"])[-1]
         return re.sub(r"^.*?(FATAL|PANIC|error): +", "", last).rstrip(".")
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Shut the server down at once but cleanly: its clients are cut off, nothing is lost."""
-    for number, seconds in (
-        (signal.SIGINT, 60),
-        (signal.SIGQUIT, 10),
-        (signal.SIGKILL, 10),
-    ):
-        if process.poll() is not None:
-            return
-        process.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
+def is_live(var: Path) -> bool:
+    """True when the server of `var` takes connections."""
+    data = var / "postgres" / "data"
+    pid = _recorded_pid(data)
+    return (
+        pid is not None
+        and is_alive(pid)
+        and _is_ready(data, pid)
+        and answers(socket_directory(var, "postgres"))
+    )
+
+
+def _recorded_pid(data: Path) -> int | None:
+    """The process that the pid file of `data` names."""
+    try:
+        return int((data / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _is_ready(data: Path, pid: int) -> bool:
+    """True when the pid file says ready and is that of process `pid`, not of an earlier one."""
+    try:
+        lines = (data / "postmaster.pid").read_text("utf-8").split("\n")
+    except OSError:
+        return False
+    return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
 def answers(socket_dir: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import IO
 from .errors import StartRefused
 
 _PR_SET_PDEATHSIG = 1
+_LOG_LIMIT = 10 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def unprivileged_account() -> Account:
 def spawn(
     command: Sequence[str | Path],
     *,
-    output: int | IO[bytes],
+    output: int | IO[bytes] | None,
     dies_with: signal.Signals | None = signal.SIGTERM,
     account: Account | None = None,
     environ: Mapping[str, str] | None = None,
@@ -132,7 +133,7 @@ def command_name(pid: int) -> str:
     if Path("/proc/self/comm").exists():
         return ""
     listing = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "comm="],
+        ["/bin/ps", "-p", str(pid), "-o", "comm="],
         capture_output=True,
         text=True,
         check=False,
@@ -161,3 +162,30 @@ def make_private(directory: Path, *, account: Account | None = None) -> None:
             f"The directory {directory} cannot be used ({error.strerror}): make it writable,"
             " or set REGULARS_VAR to another path."
         ) from error
+
+
+def end(process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]) -> None:
+    """Send each signal in turn, with the seconds it is given, until the process has ended."""
+    for number, seconds in steps:
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a log to append to; one that has grown long makes room as `NAME.1`."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LOG_LIMIT:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return path.open("ab")
+
+
+def last_lines(path: Path) -> list[str]:
+    """The last lines of a log that are not empty; none when there is no log."""
+    with contextlib.suppress(OSError), path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - 8192))
+        lines = log.read().decode("utf-8", "replace").split("\n")
+        return [line.strip() for line in lines if line.strip()]
+    return []
