@@ -1,4 +1,4 @@
-"""The servers that the tests run on: a throw-away PostgreSQL, made before Django is loaded.
+"""The servers that the tests run on: throw-away ones, made before Django is loaded.
 
 The settings module is named here and not in pytest's configuration, because pytest-django would
 load it before this file could say where the database is.
@@ -7,19 +7,30 @@ load it before this file could say where the database is.
 import os
 import secrets
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from config.embedded import postgres
+from config.celery import app as celery_app
+from config.embedded import paths, postgres, valkey
 from config.embedded.errors import StartRefused
-from config.embedded.process import is_alive
+from config.embedded.process import end, is_alive, spawn
 
 _GIGABYTE = 2**30
 _PREFIX = "regulars-test-"
-_SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
+_SERVERS = pytest.StashKey[ExitStack]()
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_NO_BROWSER = (
+    "BROWSER TESTS WERE SKIPPED: no Chromium was found. Install one, or name it: CHROMIUM=/path"
+)
 
 
 def _roomy_directory() -> Path:
@@ -30,27 +41,24 @@ def _roomy_directory() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what test runs left that were killed. The name says which process made it."""
+def _make_home() -> Path:
+    """A fresh directory whose name says which process made it; those of killed runs are removed."""
+    parent = _roomy_directory()
     for left in parent.glob(f"{_PREFIX}*"):
         maker = left.name.removeprefix(_PREFIX).split("-")[0]
         if maker.isdigit() and not is_alive(int(maker)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _make_home() -> Path:
-    parent = _roomy_directory()
-    _sweep(parent)
     home = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     # Where root has no user namespaces the server runs as nobody and has to get in.
     home.chmod(0o711)
     return home
 
 
-# Workers of pytest-xdist inherit the environment, and with it the server of the one that started
-# them: only that one has a home of its own.
-_home = None if "PYTEST_XDIST_WORKER" in os.environ else _make_home()
-_starts_server = _home is not None and not os.environ.get("DATABASE_URL")
+# A worker of pytest-xdist inherits the environment, and with it the servers of the process that
+# started it; what it has for itself is a database (pytest-django makes it) and numbers in Valkey.
+_xdist_worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+_home = None if _xdist_worker else _make_home()
+_given = {name for name in ("DATABASE_URL", "BROKER_URL") if os.environ.get(name)}
 
 if _home is not None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -59,28 +67,112 @@ if _home is not None:
     os.environ.setdefault("FIELD_ENCRYPTION_KEYS", "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtMzJieXQ=")
     # Playwright drives the browser from an event loop in the thread of the test.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    if _starts_server:
+    if "DATABASE_URL" not in _given:
         os.environ["DATABASE_URL"] = postgres.address(_home / "postgres" / "socket")
+    if "BROKER_URL" not in _given:
+        os.environ["REGULARS_TEST_VALKEY"] = str(_home / "valkey" / "socket")
+if socket_dir := os.environ.get("REGULARS_TEST_VALKEY"):
+    _number = 2 * int(_xdist_worker.removeprefix("gw") or 0)
+    os.environ["BROKER_URL"] = valkey.broker_address(Path(socket_dir), number=_number)
+    os.environ["CACHE_URL"] = valkey.cache_address(Path(socket_dir), number=_number + 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if _home is None or not _starts_server:
+    config.addinivalue_line("markers", "long: takes longer than `make test` should; make test-long")
+    if _home is None:
         return
+    config.stash[_SERVERS] = running = ExitStack()
+    running.callback(shutil.rmtree, _home, ignore_errors=True)
+    kept: list[postgres.Postgres | valkey.Valkey] = []
     try:
-        server = postgres.Postgres(
-            home=_home / "postgres",
-            socket_dir=_home / "postgres" / "socket",
-            log=_home / "postgres.log",
-            binaries=postgres.find_binaries(os.environ),
-            durable=False,
-        )
-        config.stash[_SERVER] = server.start()
+        if "DATABASE_URL" not in _given:
+            kept.append(
+                postgres.Postgres(
+                    home=_home / "postgres",
+                    socket_dir=_home / "postgres" / "socket",
+                    log=_home / "postgres.log",
+                    binaries=postgres.find_binaries(os.environ),
+                    durable=False,
+                )
+            )
+        if "BROKER_URL" not in _given:
+            kept.append(
+                valkey.Valkey(
+                    data=_home / "valkey" / "data",
+                    socket_dir=_home / "valkey" / "socket",
+                    log=_home / "valkey.log",
+                    program=valkey.find_program(),
+                )
+            )
+        for server in kept:
+            running.callback(server.stop, server.start())
     except StartRefused as error:
         raise pytest.UsageError(str(error)) from error
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if server := config.stash.get(_SERVER, None):
-        postgres.stop(server)
-    if _home is not None:
-        shutil.rmtree(_home, ignore_errors=True)
+    if _SERVERS in config.stash:
+        config.stash[_SERVERS].close()
+
+
+def find_chromium() -> str | None:
+    """The path of the browser: `CHROMIUM`, else the first one found."""
+    if named := os.environ.get("CHROMIUM"):
+        return shutil.which(named)
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if any(_NO_BROWSER in str(report.longrepr) for report in skipped):
+        terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(_NO_BROWSER)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium. Without one the test is skipped, with `REQUIRE_BROWSER=1` it fails.
+
+    For Playwright: `launch(executable_path=chromium, args=["--no-sandbox"])`.
+    """
+    path = find_chromium()
+    if path is None and os.environ.get("REQUIRE_BROWSER", "") not in {"", "0"}:
+        pytest.fail("REQUIRE_BROWSER is set, and no Chromium was found.", pytrace=False)
+    if path is None:
+        pytest.skip(_NO_BROWSER)
+    return path
+
+
+@pytest.fixture
+def celery_worker_process(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker in a process of its own, on the test's database and broker.
+
+    Tasks that the test sends go to it. The database is emptied after the test.
+    """
+    from django.db import connection
+
+    monkeypatch.setattr(celery_app.conf, "task_always_eager", False)
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    log = tmp_path / "worker.log"
+    with log.open("wb") as output:
+        process = spawn(
+            [
+                *(sys.executable, "-m", "celery", "-A", "config", "worker"),
+                *("-Q", "default,bulk", "-c", "2", "--loglevel", "INFO"),
+            ],
+            output=output,
+            environ={**os.environ, "DATABASE_URL": database},
+            directory=paths.CHECKOUT,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not celery_app.control.ping(timeout=0.5):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"The worker did not start:\n{log.read_text('utf-8')}")
+        yield process
+    finally:
+        end(process, ((signal.SIGTERM, 15), (signal.SIGKILL, 5)))
+        celery_app.control.purge()

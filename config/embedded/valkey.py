@@ -27,12 +27,17 @@ def connection_url(var: Path) -> str:
 
 def cache_url(var: Path) -> str:
     """The address of the embedded server as redis-py and Django's cache take it."""
-    return f"unix://{socket_directory(var, 'valkey') / _SOCKET_NAME}?db=1"
+    return cache_address(socket_directory(var, "valkey"), number=1)
 
 
-def broker_address(socket_dir: Path) -> str:
-    """The broker's address for the server whose socket is in `socket_dir`."""
-    return f"redis+socket://{socket_dir / _SOCKET_NAME}?virtual_host=0"
+def broker_address(socket_dir: Path, *, number: int = 0) -> str:
+    """The address of database `number` of the server in `socket_dir`, as Celery takes it."""
+    return f"redis+socket://{socket_dir / _SOCKET_NAME}?virtual_host={number}"
+
+
+def cache_address(socket_dir: Path, *, number: int) -> str:
+    """The address of database `number` of the server in `socket_dir`, as redis-py takes it."""
+    return f"unix://{socket_dir / _SOCKET_NAME}?db={number}"
 
 
 def find_program() -> Path:
