@@ -80,7 +80,7 @@ def _install(lock: Path) -> bool:
     pip = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
     tools = []
     if uv := shutil.which("uv"):
-        tools.append([[uv, "pip", *options, "--python", str(PYTHON)]])
+        tools.append([[uv, "pip", *options, "--compile-bytecode", "--python", str(PYTHON)]])
     tools.append([[sys.executable, *pip, "--python", str(PYTHON), *options]])
     tools.append([[str(PYTHON), "-m", "ensurepip"], [str(PYTHON), *pip, *options]])
     complaints = []

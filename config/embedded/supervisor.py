@@ -57,7 +57,7 @@ def product_programs(address: Address) -> list[Program]:
     web += ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
     web += ["--no-control-socket", "--graceful-timeout", "5"]
     web += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)sms"]
-    celery = [*python, "celery", "-A", "config"]
+    celery = [*python, "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""]
     beat += ["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"]
@@ -87,9 +87,7 @@ class Supervisor:
         self._environ = dict(environ)
         self._programs = product_programs(address)
         self._leases = [servers.Lease(name, var, environ) for name in servers.needed(environ)]
-        self._tails = {
-            name: Tail(var / "log" / f"{name}.log") for name in ("keeper", "postgres", "valkey")
-        }
+        self._tails: dict[str, Tail] = {}
         self._selector = selectors.DefaultSelector()
         self._signals = 0
         self._interruptible = False
@@ -124,6 +122,9 @@ class Supervisor:
         for lease in self._leases:
             lease.ensure()
         self._interruptible = False
+        # What they say from here on: how they started is in their logs.
+        for name in (*servers.needed(self._environ), "keeper"):
+            self._tails.setdefault(name, Tail(self._var / "log" / f"{name}.log"))
 
     def _prepare(self) -> bool:
         """Migrate, load the demo, collect static files: true when that went well."""

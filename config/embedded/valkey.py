@@ -97,6 +97,7 @@ class Valkey:
             "save": "",
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
+            "loglevel": "warning",
         }
         command: list[str | Path] = [self.program]
         for option, value in options.items():
