@@ -20,8 +20,6 @@ def check_database() -> None:
     """Raise SettingInvalid when the database cannot be reached or is too old."""
     example = "postgresql://regulars:secret@127.0.0.1:5432/regulars"
     parameters = {**connection.get_connection_params(), "connect_timeout": _PATIENCE_SECONDS}
-    for name in ("pool", "context", "cursor_factory"):
-        parameters.pop(name, None)
     try:
         with psycopg.connect(**parameters) as server:
             major = server.info.server_version // 10000

@@ -17,7 +17,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import django
 import pytest
+from django.conf import settings as django_settings
+from django.db import connection as database_connection
+from django.db import connections
 
 from config.celery import app as celery_app
 from config.embedded import paths, postgres, valkey
@@ -60,8 +64,12 @@ _xdist_worker = os.environ.get("PYTEST_XDIST_WORKER", "")
 _home = None if _xdist_worker else _make_home()
 _given = {name for name in ("DATABASE_URL", "BROKER_URL") if os.environ.get(name)}
 
+if django_settings.configured:
+    raise pytest.UsageError(
+        "DJANGO_SETTINGS_MODULE is set in the environment or in pytest's configuration, so that"
+        " the settings were read before the tests' database was there: unset it."
+    )
 if _home is not None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     os.environ["REGULARS_VAR"] = str(_home / "var")
     os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
     os.environ.setdefault("FIELD_ENCRYPTION_KEYS", "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtMzJieXQ=")
@@ -75,6 +83,12 @@ if socket_dir := os.environ.get("REGULARS_TEST_VALKEY"):
     _number = 2 * int(_xdist_worker.removeprefix("gw") or 0)
     os.environ["BROKER_URL"] = valkey.broker_address(Path(socket_dir), number=_number)
     os.environ["CACHE_URL"] = valkey.cache_address(Path(socket_dir), number=_number + 1)
+
+# Named for a moment only: pytest-django in a worker of pytest-xdist would find the name that the
+# worker inherits, and read the settings before this file has said what they are to be.
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+django.setup()
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -111,6 +125,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        connection.close_pool()
     if _SERVERS in config.stash:
         config.stash[_SERVERS].close()
 
@@ -151,11 +168,9 @@ def celery_worker_process(
 
     Tasks that the test sends go to it. The database is emptied after the test.
     """
-    from django.db import connection
-
     monkeypatch.setattr(celery_app.conf, "task_always_eager", False)
     parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    database = urlunsplit(parts._replace(path=f"/{database_connection.settings_dict['NAME']}"))
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
         process = spawn(

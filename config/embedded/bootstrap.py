@@ -106,4 +106,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    try:
+        raise SystemExit(main(sys.argv[1]))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -60,7 +60,7 @@ def product_programs(address: Address) -> list[Program]:
     celery = [*python, "celery", "--quiet", "-A", "config"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""]
-    beat += ["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"]
+    beat += ["--scheduler", "config.beat:SoloScheduler"]
     # A development machine may be root's: what tasks are sent is JSON, never code.
     quiet = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
     return [

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL survives what happens to processes and directories."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from config.embedded import paths, postgres
 from config.embedded.errors import StartRefused
 from config.embedded.postgres import Postgres
+from config.embedded.process import Account
 
 
 @pytest.fixture
@@ -210,3 +212,23 @@ def test_the_server_ends_with_a_starter_that_is_killed(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
     assert not (tmp_path / "var/postgres/data/postmaster.pid").exists(), "it shut down cleanly"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root needs a stand-in")
+def test_root_without_user_namespaces_runs_it_as_nobody_even_under_a_private_directory(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o700)
+    nobody = pwd.getpwnam("nobody")
+    server = Postgres.for_var(tmp_path, os.environ)
+    server.account = Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
+    process = server.start()
+    elsewhere = (tmp_path / "postgres").resolve()
+    try:
+        with psycopg.connect(postgres.connection_url(tmp_path)) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert Path(f"/proc/{process.pid}").stat().st_uid == nobody.pw_uid
+        assert elsewhere.is_relative_to("/var/lib")
+    finally:
+        server.stop(process)
+        shutil.rmtree(elsewhere)
