@@ -31,6 +31,12 @@ from config.embedded.process import end, is_alive, spawn
 _GIGABYTE = 2**30
 _PREFIX = "regulars-test-"
 _SERVERS = pytest.StashKey[ExitStack]()
+_NOT_FROM_DOTENV = (
+    *("ALLOWED_HOSTS", "BASE_URL", "BIND", "CACHE_URL", "CSRF_TRUSTED_ORIGINS", "DEBUG"),
+    *("DEFAULT_FROM_EMAIL", "EMAIL_URL", "EVENT_RETENTION_DAYS", "FCM_CREDENTIALS"),
+    *("DOTDIGITAL_URL", "EMARSYS_URL", "EMARSYS_AUTH_URL", "SEGMENT_URL", "OUTBOUND_ALLOW"),
+    *("PORT", "TIME_ZONE", "VAPID_PRIVATE_KEY"),
+)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _NO_BROWSER = (
     "BROWSER TESTS WERE SKIPPED: no Chromium was found. Install one, or name it: CHROMIUM=/path"
@@ -73,6 +79,9 @@ if _home is not None:
     os.environ["REGULARS_VAR"] = str(_home / "var")
     os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
     os.environ.setdefault("FIELD_ENCRYPTION_KEYS", "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtMzJieXQ=")
+    # Empty means the default: what a developer's .env says is not for tests.
+    for name in _NOT_FROM_DOTENV:
+        os.environ.setdefault(name, "")
     # Playwright drives the browser from an event loop in the thread of the test.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     if "DATABASE_URL" not in _given:
@@ -162,13 +171,14 @@ def chromium() -> str:
 
 @pytest.fixture
 def celery_worker_process(
-    transactional_db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    transactional_db: None, tmp_path: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker in a process of its own, on the test's database and broker.
 
     Tasks that the test sends go to it. The database is emptied after the test.
     """
-    monkeypatch.setattr(celery_app.conf, "task_always_eager", False)
+    eager_before = celery_app.conf.task_always_eager
+    celery_app.conf.task_always_eager = False
     parts = urlsplit(os.environ["DATABASE_URL"])
     database = urlunsplit(parts._replace(path=f"/{database_connection.settings_dict['NAME']}"))
     log = tmp_path / "worker.log"
@@ -191,3 +201,4 @@ def celery_worker_process(
     finally:
         end(process, ((signal.SIGTERM, 15), (signal.SIGKILL, 5)))
         celery_app.control.purge()
+        celery_app.conf.task_always_eager = eager_before

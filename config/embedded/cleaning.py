@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     for path in doomed:
         what = "the installed packages" if path.name == ".venv" else "the database, uploads, keys"
         sys.stdout.write(f"  {path}  ({what})\n")
-    if arguments != ["1"] and not _says_yes():
+    if not {"1", "yes"} & set(arguments) and not _says_yes():
         sys.stdout.write("Nothing was removed. To say yes beforehand: make clean YES=1\n")
         return 1
     for name in ("postgres", "valkey"):

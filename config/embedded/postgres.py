@@ -176,6 +176,8 @@ class Postgres:
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """Shut the server down at once but cleanly: clients are cut off, nothing is lost."""
         end(process, ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)))
+        with contextlib.suppress(OSError):
+            self.socket_dir.rmdir()
 
     def _prepare(self) -> None:
         """Make the directories and, the first time, the data with an empty database."""

@@ -96,11 +96,13 @@ def spawn(
     account: Account | None = None,
     environ: Mapping[str, str] | None = None,
     directory: Path | str = "/",
+    holding: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, so that Ctrl-C reaches only its starter.
 
     It gets `dies_with` when this process ends, however it ends (Linux only). Call it from the main
-    thread: Linux watches the thread that started the process.
+    thread: Linux watches the thread that started the process. It keeps the file descriptors
+    `holding`, and with them the locks on these files.
     """
     account = account or Account()
     return subprocess.Popen(
@@ -114,6 +116,7 @@ def spawn(
         user=account.uid,
         group=account.gid,
         extra_groups=None if account.uid is None else [],
+        pass_fds=holding,
         preexec_fn=None if dies_with is None else _dying_with_parent(dies_with),
     )
 

@@ -29,7 +29,10 @@ def lock_files(var: Path, name: str) -> tuple[Path, Path]:
 
 
 class Lease:
-    """A share in one embedded server. It ends with `release`, or with the process."""
+    """A share in one embedded server. It ends with `release`, or with the process.
+
+    Children that were given its `descriptor` keep it until they end.
+    """
 
     def __init__(self, name: str, var: Path, environ: Mapping[str, str]) -> None:
         self.name = name
@@ -67,6 +70,12 @@ class Lease:
                 )
             else:
                 time.sleep(0.02)
+
+    @property
+    def descriptor(self) -> int:
+        """The locked file: a child process that holds it has a part in this lease."""
+        assert self._held is not None
+        return self._held.fileno()
 
     def is_live(self) -> bool:
         """True when the server answers."""

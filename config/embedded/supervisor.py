@@ -164,6 +164,8 @@ class Supervisor:
             output=subprocess.PIPE,
             environ={**self._environ, **program.environ},
             directory=paths.CHECKOUT,
+            # Should this process be killed, the servers stay until the last program has ended.
+            holding=[lease.descriptor for lease in self._leases],
         )
         program.started_at = time.monotonic()
         assert program.process.stdout is not None
@@ -303,8 +305,8 @@ def main(arguments: list[str]) -> int:
 def _product_environ(var: Path) -> dict[str, str]:
     """The environment of every process: that of `make run`, in which DEBUG is on by default."""
     return {
-        "DEBUG": "1",
         **os.environ,
+        "DEBUG": os.environ.get("DEBUG", "").strip() or "1",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "REGULARS_VAR": str(var),
         "PYTHONUNBUFFERED": "1",

@@ -1,5 +1,6 @@
 """The embedded Valkey: broker, and cache of rate limits. On a socket of its owner's only."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -122,6 +123,8 @@ class Valkey:
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """Shut the server down; what it acknowledged is in its file."""
         end(process, ((signal.SIGTERM, 20), (signal.SIGKILL, 10)))
+        with contextlib.suppress(OSError):
+            self.socket_dir.rmdir()
 
     def _complaint(self) -> str:
         lines = last_lines(self.log) or ["it said nothing"]

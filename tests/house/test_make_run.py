@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -99,11 +100,18 @@ class Run:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+def place() -> Iterator[Path]:
+    """A directory with a short path: in a longer one Valkey's command line would not name it."""
+    with tempfile.TemporaryDirectory(prefix="run-") as place:
+        yield Path(place)
+
+
+@pytest.fixture
+def start(place: Path) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
     def start(**settings: str) -> Run:
-        run = Run(tmp_path / "var", free_port(), settings)
+        run = Run(place / "var", free_port(), settings)
         runs.append(run)
         return run
 
@@ -111,7 +119,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     for run in runs:
         if run.process.poll() is None:
             run.end(signal.SIGKILL)
-    assert wait_until(lambda: not processes_of(tmp_path), seconds=20), processes_of(tmp_path)
+    assert wait_until(lambda: not processes_of(place), seconds=20), processes_of(place)
 
 
 def pid_of(var: Path, words: str) -> int:
@@ -120,7 +128,7 @@ def pid_of(var: Path, words: str) -> int:
 
 
 def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
-    start: Callable[..., Run], tmp_path: Path
+    start: Callable[..., Run], place: Path
 ) -> None:
     run = start()
     var = run.var
@@ -128,7 +136,9 @@ def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
     assert run.has_box(), run.text
 
     victims = ("gunicorn", "-Q default", "config beat", "valkey-server", "bin/postgres -D")
+    assert wait_until(lambda: all(pid_of(var, words) for words in victims), seconds=10)
     before = {pid_of(var, words) for words in victims}
+    assert 0 not in before
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     assert wait_until(lambda: before.isdisjoint(processes_of(var)), seconds=10)
@@ -137,7 +147,7 @@ def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
 
     key = paths.secret_key_file(var).read_text("ascii")
     run.end(signal.SIGKILL)
-    assert wait_until(lambda: not processes_of(tmp_path), seconds=20), processes_of(tmp_path)
+    assert wait_until(lambda: not processes_of(place), seconds=20), processes_of(place)
 
     again = start()
     assert wait_until(again.has_box, seconds=60), again.text
@@ -176,7 +186,7 @@ def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
 def test_a_wrong_setting_stops_the_start_with_one_sentence(
-    start: Callable[..., Run], tmp_path: Path, settings: dict[str, str], sentence: str
+    start: Callable[..., Run], place: Path, settings: dict[str, str], sentence: str
 ) -> None:
     if settings.get("DATABASE_URL") == "{test database}":
         settings = {**settings, "DATABASE_URL": os.environ["DATABASE_URL"]}
@@ -188,26 +198,26 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence(
     assert lines[0].startswith(sentence)
     assert "For example: " in lines[0]
     assert "Traceback" not in run.text
-    assert not processes_of(tmp_path)
+    assert not processes_of(place)
 
 
-def test_a_port_in_use_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_stops_the_start_with_one_sentence(place: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        run = Run(tmp_path / "var", port)
+        run = Run(place / "var", port)
         assert run.process.wait(30) == 1
         run.reader.join(10)
     assert run.text.startswith(f"Setting PORT cannot be {port}: another program listens there")
     assert len(run.lines) == 1
 
 
-def test_a_command_brings_its_own_servers_and_takes_them_away(tmp_path: Path) -> None:
+def test_a_command_brings_its_own_servers_and_takes_them_away(place: Path) -> None:
     """What make run is not needed for."""
     done = subprocess.run(
         [sys.executable, "manage.py", "showmigrations", "auth"],
-        env=clean_environ(tmp_path / "var"),
+        env=clean_environ(place / "var"),
         cwd=paths.CHECKOUT,
         capture_output=True,
         text=True,
@@ -215,17 +225,17 @@ def test_a_command_brings_its_own_servers_and_takes_them_away(tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr
     assert "0001_initial" in done.stdout
-    assert wait_until(lambda: not processes_of(tmp_path), seconds=20), processes_of(tmp_path)
+    assert wait_until(lambda: not processes_of(place), seconds=20), processes_of(place)
 
 
-def test_a_command_that_needs_no_database_starts_none(tmp_path: Path) -> None:
+def test_a_command_that_needs_no_database_starts_none(place: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
-        env=clean_environ(tmp_path / "var"),
+        env=clean_environ(place / "var"),
         cwd=paths.CHECKOUT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "var" / "postgres").exists()
+    assert not (place / "var" / "postgres").exists()

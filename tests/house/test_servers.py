@@ -124,7 +124,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(StartRefused, match="Setting POSTGRES_BIN names"):
         lease.ensure()
     lease.release()
-    assert not lease.has_keeper()
+    assert lease.wait_until_stopped(within_seconds=1)
 
 
 def test_a_server_whose_address_is_given_is_not_started() -> None:
