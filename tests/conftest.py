@@ -22,6 +22,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection as database_connection
 from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 from config.celery import app as celery_app
 from config.embedded import paths, postgres, valkey
@@ -136,7 +137,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     for connection in connections.all(initialized_only=True):
         connection.close()
-        connection.close_pool()
+        if isinstance(connection, DatabaseWrapper):
+            connection.close_pool()
     if _SERVERS in config.stash:
         config.stash[_SERVERS].close()
 

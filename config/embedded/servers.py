@@ -110,8 +110,8 @@ class Lease:
     def _start_keeper(self) -> None:
         here = Path(__file__).resolve()
         with open_log(self._var / "log" / "keeper.log") as log:
-            # Nobody's child: it outlives this process while another one holds a lease.
-            keeper = subprocess.Popen(
+            # Its words come to an end when it lets go of the pipe: it is ready, or gone.
+            keeper = subprocess.run(
                 [sys.executable, "-m", "embedded.keeper", self.name, str(self._var)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -119,10 +119,9 @@ class Lease:
                 cwd="/",
                 env={**self._environ, "PYTHONPATH": str(here.parents[1])},
                 start_new_session=True,
+                check=False,
             )
-        assert keeper.stdout is not None
-        with keeper.stdout:
-            answer = keeper.stdout.read().decode().strip()
+        answer = keeper.stdout.decode().strip()
         if answer not in {"ready", "taken"}:
             raise StartRefused(
                 answer or f"The keeper of {self.name} died: see {self._var / 'log' / 'keeper.log'}."
