@@ -1,0 +1,128 @@
+"""Readers of environment variables that refuse a wrong value with one clear sentence."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from config.embedded.dotenv import read_dotenv as read_dotenv
+
+
+class SettingInvalid(SystemExit):
+    """A setting is missing or wrong. The message says which, why, and gives an example."""
+
+    def __init__(self, name: str, reason: str, example: str) -> None:
+        super().__init__(f"Setting {name} {reason}. For example: {name}={example}")
+
+
+def env_text(name: str, default: str = "") -> str:
+    """The text of `name`, or `default` where it is absent or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def env_bool(name: str, default: bool = False) -> bool:
+    """True for 1, true, yes, on; false for 0, false, no, off (any case)."""
+    text = env_text(name).lower()
+    if not text:
+        return default
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise SettingInvalid(name, f"must be 1 or 0, not “{text}”", "1")
+
+
+def env_int(name: str, default: int | None, *, least: int, most: int) -> int | None:
+    """A whole number between `least` and `most`, both included."""
+    text = env_text(name)
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+        raise SettingInvalid(
+            name, f"must be a whole number from {least} to {most}, not “{text}”", str(least)
+        )
+    return int(text)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    """The comma-separated parts of `name`, without blanks and empty ones."""
+    return [part.strip() for part in env_text(name, default).split(",") if part.strip()]
+
+
+def env_secret(name: str, fallback: Path | None = None) -> str:
+    """The secret `name`, or the content of the file named by `NAME_FILE`, or of `fallback`."""
+    if text := env_text(name):
+        return text
+    if file := env_text(f"{name}_FILE"):
+        try:
+            return Path(file).read_text("utf-8").strip()
+        except OSError as error:
+            raise SettingInvalid(
+                f"{name}_FILE",
+                f"names a file that cannot be read ({error.strerror})",
+                "/run/secret",
+            ) from error
+    if fallback is not None and fallback.is_file():
+        return fallback.read_text("utf-8").strip()
+    return ""
+
+
+def env_time_zone(name: str, default: str) -> str:
+    """A time zone name of the IANA database."""
+    text = env_text(name, default)
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SettingInvalid(
+            name, f"must name a time zone of the IANA database, not “{text}”", "Europe/Warsaw"
+        ) from error
+    return text
+
+
+def database_from_url(name: str, url: str) -> dict[str, object]:
+    """Django's database settings for a `postgresql://` address.
+
+    Takes libpq's forms: host in the address or, for a socket directory, as `?host=/dir`.
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    example = "postgresql://regulars:secret@127.0.0.1:5432/regulars"
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise SettingInvalid(name, "must begin with postgresql://", example)
+    database = unquote(parts.path.lstrip("/"))
+    if not database:
+        raise SettingInvalid(name, "names no database", example)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise SettingInvalid(name, "has a port that is no number", example) from error
+    host = query.pop("host", "") or unquote(parts.hostname or "")
+    user = query.pop("user", "") or unquote(parts.username or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": database,
+        "HOST": host,
+        "PORT": query.pop("port", "") or (str(port) if port else ""),
+        "USER": user,
+        "PASSWORD": unquote(parts.password or ""),
+        "OPTIONS": dict(query),
+    }
+
+
+def email_from_url(name: str, url: str) -> Mapping[str, object]:
+    """Django's `EMAIL_…` settings for an `smtp://` or `smtps://` address."""
+    parts = urlsplit(url)
+    example = "smtps://user:password@mail.example.com:465"
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise SettingInvalid(name, "must be smtp://host:port or smtps://host:port", example)
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_TIMEOUT": 20,
+    }

@@ -1,0 +1,483 @@
+"""People we know: who they are, what they allow, what they did.
+
+The tables with many rows per contact follow the cluster rule: every primary and unique key
+contains `contact_id`, foreign keys go to the contact or to small tables. On the largest of them
+the database does not check the key to the contact (`db_constraint=False`): contacts are erased,
+never deleted, and a check per row would cost more than the row itself.
+"""
+
+from django.contrib.postgres.indexes import OpClass
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
+
+validate_key = RegexValidator(
+    r"^[a-z][a-z0-9_]{0,62}\Z",
+    _("A key is lower-case letters, digits and underscores, beginning with a letter."),
+)
+
+
+class KeyField(models.CharField):  # type: ignore[type-arg]
+    """A stable slug by which criteria, files and programs name a definition."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("max_length", 63)
+        options.setdefault("unique", True)
+        options.setdefault("validators", [validate_key])
+        options.setdefault("verbose_name", _("key"))
+        super().__init__(**options)  # type: ignore[arg-type]
+
+
+class Contact(models.Model):
+    """A person we know. Factory fields are columns, custom attributes one JSON object.
+
+    Empty text is missing. `email` is written as the person writes it; its uniqueness lives in
+    `Identity`. An erased contact keeps its row, with nothing personal in it, so that ledgers
+    above still add up. Ids are never reused.
+    """
+
+    email = models.TextField(_("e-mail"), blank=True, default="", db_default="")
+    phone = models.TextField(_("phone"), blank=True, default="", db_default="")
+    first_name = models.TextField(_("first name"), blank=True, default="", db_default="")
+    last_name = models.TextField(_("last name"), blank=True, default="", db_default="")
+    gender = models.TextField(_("gender"), blank=True, default="", db_default="")
+    country = models.TextField(_("country"), blank=True, default="", db_default="")
+    city = models.TextField(_("city"), blank=True, default="", db_default="")
+    postal_code = models.TextField(_("postal code"), blank=True, default="", db_default="")
+    language = models.TextField(_("language"), blank=True, default="", db_default="")
+    time_zone = models.TextField(_("time zone"), blank=True, default="", db_default="")
+    birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    lead_score = models.DecimalField(
+        _("lead score"), max_digits=14, decimal_places=4, default=0, db_default=0
+    )
+    attributes = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        encoder=ExactJSONEncoder,
+        decoder=ExactJSONDecoder,
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    updated_at = models.DateTimeField(_("updated"), db_default=Now())
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_demo = models.BooleanField(default=False, db_default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=True)
+                | Q(email="", phone="", first_name="", last_name="", attributes={}),
+                name="contacts_contact_erased_is_empty",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["city", "birth_date"], name="contacts_contact_city_birth"),
+            models.Index(
+                fields=["city", "lead_score"], include=["id"], name="contacts_contact_city_score"
+            ),
+            models.Index(fields=["lead_score"], name="contacts_contact_lead_score"),
+            models.Index(fields=["created_at", "id"], name="contacts_contact_created"),
+            models.Index(
+                OpClass(F("email"), name="text_pattern_ops"), name="contacts_contact_email"
+            ),
+            models.Index(
+                OpClass(F("last_name"), name="text_pattern_ops"), name="contacts_contact_last_name"
+            ),
+            models.Index(fields=["id"], name="contacts_contact_demo", condition=Q(is_demo=True)),
+        ]
+
+    def __str__(self) -> str:
+        name = f"{self.first_name} {self.last_name}".strip()
+        return name or self.email or f"#{self.pk}"
+
+
+class Identity(models.Model):
+    """A name by which a system knows a contact: unique in its namespace.
+
+    A table of its own, so that uniqueness does not need the contact's table (cluster rule).
+    `email` values are trimmed and lower-cased; `user_id` is the API's `external_id`.
+    """
+
+    pk = models.CompositePrimaryKey("namespace", "value")
+    namespace = models.CharField(max_length=40)
+    value = models.CharField(max_length=320)
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="identities")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+        constraints = [
+            models.CheckConstraint(condition=~Q(value=""), name="contacts_identity_has_a_value")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}:{self.value}"
+
+
+class LastSeen(models.Model):
+    """When a contact last did anything. Apart from the contact, whose pages must stay quiet."""
+
+    contact = models.OneToOneField(
+        Contact, on_delete=models.CASCADE, primary_key=True, db_constraint=False
+    )
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["last_seen_at"], name="contacts_lastseen_at")]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.last_seen_at}"
+
+
+class AttributeDefinition(models.Model):
+    """A custom attribute: its values are kept in `Contact.attributes` under `key`.
+
+    Values are canonical by type: text; number (exact decimal); true or false; "YYYY-MM-DD";
+    "YYYY-MM-DDTHH:MM:SS.ffffffZ" in UTC; list of texts. A missing value has no key.
+    """
+
+    class Type(models.TextChoices):
+        TEXT = "text", _("text")
+        NUMBER = "number", _("number")
+        BOOLEAN = "boolean", _("yes or no")
+        DATE = "date", _("date")
+        DATETIME = "datetime", _("date and time")
+        LIST = "list", _("list of choices")
+
+    key = KeyField()
+    label = models.CharField(_("label"), max_length=120)
+    type = models.CharField(_("type"), max_length=8, choices=Type, default=Type.TEXT)
+    choices = models.JSONField(
+        _("choices"),
+        default=list,
+        blank=True,
+        help_text=_("The values allowed, as a list of texts. Empty: any value."),
+    )
+    description = models.TextField(_("description"), blank=True, default="")
+    is_indexed = models.BooleanField(default=False, editable=False)
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("custom attribute")
+        verbose_name_plural = _("custom attributes")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class LabelledKey(models.Model):
+    """A key with a label: what tags, categories and consents have in common."""
+
+    key = KeyField()
+    label = models.CharField(_("label"), max_length=120)
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Tag(LabelledKey):
+    """A word that staff or a journey attached to contacts."""
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ["key"]
+
+
+class Category(LabelledKey):
+    """An interest or kind that contacts belong to."""
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["key"]
+
+
+class ConsentDefinition(LabelledKey):
+    """Something a contact may allow, for example "newsletter"."""
+
+    description = models.TextField(
+        _("description"), blank=True, default="", help_text=_("The words shown to the person.")
+    )
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        ordering = ["key"]
+
+
+class ContactTag(models.Model):
+    """A tag on a contact."""
+
+    pk = models.CompositePrimaryKey("contact_id", "tag_id")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, db_index=False)
+    added_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["tag", "contact"], name="contacts_contacttag_by_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.tag_id}"
+
+
+class ContactCategory(models.Model):
+    """A category of a contact."""
+
+    pk = models.CompositePrimaryKey("contact_id", "category_id")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    category = models.ForeignKey(Category, on_delete=models.CASCADE, db_index=False)
+    added_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["category", "contact"], name="contacts_contactcategory_by_cat")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.category_id}"
+
+
+class ConsentEntry(models.Model):
+    """One line of the consent ledger: what was granted or withdrawn, when, where and by whom.
+
+    Append-only. A database trigger derives `ConsentState` from it, in whatever order lines come:
+    the line with the greatest `at` counts, of equal ones the one written last.
+    """
+
+    class State(models.TextChoices):
+        GRANTED = "granted", _("granted")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    pk = models.CompositePrimaryKey("contact_id", "id")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    id = models.BigIntegerField(editable=False)
+    definition = models.ForeignKey(ConsentDefinition, on_delete=models.PROTECT, db_index=False)
+    state = models.CharField(max_length=9, choices=State)
+    at = models.DateTimeField()
+    source = models.CharField(max_length=60)
+    reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    actor = models.CharField(max_length=200, blank=True, default="", db_default="")
+
+    class Meta:
+        managed = False
+        db_table = "contacts_consententry"
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.definition_id} {self.state}"
+
+
+class ConsentState(models.Model):
+    """What a contact allows now, derived from the ledger by the database. Never written by hand."""
+
+    pk = models.CompositePrimaryKey("contact_id", "definition_id")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    definition = models.ForeignKey(ConsentDefinition, on_delete=models.PROTECT, db_index=False)
+    state = models.CharField(max_length=9, choices=ConsentEntry.State)
+    since = models.DateTimeField()
+    entry_id = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["definition", "state", "contact"], name="contacts_consentstate_by_state"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.definition_id} {self.state}"
+
+
+class LeadScoreChange(models.Model):
+    """One change of a contact's lead score: the new score, when, why and by whom."""
+
+    pk = models.CompositePrimaryKey("contact_id", "id")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    id = models.BigIntegerField(editable=False)
+    score = models.DecimalField(max_digits=14, decimal_places=4)
+    at = models.DateTimeField()
+    reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    actor = models.CharField(max_length=200, blank=True, default="", db_default="")
+
+    class Meta:
+        managed = False
+        db_table = "contacts_leadscorechange"
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.score}"
+
+
+class MetricDefinition(models.Model):
+    """A number, date or text computed per contact."""
+
+    class Type(models.TextChoices):
+        NUMBER = "number", _("number")
+        DATE = "date", _("date")
+        TEXT = "text", _("text")
+
+    key = KeyField()
+    label = models.CharField(_("label"), max_length=120)
+    type = models.CharField(_("type"), max_length=8, choices=Type, default=Type.NUMBER)
+    description = models.TextField(_("description"), blank=True, default="")
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("metric")
+        verbose_name_plural = _("metrics")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class MetricValue(models.Model):
+    """The value of a metric for a contact, in the column of the metric's type."""
+
+    pk = models.CompositePrimaryKey("contact_id", "metric_id")
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    metric = models.ForeignKey(MetricDefinition, on_delete=models.CASCADE, db_index=False)
+    number = models.DecimalField(max_digits=30, decimal_places=8, null=True)
+    date = models.DateField(null=True)
+    text = models.TextField(default="", db_default="")
+    computed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["metric", "number"], include=["contact"], name="contacts_metricvalue_number"
+            ),
+            models.Index(
+                fields=["metric", "date"], include=["contact"], name="contacts_metricvalue_date"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.metric_id}"
+
+
+class EventDefinition(models.Model):
+    """The name of a kind of event, as sources send it, and what we know of it.
+
+    Made by itself when an event of a new name arrives. `schema` describes the properties seen.
+    """
+
+    name = models.TextField(_("name"), unique=True)
+    label = models.CharField(_("label"), max_length=120, blank=True, default="", db_default="")
+    description = models.TextField(_("description"), blank=True, default="", db_default="")
+    schema = models.JSONField(default=dict, db_default={}, blank=True)
+    is_demo = models.BooleanField(default=False, db_default=False, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("event definition")
+        verbose_name_plural = _("event definitions")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.label or self.name
+
+
+class Url(models.Model):
+    """The dictionary of page addresses in `properties.url`: short, and without a query string."""
+
+    url = models.TextField(unique=True)
+
+    class Meta:
+        db_table = "contacts_url"
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Event(models.Model):
+    """Something a contact did, once. Partitioned by month of `occurred_at` (UTC).
+
+    `amount` is derived by the database from `properties.amount`, where that is a number or
+    numeric text. `url_id` is 0 where there is no text in `properties.url`, the id of `Url` with
+    exactly that text, or null where it is not in the dictionary.
+    """
+
+    pk = models.CompositePrimaryKey("contact_id", "message_id", "occurred_at")
+    contact = models.ForeignKey(
+        Contact, on_delete=models.DO_NOTHING, db_constraint=False, related_name="events"
+    )
+    occurred_at = models.DateTimeField()
+    definition = models.ForeignKey(EventDefinition, on_delete=models.PROTECT)
+    message_id = models.CharField(max_length=100)
+    received_at = models.DateTimeField(db_default=Now())
+    amount = models.DecimalField(max_digits=30, decimal_places=8, null=True, editable=False)
+    url_id = models.IntegerField(null=True)
+    properties = models.JSONField(
+        default=dict, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
+    )
+
+    class Meta:
+        managed = False
+        db_table = "contacts_event"
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+
+    def __str__(self) -> str:
+        return f"{self.definition_id} {self.occurred_at}"
+
+
+class EventStatistic(models.Model):
+    """How often, first and last a contact did a kind of event, over all stored events.
+
+    Written by `contacts.events` in the transaction that writes the events.
+    """
+
+    pk = models.CompositePrimaryKey("contact_id", "definition_id")
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    definition = models.ForeignKey(
+        EventDefinition, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    event_count = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["definition", "last_at"],
+                include=["contact", "event_count", "first_at"],
+                name="contacts_eventstatistic_last",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.definition_id} {self.event_count}"
+
+
+class SeenMessage(models.Model):
+    """Message ids that a source sent lately: one counts once per source, whatever the contact."""
+
+    pk = models.CompositePrimaryKey("source_id", "message_id")
+    source_id = models.IntegerField()
+    message_id = models.CharField(max_length=100)
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["seen_at"], name="contacts_seenmessage_age")]
+
+    def __str__(self) -> str:
+        return self.message_id
