@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -81,7 +82,7 @@ def env_time_zone(name: str, default: str) -> str:
     return text
 
 
-def database_from_url(name: str, url: str) -> dict[str, object]:
+def database_from_url(name: str, url: str) -> dict[str, Any]:
     """Django's database settings for a `postgresql://` address.
 
     Takes libpq's forms: host in the address or, for a socket directory, as `?host=/dir`.

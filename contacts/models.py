@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
 
 validate_key = RegexValidator(
-    r"^[a-z][a-z0-9_]{0,62}\Z",
-    _("A key is lower-case letters, digits and underscores, beginning with a letter."),
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z",
+    _("A key is up to 63 letters, digits, _ and -, beginning with a letter or digit."),
 )
 
 
@@ -151,6 +151,7 @@ class AttributeDefinition(models.Model):
         DATETIME = "datetime", _("date and time")
         LIST = "list", _("list of choices")
 
+    id = models.AutoField(primary_key=True)
     key = KeyField()
     label = models.CharField(_("label"), max_length=120)
     type = models.CharField(_("type"), max_length=8, choices=Type, default=Type.TEXT)
@@ -177,6 +178,7 @@ class AttributeDefinition(models.Model):
 class LabelledKey(models.Model):
     """A key with a label: what tags, categories and consents have in common."""
 
+    id = models.AutoField(primary_key=True)
     key = KeyField()
     label = models.CharField(_("label"), max_length=120)
     is_demo = models.BooleanField(default=False, editable=False)
@@ -229,7 +231,7 @@ class ContactTag(models.Model):
     added_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["tag", "contact"], name="contacts_contacttag_by_tag")]
+        indexes = [models.Index(fields=["tag", "contact"], name="contacts_contacttag_back")]
 
     def __str__(self) -> str:
         return f"{self.contact_id} {self.tag_id}"
@@ -245,7 +247,7 @@ class ContactCategory(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["category", "contact"], name="contacts_contactcategory_by_cat")
+            models.Index(fields=["category", "contact"], name="contacts_contactcategory_back")
         ]
 
     def __str__(self) -> str:
@@ -329,6 +331,7 @@ class MetricDefinition(models.Model):
         DATE = "date", _("date")
         TEXT = "text", _("text")
 
+    id = models.AutoField(primary_key=True)
     key = KeyField()
     label = models.CharField(_("label"), max_length=120)
     type = models.CharField(_("type"), max_length=8, choices=Type, default=Type.NUMBER)
@@ -378,6 +381,7 @@ class EventDefinition(models.Model):
     Made by itself when an event of a new name arrives. `schema` describes the properties seen.
     """
 
+    id = models.AutoField(primary_key=True)
     name = models.TextField(_("name"), unique=True)
     label = models.CharField(_("label"), max_length=120, blank=True, default="", db_default="")
     description = models.TextField(_("description"), blank=True, default="", db_default="")
@@ -397,6 +401,7 @@ class EventDefinition(models.Model):
 class Url(models.Model):
     """The dictionary of page addresses in `properties.url`: short, and without a query string."""
 
+    id = models.AutoField(primary_key=True)
     url = models.TextField(unique=True)
 
     class Meta:
@@ -410,8 +415,9 @@ class Event(models.Model):
     """Something a contact did, once. Partitioned by month of `occurred_at` (UTC).
 
     `amount` is derived by the database from `properties.amount`, where that is a number or
-    numeric text. `url_id` is 0 where there is no text in `properties.url`, the id of `Url` with
-    exactly that text, or null where it is not in the dictionary.
+    numeric text of at most 1000 characters. `url_id` is 0 where `properties.url` is missing (no
+    text, or an empty one; no number, true or false), the id of `Url` with exactly that text, or
+    null where it is not in the dictionary.
     """
 
     pk = models.CompositePrimaryKey("contact_id", "message_id", "occurred_at")
@@ -424,9 +430,7 @@ class Event(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     amount = models.DecimalField(max_digits=30, decimal_places=8, null=True, editable=False)
     url_id = models.IntegerField(null=True)
-    properties = models.JSONField(
-        default=dict, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
-    )
+    properties = models.JSONField(default=dict, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder)
 
     class Meta:
         managed = False

@@ -29,5 +29,5 @@ class ExactJSONEncoder(json.JSONEncoder):
 class ExactJSONDecoder(json.JSONDecoder):
     """For `JSONField(decoder=…)`."""
 
-    def decode(self, s: str, *_: Any) -> Any:  # type: ignore[override]
+    def decode(self, s: str, *_: Any) -> Any:
         return exact_loads(s)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 class User(AbstractUser):
     """A person of the staff. People whom the company serves are contacts, never users."""
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("staff member")
         verbose_name_plural = _("staff")
 
@@ -86,7 +86,8 @@ class Job(models.Model):
     """Long work and its progress.
 
     queued → running → succeeded | failed | cancelled; queued → cancelled. `total` is unknown
-    (null) until it was counted. `result` holds facts for people and programs. `heartbeat_at`
+    (null) until it was counted. `subject` names what it is about ("segment:12"), so that its page
+    can show it. `result` holds facts for people and programs. `heartbeat_at`
     moves while a worker is at it, so that work whose worker died can be found.
     """
 
@@ -98,6 +99,7 @@ class Job(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     kind = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120, blank=True, default="")
     title = models.CharField(max_length=300)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     done = models.BigIntegerField(default=0)
@@ -124,7 +126,8 @@ class Job(models.Model):
                 fields=["created_at"],
                 name="workspace_job_unfinished",
                 condition=Q(state__in=["queued", "running"]),
-            )
+            ),
+            models.Index(fields=["subject", "-id"], name="workspace_job_subject"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,294 @@
+"""Named criteria, who satisfies them, and how that changed.
+
+The tables with many rows per contact follow the cluster rule: every primary and unique key
+contains `contact_id`. Segments and contacts are never deleted, so the largest tables do not ask
+the database to check their keys row by row (`db_constraint=False`).
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from contacts.models import Contact, KeyField
+from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
+from workspace.models import ApiUser, Job
+
+
+class CriteriaField(models.JSONField):
+    """A criteria document (spec of the public format: docs/criteria.md), numbers exact."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("encoder", ExactJSONEncoder)
+        options.setdefault("decoder", ExactJSONDecoder)
+        super().__init__(**options)  # type: ignore[arg-type]
+
+
+def everyone() -> dict[str, object]:
+    """Criteria that hold for every contact."""
+    return {"combinator": "and", "rules": []}
+
+
+class Segment(models.Model):
+    """Named criteria. Its members are `Membership` rows, as of `calculated_at`.
+
+    `status`: active ones are refreshed, inactive ones keep their last members, archived ones have
+    none. A calculation is ready for `readiness_hours` (for ever without), then expired.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("active")
+        INACTIVE = "inactive", _("inactive")
+        ARCHIVED = "archived", _("archived")
+
+    class Source(models.TextChoices):
+        CRITERIA = "criteria", _("criteria")
+        CSV = "csv", _("file")
+        IMPORTED = "imported", _("imported")
+
+    class RefreshMode(models.TextChoices):
+        REALTIME = "realtime", _("as it happens")
+        INTERVAL = "interval", _("every so often")
+        ONCE = "once", _("once")
+
+    class Unit(models.TextChoices):
+        HOUR = "hour", _("hours")
+        DAY = "day", _("days")
+
+    class CalculationState(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        CALCULATING = "calculating", _("calculating")
+        READY = "ready", _("ready")
+        EXPIRED = "expired", _("expired")
+        FAILED = "failed", _("failed")
+
+    id = models.AutoField(primary_key=True)
+    key = KeyField()
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True, default="")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("owner"),
+    )
+    groups = models.ManyToManyField(
+        Group, blank=True, related_name="segments", verbose_name=_("user groups")
+    )
+    criteria = CriteriaField(verbose_name=_("criteria"), default=everyone)
+    version_number = models.PositiveIntegerField(default=1, editable=False)
+    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.ACTIVE)
+    source = models.CharField(
+        _("source"), max_length=8, choices=Source, default=Source.CRITERIA, editable=False
+    )
+    members_only = models.BooleanField(
+        _("loyalty members only"),
+        default=False,
+        help_text=_("Only members of the loyalty programme can be in it."),
+    )
+    refresh_mode = models.CharField(
+        _("refresh"), max_length=8, choices=RefreshMode, default=RefreshMode.ONCE
+    )
+    refresh_amount = models.PositiveSmallIntegerField(_("every"), null=True, blank=True)
+    refresh_unit = models.CharField(_("unit"), max_length=4, choices=Unit, blank=True, default="")
+    readiness_hours = models.PositiveIntegerField(
+        _("ready for, in hours"),
+        null=True,
+        blank=True,
+        help_text=_("How long a calculation may be used. Empty: until the next one."),
+    )
+    member_count = models.BigIntegerField(_("members"), default=0, editable=False)
+    calculated_at = models.DateTimeField(_("last refresh"), null=True, editable=False)
+    refresh_requested_at = models.DateTimeField(null=True, editable=False)
+    failure = models.TextField(blank=True, default="", editable=False)
+    failed_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    is_demo = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
+        ordering = ["name", "id"]
+        permissions = [
+            ("refresh_segment", "Can refresh segments"),
+            ("inactivate_segment", "Can activate and inactivate segments"),
+            ("archive_segment", "Can archive segments"),
+            ("export_segment", "Can export members of segments"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="segments_segment_interval_is_whole",
+                condition=~Q(refresh_mode="interval")
+                | Q(refresh_amount__gte=1, refresh_unit__in=["hour", "day"]),
+            ),
+            models.CheckConstraint(
+                name="segments_segment_readiness_is_positive",
+                condition=Q(readiness_hours__isnull=True) | Q(readiness_hours__gte=1),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def refresh_every(self) -> timedelta | None:
+        """The time from one refresh to the next; None where it is not refreshed by the clock."""
+        if self.refresh_mode != self.RefreshMode.INTERVAL or self.refresh_amount is None:
+            return None
+        hours = 24 if self.refresh_unit == self.Unit.DAY else 1
+        return timedelta(hours=self.refresh_amount * hours)
+
+    @property
+    def ready_until(self) -> datetime | None:
+        """When the last calculation expires; None where it does not, or where there is none."""
+        if self.calculated_at is None or self.readiness_hours is None:
+            return None
+        return self.calculated_at + timedelta(hours=self.readiness_hours)
+
+    def calculation_state(self, *, at: datetime) -> CalculationState:
+        """What can be said of its members at an instant."""
+        state = self.CalculationState
+        if self.refresh_requested_at is not None:
+            return state.CALCULATING if self.calculated_at or self.failed_at else state.WAITING
+        if self.calculated_at is None:
+            return state.FAILED if self.failure else state.WAITING
+        if self.ready_until is not None and at > self.ready_until:
+            return state.EXPIRED
+        return state.READY
+
+
+class SegmentVersion(models.Model):
+    """The criteria that a segment had from `created_at` on, and who wrote them."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    criteria = CriteriaField()
+    author = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("version of a segment")
+        verbose_name_plural = _("versions of segments")
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment", "number"], name="segments_segmentversion_number_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} v{self.number}"
+
+
+class Membership(models.Model):
+    """A contact in a segment, since when. Written only by `segments.membership`."""
+
+    pk = models.CompositePrimaryKey("segment_id", "contact_id")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["contact", "segment"], name="segments_membership_by_contact")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.contact_id}"
+
+
+class MembershipChange(models.Model):
+    """A contact entered or left a segment. Partitioned by month of `at` (UTC)."""
+
+    class Kind(models.TextChoices):
+        ENTERED = "entered", _("entered")
+        LEFT = "left", _("left")
+
+    pk = models.CompositePrimaryKey("segment_id", "at", "contact_id", "kind")
+    segment = models.ForeignKey(Segment, on_delete=models.DO_NOTHING, db_constraint=False)
+    at = models.DateTimeField()
+    contact = models.ForeignKey(Contact, on_delete=models.DO_NOTHING, db_constraint=False)
+    kind = models.CharField(max_length=7, choices=Kind)
+    cause = models.CharField(max_length=60)
+
+    class Meta:
+        managed = False
+        db_table = "segments_membershipchange"
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.kind} {self.segment_id}"
+
+
+class Calculation(models.Model):
+    """One completed refresh: who many were in, entered and left, as of `at`."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="calculations")
+    at = models.DateTimeField()
+    version_number = models.PositiveIntegerField()
+    member_count = models.BigIntegerField()
+    entered_count = models.BigIntegerField()
+    left_count = models.BigIntegerField()
+    milliseconds = models.DecimalField(max_digits=14, decimal_places=3, default=Decimal(0))
+    cause = models.CharField(max_length=60)
+
+    class Meta:
+        verbose_name = _("calculation")
+        verbose_name_plural = _("calculations")
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["segment", "-at"], name="segments_calculation_history")]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.at}: {self.member_count}"
+
+
+class Export(models.Model):
+    """A file of contacts, made by a job, downloadable until `expires_at`."""
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        XLSX = "xlsx", "XLSX"
+        JSONL = "jsonl", _("JSON lines")
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+        EXPIRED = "expired", _("expired")
+
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, null=True, blank=True, related_name="exports"
+    )
+    filters = models.JSONField(default=dict, blank=True)
+    columns = ArrayField(models.CharField(max_length=120))
+    format = models.CharField(max_length=5, choices=Format, default=Format.CSV)
+    state = models.CharField(max_length=9, choices=State, default=State.QUEUED)
+    rows = models.BigIntegerField(null=True)
+    size = models.BigIntegerField(null=True)
+    file_name = models.CharField(max_length=200, blank=True, default="")
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.file_name or f"#{self.pk}"
