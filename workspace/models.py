@@ -38,6 +38,11 @@ class UserGroup(models.Model):
         verbose_name=_("scoped entities"),
         help_text=_("Things of these kinds must belong to a user group."),
     )
+    is_role = models.BooleanField(
+        _("is a role"),
+        default=False,
+        help_text=_("A role gives permissions to people; things never belong to it."),
+    )
     description = models.TextField(blank=True, default="")
 
     class Meta:

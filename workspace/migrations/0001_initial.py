@@ -44,6 +44,14 @@ class Migration(migrations.Migration):
                         verbose_name="scoped entities",
                     ),
                 ),
+                (
+                    "is_role",
+                    models.BooleanField(
+                        default=False,
+                        help_text="A role gives permissions to people; things never belong to it.",
+                        verbose_name="is a role",
+                    ),
+                ),
                 ("description", models.TextField(blank=True, default="")),
             ],
             options={

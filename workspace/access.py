@@ -1,0 +1,149 @@
+"""Who acts, and what they may see, choose and do. The rule of user groups is written only here.
+
+A thing that belongs to user groups is seen by the people and programs of these groups and by
+administrators; to others it does not exist. A thing without a group is seen by all who have the
+permission. Once a group's settings name a kind of thing, each of that kind needs a group
+(behaviours AN-11, AN-12, AN-24).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser, Group
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from workspace.errors import NotAllowed
+from workspace.models import ApiUser, AuditEntry, User, UserGroup
+
+_Thing = TypeVar("_Thing", bound=Model)
+
+SCOPES = tuple(
+    f"{room}:{verb}"
+    for room in ("contacts", "segments", "loyalty", "journeys", "integrations", "workspace")
+    for verb in ("read", "write")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, a program or the system itself, at the moment of acting.
+
+    `permissions` are Django's names ("segments.change_segment") for people and scopes
+    ("segments:write") for programs. An administrator may do and see everything.
+    """
+
+    kind: AuditEntry.ActorKind
+    id: int | None
+    label: str
+    is_admin: bool = False
+    group_ids: frozenset[int] = frozenset()
+    permissions: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """A short stable name, as "user:3"."""
+        return self.kind if self.id is None else f"{self.kind}:{self.id}"
+
+    def may(self, permission: str) -> bool:
+        """Whether the actor has a permission, given as "app.verb_model"."""
+        if self.is_admin:
+            return True
+        if self.kind == AuditEntry.ActorKind.API:
+            return scope_of(permission) in self.permissions
+        return permission in self.permissions
+
+
+SYSTEM = Actor(AuditEntry.ActorKind.SYSTEM, None, "Regulars", is_admin=True)
+
+
+def scope_of(permission: str) -> str:
+    """The scope that a program needs for what Django calls `permission`."""
+    app, _dot, verb = permission.partition(".")
+    return f"{app}:{'read' if verb.startswith('view_') else 'write'}"
+
+
+def actor_of_user(user: User) -> Actor:
+    """A member of the staff."""
+    return Actor(
+        kind=AuditEntry.ActorKind.USER,
+        id=user.pk,
+        label=user.get_full_name() or user.get_username(),
+        is_admin=user.is_active and user.is_superuser,
+        group_ids=frozenset(user.groups.values_list("pk", flat=True)),
+        permissions=frozenset(user.get_all_permissions()),
+    )
+
+
+def actor_of_api_user(api_user: ApiUser) -> Actor:
+    """A program with a key."""
+    return Actor(
+        kind=AuditEntry.ActorKind.API,
+        id=api_user.pk,
+        label=api_user.name,
+        group_ids=frozenset(api_user.groups.values_list("pk", flat=True)),
+        permissions=frozenset(api_user.scopes),
+    )
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who sent this request: an API user, or a person who is logged in.
+
+    Raises NotAllowed for anybody else. Asked for once a request, then remembered on it.
+    """
+    known: Actor | None = getattr(request, "_regulars_actor", None)
+    if known is None:
+        user: Any = getattr(request, "user", None)
+        api_user = getattr(request, "auth", None)
+        if isinstance(api_user, ApiUser):
+            known = actor_of_api_user(api_user)
+        elif isinstance(user, User) and user.is_active:
+            known = actor_of_user(user)
+        elif user is None or isinstance(user, AnonymousUser):
+            raise NotAllowed(_("Log in first."))
+        else:
+            raise NotAllowed(_("This account is closed."))
+        request._regulars_actor = known  # type: ignore[attr-defined]
+    return known
+
+
+def require(actor: Actor, permission: str) -> None:
+    """Raise NotAllowed unless the actor has `permission`."""
+    if not actor.may(permission):
+        raise NotAllowed(
+            _("%(who)s lacks the permission %(permission)s. An administrator can give it.")
+            % {"who": actor.label, "permission": permission}
+        )
+
+
+def visible(things: "QuerySet[_Thing]", actor: Actor) -> "QuerySet[_Thing]":
+    """Those of `things` (of a model with `groups`) that the actor may know of."""
+    if actor.is_admin:
+        return things
+    own = things.model._default_manager.filter(groups__in=actor.group_ids)
+    return things.filter(Q(groups__isnull=True) | Q(pk__in=own.values("pk"))).distinct()
+
+
+def is_visible(thing: Any, actor: Actor) -> bool:
+    """Whether the actor may know of this one thing, which has `groups`."""
+    if actor.is_admin:
+        return True
+    groups = {group.pk for group in thing.groups.all()}
+    return not groups or bool(groups & actor.group_ids)
+
+
+def group_required(entity: UserGroup.Entity) -> bool:
+    """Whether things of this kind must belong to a user group."""
+    return UserGroup.objects.filter(entities__contains=[entity], is_role=False).exists()
+
+
+def user_groups() -> "QuerySet[Group]":
+    """All groups to which things can belong: roles are none."""
+    return Group.objects.exclude(settings__is_role=True).order_by("name")
+
+
+def choosable_groups(actor: Actor) -> "QuerySet[Group]":
+    """The user groups that the actor may give to a thing: his own, an administrator any."""
+    groups = user_groups()
+    return groups if actor.is_admin else groups.filter(pk__in=actor.group_ids)
