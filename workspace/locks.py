@@ -1,4 +1,4 @@
-"""Locks by name, kept by the database: they end with the transaction or connection at the latest."""
+"""Locks by name, kept by the database: at the latest they end with the connection."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -117,6 +117,7 @@ class Job(models.Model):
     )
     api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True, blank=True)
     cancel_requested = models.BooleanField(default=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
