@@ -25,7 +25,7 @@ test-long: development ## the tests that take longer than that
 check: development ## formatting, lint, types, floors, templates, settings, missing migrations
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy .
+	DEBUG=1 $(PY) -m mypy .
 	.venv/bin/lint-imports
 	.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
 	$(PY) manage.py check --fail-level WARNING

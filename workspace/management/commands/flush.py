@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.apps import apps
+from django.core.management.commands import flush
+from django.db import connection
+from psycopg import sql
+
+
+class Command(flush.Command):
+    """Django's flush, for a database with tables that Django did not make.
+
+    Without it the partitioned tables would keep their rows, and the ledgers' keys refuse.
+    """
+
+    def handle(self, **options: Any) -> None:
+        options["allow_cascade"] = True
+        super().handle(**options)
+        tables = [model._meta.db_table for model in apps.get_models() if not model._meta.managed]
+        if tables:
+            names = sql.SQL(", ").join(map(sql.Identifier, tables))
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
