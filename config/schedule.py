@@ -1,0 +1,26 @@
+"""What beat does by default, as data. Each round finds what is due; a missed one loses nothing."""
+
+from typing import Any
+
+from celery.schedules import crontab
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "Take up jobs that nobody does": {
+        "task": "workspace.tasks.sweep_jobs",
+        "schedule": 15.0,
+        "options": {"expires": 60},
+    },
+    "Refresh segments that are due": {
+        "task": "segments.tasks.refresh_due",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
+    "Make next months' partitions": {
+        "task": "contacts.tasks.make_partitions",
+        "schedule": crontab(hour="1", minute="10"),
+    },
+    "Purge what has expired": {
+        "task": "contacts.tasks.purge_expired",
+        "schedule": crontab(hour="3", minute="20"),
+    },
+}
