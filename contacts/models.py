@@ -90,6 +90,11 @@ class Contact(models.Model):
                 OpClass(F("last_name"), name="text_pattern_ops"), name="contacts_contact_last_name"
             ),
             models.Index(fields=["id"], name="contacts_contact_demo", condition=Q(is_demo=True)),
+            models.Index(
+                fields=["id"],
+                name="contacts_contact_erased",
+                condition=Q(erased_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

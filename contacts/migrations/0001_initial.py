@@ -772,6 +772,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("is_demo", True)), fields=["id"], name="contacts_contact_demo"
             ),
         ),
+        migrations.AddIndex(
+            model_name="contact",
+            index=models.Index(
+                condition=models.Q(("erased_at__isnull", False)),
+                fields=["id"],
+                name="contacts_contact_erased",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="contact",
             constraint=models.CheckConstraint(

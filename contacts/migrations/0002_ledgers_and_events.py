@@ -83,6 +83,9 @@ CREATE INDEX contacts_event_by_time ON contacts_event (definition_id, occurred_a
   INCLUDE (contact_id, amount, url_id);
 CREATE INDEX contacts_event_by_contact ON contacts_event (definition_id, contact_id, occurred_at)
   INCLUDE (amount, url_id);
+-- For tests on addresses: those that are not in the dictionary, and so have to be read.
+CREATE INDEX contacts_event_unlisted_url ON contacts_event (definition_id, occurred_at)
+  INCLUDE (contact_id) WHERE url_id IS NULL;
 CREATE TABLE contacts_event_default PARTITION OF contacts_event DEFAULT;
 """
 
