@@ -1,5 +1,6 @@
 """Readers of environment variables that refuse a wrong value with one clear sentence."""
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -127,3 +128,11 @@ def email_from_url(name: str, url: str) -> Mapping[str, object]:
         "EMAIL_USE_SSL": parts.scheme == "smtps",
         "EMAIL_TIMEOUT": 20,
     }
+
+
+def is_fernet_key(text: str) -> bool:
+    """Whether `text` is 32 bytes in URL-safe base64, as field encryption needs them."""
+    try:
+        return len(base64.urlsafe_b64decode(text.encode("ascii"))) == 32
+    except ValueError:
+        return False

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.embedded import address, paths, postgres, valkey
 from config.embedded.dotenv import read_dotenv
+from config.embedded.errors import StartRefused
 from config.env import (
     SettingInvalid,
     database_from_url,
@@ -20,6 +21,7 @@ from config.env import (
     env_secret,
     env_text,
     env_time_zone,
+    is_fernet_key,
 )
 
 BASE_DIR = paths.CHECKOUT
@@ -42,8 +44,24 @@ if not SECRET_KEY:
     raise SettingInvalid(
         "SECRET_KEY", "is missing, and DEBUG is off", "a-long-random-text-of-50-or-more-letters"
     )
+for _key in FIELD_ENCRYPTION_KEYS:
+    if not is_fernet_key(_key):
+        raise SettingInvalid(
+            "FIELD_ENCRYPTION_KEYS",
+            "is no key of 32 bytes in URL-safe base64",
+            "$(openssl rand -base64 32 | tr +/ -_)",
+        )
+if not FIELD_ENCRYPTION_KEYS and not DEBUG:
+    raise SettingInvalid(
+        "FIELD_ENCRYPTION_KEYS",
+        "is missing, and DEBUG is off",
+        "$(openssl rand -base64 32 | tr +/ -_)",
+    )
 
-BASE_URL = address.Address.read(os.environ).base_url
+try:
+    BASE_URL = address.Address.read(os.environ).base_url
+except StartRefused as error:
+    raise SystemExit(str(error)) from None
 _base = urlsplit(BASE_URL)
 IS_HTTPS = _base.scheme == "https"
 _own_hosts = {_base.hostname or "", "127.0.0.1", "localhost"}
@@ -154,7 +172,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Broker, worker, beat ------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env_text("BROKER_URL") or valkey.connection_url(VAR)
-_broker_is_redis = CELERY_BROKER_URL.split(":", 1)[0] in {"redis", "rediss", "redis+socket"}
+_broker_kind = CELERY_BROKER_URL.split(":", 1)[0]
+_broker_is_redis = _broker_kind in {"redis", "rediss", "redis+socket"}
+if not _broker_is_redis and _broker_kind not in {"amqp", "amqps", "pyamqp"}:
+    raise SettingInvalid(
+        "BROKER_URL",
+        "must begin with redis://, rediss://, redis+socket:// or amqp://",
+        "redis://127.0.0.1:6379/0",
+    )
 if _broker_is_redis:
     # A task that a killed worker held comes back after this long; no task waits longer than that.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -175,9 +200,20 @@ CELERY_BEAT_SCHEDULER = "config.beat:SoloScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
-_cache_url = env_text("CACHE_URL") or (
-    env_text("BROKER_URL") if _broker_is_redis and env_text("BROKER_URL") else ""
-)
+_REDIS = {"redis", "rediss", "redis+socket", "unix"}
+_cache_url = env_text("CACHE_URL")
+if _cache_url and _cache_url.split(":", 1)[0] not in _REDIS:
+    raise SettingInvalid(
+        "CACHE_URL", "must begin with redis://, rediss:// or unix://", "redis://127.0.0.1:6379/1"
+    )
+if not _cache_url and not _broker_is_redis:
+    raise SettingInvalid(
+        "CACHE_URL",
+        "is missing: this broker keeps no counts for the limits of requests",
+        "redis://127.0.0.1:6379/1",
+    )
+if not _cache_url and env_text("BROKER_URL"):
+    _cache_url = CELERY_BROKER_URL
 if _cache_url.startswith("redis+socket:"):
     _cache_url = "unix:" + _cache_url.removeprefix("redis+socket:")
 CACHES = {
