@@ -40,22 +40,40 @@ def value(param: Param, type_name: str) -> Fragment:
     return Fragment(f"%s::{type_name}", (param,))
 
 
-def joined(separator: str, parts: Iterable[Fragment], *, empty: str) -> Fragment:
-    """`parts` in parentheses, with `separator` between them; `empty` where there are none."""
+def joined(separator: str, parts: Iterable[Fragment]) -> Fragment:
+    """`parts` with `separator` between them."""
     found = tuple(parts)
-    if not found:
-        return Fragment(empty)
-    if len(found) == 1:
-        return found[0]
-    text = "(" + separator.join(part.text for part in found) + ")"
+    text = separator.join(part.text for part in found)
     return Fragment(text, tuple(param for part in found for param in part.params))
 
 
 def all_of(parts: Iterable[Fragment]) -> Fragment:
-    """True where every part is."""
-    return joined(" AND ", parts, empty="true")
+    """True where every part is; in parentheses where there are several."""
+    return _logical(" AND ", tuple(parts), empty="true")
 
 
 def any_of(parts: Iterable[Fragment]) -> Fragment:
-    """True where some part is."""
-    return joined(" OR ", parts, empty="false")
+    """True where some part is; in parentheses where there are several."""
+    return _logical(" OR ", tuple(parts), empty="false")
+
+
+def select(
+    columns: Iterable[Fragment], table: Fragment | str, where: Iterable[Fragment]
+) -> Fragment:
+    """SELECT from `table` where all of `where` holds. A table as text is a literal of ours."""
+    conditions = [part for part in where if part != _TRUE]
+    found = sql("SELECT {} FROM {}", joined(", ", columns), _table(table))
+    return sql("{} WHERE {}", found, joined(" AND ", conditions)) if conditions else found
+
+
+_TRUE = Fragment("true")
+
+
+def _table(table: Fragment | str) -> Fragment:
+    return Fragment(table) if isinstance(table, str) else table
+
+
+def _logical(separator: str, parts: tuple[Fragment, ...], *, empty: str) -> Fragment:
+    if len(parts) < 2:
+        return parts[0] if parts else Fragment(empty)
+    return sql("({})", joined(separator, parts))

@@ -257,6 +257,6 @@ def _find_unstorable(document: Any, faults: Faults) -> None:
 
 def _is_storable(text: str) -> bool:
     """Whether PostgreSQL holds `text`: no NUL character, no half of a surrogate pair."""
-    return text.isascii() and "\0" not in text or not any(
+    return (text.isascii() and "\0" not in text) or not any(
         character == "\0" or "\ud800" <= character <= "\udfff" for character in text
     )

@@ -104,9 +104,7 @@ class Present:
     """The value is not missing."""
 
 
-Test = (
-    Compare | OneOf | EachOf | Between | Matches | InLast | InNext | AnniversaryInNext | Present
-)
+Test = Compare | OneOf | EachOf | Between | Matches | InLast | InNext | AnniversaryInNext | Present
 
 
 # --- What can be asked about a contact ----------------------------------------------------------
@@ -187,7 +185,9 @@ class Property:
     way: tuple[str, ...]
 
 
-Field = ContactField | AttributeField | MetricField | Fact | OccurredAt | Property
+KnownField = ContactField | AttributeField | MetricField | Fact
+"""A field of a contact; its type says how values compare."""
+Field = KnownField | OccurredAt | Property
 
 
 @dataclass(frozen=True, slots=True)

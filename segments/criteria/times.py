@@ -78,7 +78,9 @@ def to_date(value: date | datetime, zone: ZoneInfo) -> date:
         return _end_near(value).date()
 
 
-def step_instant(start: datetime, duration: Duration, zone: ZoneInfo, *, back: bool) -> datetime | None:
+def step_instant(
+    start: datetime, duration: Duration, zone: ZoneInfo, *, back: bool
+) -> datetime | None:
     """`start` moved by `duration`; None where that leaves the calendar."""
     amount = -duration.amount if back else duration.amount
     try:
@@ -86,7 +88,7 @@ def step_instant(start: datetime, duration: Duration, zone: ZoneInfo, *, back: b
             return start.astimezone(UTC) + amount * _FIXED[duration.unit]
         wall = start.astimezone(zone).replace(tzinfo=None)
         on = _shift_months(wall.date(), amount * _MONTHS[duration.unit])
-        return on and _of_wall_time(datetime.combine(on, wall.time()), zone)
+        return None if on is None else _of_wall_time(datetime.combine(on, wall.time()), zone)
     except OverflowError:
         return None
 

@@ -1,8 +1,8 @@
-"""A rule × the catalog: does the field exist, has it this operator, is the value of its type?"""
+"""A rule × the catalog: the field must exist, have the operator, and its value be of its type."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from . import catalog as words
@@ -17,6 +17,7 @@ from .syntax import (
     Function,
     Group,
     Item,
+    KnownField,
     LabelRule,
     Measure,
     OccurredAt,
@@ -66,7 +67,7 @@ class Asker:
         """A rule about a contact, other than those about behaviour."""
         kind, _, key = (name or "").partition(".")
         if name in ("tag", "category"):
-            return self._label_rule(document, path, name)
+            return self._label_rule(document, path, "tag" if name == "tag" else "category")
         if name == "segment":
             return self._segment_rule(document, path)
         if kind == "consent" and key:
@@ -113,13 +114,13 @@ class Asker:
     def _values(self) -> ValueReader:
         return ValueReader(self.zone, self.faults)
 
-    def _field(self, name: str, kind: str, key: str, path: str) -> Field | None:
+    def _field(self, name: str, kind: str, key: str, path: str) -> KnownField | None:
         path = key_path(path, "field")
         if kind == "contact" and key in words.CONTACT_FIELDS:
             return words.CONTACT_FIELDS[key]
         if name in self.catalog.facts:
             return self.catalog.facts[name]
-        keyed: Mapping[str, Mapping[str, Field]] = {
+        keyed: Mapping[str, Mapping[str, KnownField]] = {
             "attribute": self.catalog.attributes,
             "metric": self.catalog.metrics,
         }
@@ -162,17 +163,18 @@ class Asker:
             return operator
         return None
 
-    def _label_rule(self, document: dict[str, Any], path: str, kind: str) -> Rule | None:
+    def _label_rule(
+        self, document: dict[str, Any], path: str, name: Literal["tag", "category"]
+    ) -> Rule | None:
         operator = self._operator(document, path, words.LABEL_OPERATORS)
         if operator is None:
             return None
         negated = operator in words.NEGATIVES
-        name = "tag" if kind == "tag" else "category"
         if operator in ("null", "notNull"):
             return LabelRule(path, name, (), negated=negated)
         items = self.catalog.tags if name == "tag" else self.catalog.categories
         found = self._keys(document, path, items, name)
-        return found and LabelRule(path, name, found, operator == "all", negated)
+        return None if found is None else LabelRule(path, name, found, operator == "all", negated)
 
     def _keys(
         self, document: dict[str, Any], path: str, items: Mapping[str, Item], kind: str
@@ -237,7 +239,7 @@ class Asker:
         if function not in _NEEDS_PROPERTY:
             return Measure(function)
         way = self._property(measure, key_path(path, "property"))
-        return way and Measure(function, way)
+        return None if way is None else Measure(function, way)
 
     def _property(self, measure: dict[str, Any], path: str) -> Property | None:
         name = measure.get("property")

@@ -58,10 +58,11 @@ class ValueReader:
         match positive:
             case "in":
                 values = self._list(content, path, kind)
-                return values and OneOf(values)
+                return None if values is None else OneOf(values)
             case "all":
                 texts = self._list(content, path, Type.TEXT)
-                return texts and EachOf(tuple(text for text in texts if isinstance(text, str)))
+                found = (text for text in texts or () if isinstance(text, str))
+                return None if texts is None else EachOf(tuple(found))
             case "between":
                 return self._between(content, path, kind)
             case "contains" | "beginsWith" | "endsWith":
@@ -71,10 +72,10 @@ class ValueReader:
                 units = words.DATE_UNITS if kind is Type.DATE else words.INSTANT_UNITS
                 duration = self.duration(content, path, units)
                 window = InLast if positive == "inLast" else InNext
-                return duration and window(duration)
+                return None if duration is None else window(duration)
             case "anniversaryInNext":
                 days = self.duration(content, path, (Unit.DAY,))
-                return days and AnniversaryInNext(days.amount)
+                return None if days is None else AnniversaryInNext(days.amount)
             case "=" | "<" | "<=" | ">" | ">=":
                 ordered = kind == "property" and positive != "="
                 one = self._ordered(content, path) if ordered else self._scalar(content, path, kind)
@@ -101,14 +102,18 @@ class ValueReader:
         if operator in ("in", "notIn"):
             keys = self.key_list(document, path)
         else:
-            test = self.test(document, path, operator, Type.TEXT)
-            is_text = isinstance(test, Compare) and isinstance(test.value, str)
-            keys = [(key_path(path, "value"), str(test.value))] if is_text else None
+            match self.test(document, path, operator, Type.TEXT):
+                case Compare("=", str() as state):
+                    keys = [(key_path(path, "value"), state)]
+                case _:
+                    keys = None
         for path_of_state, state in keys or ():
             if state not in words.CONSENT_STATES:
                 message = "A consent is granted, withdrawn or unknown."
                 self.faults.add(path_of_state, "wrong_type", message)
-        return keys and [state for _, state in keys if state in words.CONSENT_STATES]
+        if keys is None:
+            return None
+        return [state for _, state in keys if state in words.CONSENT_STATES]
 
     def duration(self, content: Any, path: str, units: Sequence[Unit]) -> Duration | None:
         """A duration in one of `units`."""
@@ -124,18 +129,18 @@ class ValueReader:
         amount, unit = content.get("amount"), content.get("unit")
         whole = _number(amount)
         is_whole = whole is not None and whole == whole.to_integral_value()
-        if not key_path(path, "amount") in self.faults.paths and not (
+        if key_path(path, "amount") not in self.faults.paths and not (
             is_whole and whole is not None and 1 <= whole <= AMOUNT_LIMIT
         ):
             message = "The amount of a duration is a whole number, 1 to {limit}."
             self.faults.add(key_path(path, "amount"), "bad_duration", message, limit=AMOUNT_LIMIT)
-        if not key_path(path, "unit") in self.faults.paths and unit not in units:
+        if key_path(path, "unit") not in self.faults.paths and unit not in units:
             message = "The unit is one of: {units}."
             listed = ", ".join(units)
             self.faults.add(key_path(path, "unit"), "bad_duration", message, units=listed)
         if len(self.faults.problems) > faults_before or whole is None:
             return None
-        return Duration(int(whole), Unit(unit))
+        return Duration(int(whole), Unit(str(unit)))
 
     def _between(self, content: Any, path: str, kind: Kind) -> Test | None:
         if not isinstance(content, list) or len(content) != 2:

@@ -1,0 +1,65 @@
+"""Criteria: the only door to the language that says which contacts belong to a segment.
+
+`parse` reads a document, `compile_members` gives the SQL, `explain` says it in words. Nothing
+here knows Django, a model or the clock: what may be asked comes in as a `Catalog`, and `now` too.
+"""
+
+from pathlib import Path
+
+from .catalog import CONTACT_FIELDS, Catalog, cyclic_segments, register_fact, registered_facts
+from .clauses import compile_clauses
+from .compile import (
+    Query,
+    compile_count,
+    compile_members,
+    compile_sample,
+    compile_where,
+)
+from .errors import CriteriaInvalid, Problem
+from .parse import check, parse, parse_where
+from .storage import attribute_expression, attribute_index
+from .syntax import (
+    AttributeField,
+    ContactField,
+    Criteria,
+    Event,
+    Fact,
+    Item,
+    MetricField,
+    SegmentItem,
+    Type,
+)
+
+FUNCTIONS_SQL = Path(__file__).with_name("functions.sql").read_text("utf-8")
+"""The functions that compiled criteria call; for a migration. It holds no placeholders."""
+
+__all__ = [
+    "CONTACT_FIELDS",
+    "FUNCTIONS_SQL",
+    "AttributeField",
+    "Catalog",
+    "ContactField",
+    "Criteria",
+    "CriteriaInvalid",
+    "Event",
+    "Fact",
+    "Item",
+    "MetricField",
+    "Problem",
+    "Query",
+    "SegmentItem",
+    "Type",
+    "attribute_expression",
+    "attribute_index",
+    "check",
+    "compile_clauses",
+    "compile_count",
+    "compile_members",
+    "compile_sample",
+    "compile_where",
+    "cyclic_segments",
+    "parse",
+    "parse_where",
+    "register_fact",
+    "registered_facts",
+]
