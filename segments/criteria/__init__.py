@@ -15,8 +15,11 @@ from .compile import (
     compile_sample,
     compile_where,
 )
+from .describe import describe
 from .errors import CriteriaInvalid, Problem
+from .explain import explain
 from .parse import check, parse, parse_where
+from .references import References, references
 from .storage import attribute_expression, attribute_index
 from .syntax import (
     AttributeField,
@@ -47,6 +50,7 @@ __all__ = [
     "MetricField",
     "Problem",
     "Query",
+    "References",
     "SegmentItem",
     "Type",
     "attribute_expression",
@@ -58,8 +62,11 @@ __all__ = [
     "compile_sample",
     "compile_where",
     "cyclic_segments",
+    "describe",
+    "explain",
     "parse",
     "parse_where",
+    "references",
     "register_fact",
     "registered_facts",
 ]

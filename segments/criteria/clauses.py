@@ -1,6 +1,6 @@
 """Why one contact is in or out: for each rule, whether it holds and what was compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -8,6 +8,7 @@ from .behaviour import Scope, measure_of, measured_events
 from .compile import Query, members, refuse_naive
 from .fragments import Fragment, Param, joined, sql, value
 from .plan import plan_events, plan_rule
+from .references import rules_of
 from .storage import column
 from .syntax import (
     AttributeField,
@@ -18,7 +19,6 @@ from .syntax import (
     Fact,
     FieldRule,
     Function,
-    Group,
     LabelRule,
     MetricField,
     Rule,
@@ -48,7 +48,7 @@ def compile_clauses(criteria: Criteria, *, now: datetime, contact_id: int) -> Qu
             members(plan_rule(rule, criteria, now=now), scope),
             _value(rule, criteria, scope, contact),
         )
-        for place, rule in enumerate(_rules(criteria.root))
+        for place, rule in enumerate(rules_of(criteria.root))
     ]
     if not arms:
         arms = [
@@ -60,14 +60,6 @@ def compile_clauses(criteria: Criteria, *, now: datetime, contact_id: int) -> Qu
         "SELECT a.path, a.holds, a.value FROM ({}) a ORDER BY a.place", joined(" UNION ALL ", arms)
     )
     return Query(found.text, found.params)
-
-
-def _rules(group: Group) -> Iterator[Rule]:
-    for child in group.children:
-        if isinstance(child, Group):
-            yield from _rules(child)
-        else:
-            yield child
 
 
 def _value(rule: Rule, criteria: Criteria, scope: Scope, contact: Fragment) -> Fragment:
