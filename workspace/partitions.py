@@ -1,7 +1,8 @@
 """Monthly partitions of the large tables: made before they are needed, dropped by retention."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -43,9 +44,29 @@ def ensure_months(table: str, times: Iterable[datetime]) -> list[str]:
     if not missing:
         return []
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"months {table}"])
+        for begins_at in sorted(missing):
+            _lock(cursor, table, begins_at)
         missing -= {month.begins_at for month in months(table)}
         return [_make(cursor, table, begins_at) for begins_at in sorted(missing)]
+
+
+@contextmanager
+def filled_month(table: str, at: datetime) -> Iterator[tuple[str, bool]]:
+    """The table into which a mass of rows of one month goes, and whether it is new and empty.
+
+    A new one is attached when the block ends, so that its indexes are built over all rows at
+    once; until then it is seen by nobody, and COPY may FREEZE its rows. One transaction.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"months {table}"])
+        begins_at = _begin(at)
+        known = {month.begins_at: month.table for month in months(table)}
+        if begins_at in known:
+            yield known[begins_at], False
+            return
+        name = _create(cursor, table, begins_at)
+        yield name, True
+        _attach(cursor, table, begins_at)
 
 
 def ensure_ahead(table: str, *, at: datetime, count: int = 3) -> list[str]:
@@ -79,24 +100,34 @@ def drop_month(table: str, month: Month) -> None:
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(month.table)))
 
 
-def _make(cursor: CursorWrapper, table: str, begins_at: datetime) -> str:
+def _lock(cursor: CursorWrapper, table: str, begins_at: datetime) -> None:
+    """Let nobody else make this partition until the transaction ends."""
     name = f"{table}_{begins_at:%Y_%m}"
-    words = {
-        "name": sql.Identifier(name),
-        "table": sql.Identifier(table),
-        "options": _OPTIONS,
-        "begin": sql.Literal(begins_at),
-        "end": sql.Literal(_next(begins_at)),
-    }
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def _make(cursor: CursorWrapper, table: str, begins_at: datetime) -> str:
     # Made apart and attached: that locks the parent less than CREATE … PARTITION OF.
-    statements = (
-        "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING GENERATED"
-        " INCLUDING CONSTRAINTS INCLUDING STORAGE) WITH ({options})",
-        "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({begin}) TO ({end})",
-    )
-    for statement in statements:
-        cursor.execute(sql.SQL(statement).format(**words))
+    name = _create(cursor, table, begins_at)
+    _attach(cursor, table, begins_at)
     return name
+
+
+def _create(cursor: CursorWrapper, table: str, begins_at: datetime) -> str:
+    name = f"{table}_{begins_at:%Y_%m}"
+    statement = sql.SQL(
+        "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING GENERATED"
+        " INCLUDING CONSTRAINTS INCLUDING STORAGE) WITH ({})"
+    )
+    cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(table), _OPTIONS))
+    return name
+
+
+def _attach(cursor: CursorWrapper, table: str, begins_at: datetime) -> None:
+    statement = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
+    name = sql.Identifier(f"{table}_{begins_at:%Y_%m}")
+    begin, end = sql.Literal(begins_at), sql.Literal(_next(begins_at))
+    cursor.execute(statement.format(sql.Identifier(table), name, begin, end))
 
 
 def _begin(at: datetime) -> datetime:
