@@ -24,13 +24,13 @@ from contacts.models import (
 )
 from segments.models import Calculation, Membership, Segment, SegmentVersion, everyone
 from workspace import sql
+from workspace.copying import bare, copy_binary, copy_rows, reserve_ids
 from workspace.errors import InputInvalid
 from workspace.partitions import filled_month
 
 from . import happenings, people
 from . import vocabulary as words
 from .errors import WorkspaceNotEmpty
-from .loading import bare, copy_binary, copy_rows
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 _LOADERS = 2
@@ -96,7 +96,7 @@ def generate_workspace(
         )
     as_of = as_of.astimezone(UTC)
     definitions = _define(seed, as_of)
-    first_id = _reserve_ids(contact_count)
+    first_id = reserve_ids("contacts_contact", contact_count)
     made = Generated(contact_count, event_count, first_id, first_id + contact_count - 1)
     with ExitStack() as stack:
         stack.enter_context(transaction.atomic())
@@ -165,18 +165,6 @@ def _labels(model: type[LabelledKey], labels: words.Labels) -> list[int]:
 def _ids(model: Any, field: str, names: Sequence[str]) -> list[int]:
     known = dict(model._default_manager.filter(**{f"{field}__in": names}).values_list(field, "pk"))
     return [known[name] for name in names]
-
-
-def _reserve_ids(count: int) -> int:
-    """The first of `count` consecutive ids of contacts that nobody else will get."""
-    return int(
-        sql.one(
-            "SELECT setval(s.name, greatest(nextval(s.name), coalesce((SELECT max(id) + 1"
-            " FROM contacts_contact), 1)) + %s - 1) - %s + 1"
-            " FROM (SELECT pg_get_serial_sequence('contacts_contact', 'id') AS name) s",
-            [count, count],
-        )
-    )
 
 
 def _load_people(

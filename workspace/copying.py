@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
@@ -10,6 +11,15 @@ from psycopg import sql
 def copy_rows(table: str, columns: Sequence[str], blocks: Iterable[bytes]) -> int:
     """Append rows in COPY's text format; returns how many."""
     return _copy(table, columns, blocks, sql.SQL("(FORMAT text)"))
+
+
+def copy_records(table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> int:
+    """Append records of Python values, each in the order of `columns`; returns how many."""
+    with connection.cursor() as cursor:
+        with cursor.copy(_statement(table, columns, sql.SQL("(FORMAT text)"))) as copy:
+            for record in records:
+                copy.write_row(record)
+        return int(cursor.rowcount)
 
 
 def copy_binary(
@@ -34,14 +44,28 @@ def _framed(blocks: Iterable[bytes]) -> Iterator[bytes]:
 def _copy(
     table: str, columns: Sequence[str], blocks: Iterable[bytes], options: sql.Composable
 ) -> int:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN {}").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns)), options
-    )
     with connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
+        with cursor.copy(_statement(table, columns, options)) as copy:
             for block in blocks:
                 copy.write(block)
         return int(cursor.rowcount)
+
+
+def _statement(table: str, columns: Sequence[str], options: sql.Composable) -> sql.Composed:
+    return sql.SQL("COPY {} ({}) FROM STDIN {}").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns)), options
+    )
+
+
+def reserve_ids(table: str, count: int) -> int:
+    """The first of `count` consecutive ids of `table` that nobody else will get."""
+    statement = sql.SQL(
+        "SELECT setval(s.name, greatest(nextval(s.name), coalesce((SELECT max(id) + 1 FROM {}), 1))"
+        " + %s - 1) - %s + 1 FROM (SELECT pg_get_serial_sequence(%s, 'id') AS name) s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(sql.Identifier(table)), [count, count, table])
+        return int(cursor.fetchone()[0])
 
 
 @contextmanager
