@@ -102,7 +102,7 @@ def members(plan: Plan, scope: Scope) -> Fragment:
     found = _select(plan, scope)
     if found.starts_from_contacts:
         return found.fragment
-    return select((Fragment("d.contact_id"),), sql("({}) d", found.fragment), (_NOT_ERASED,))
+    return select((Fragment("d.contact_id"),), sql("({}) d", found.once()), (_NOT_ERASED,))
 
 
 def settings_for(plan: Plan) -> dict[str, str]:
