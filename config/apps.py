@@ -6,4 +6,4 @@ from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 class AdminConfig(DjangoAdminConfig):
     """The admin with our site instead of the default one."""
 
-    default_site = "config.admin.Site"
+    default_site = "config.site.Site"

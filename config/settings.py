@@ -241,6 +241,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -252,6 +253,7 @@ AXES_VERBOSE = False
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = env_time_zone("TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
@@ -326,13 +328,33 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {
     "SITE_TITLE": "Regulars",
     "SITE_HEADER": "Regulars",
-    "SITE_SUBHEADER": _("Know and reward your regular customers"),
-    "SITE_SYMBOL": "loyalty",
+    "SITE_SUBHEADER": _("Know and reward your regulars"),
+    "SITE_ICON": "config.admin.mark",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.admin.mark"}],
+    "STYLES": ["config.admin.stylesheet"],
+    "SCRIPTS": ["config.admin.script"],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": True, "navigation": "config.admin.navigation"},
+    # What a person may not see is not in the menu: the theme's own search knows models only.
+    "SIDEBAR": {"show_search": False, "navigation": "config.admin.navigation"},
     "DASHBOARD_CALLBACK": "config.admin.dashboard",
-    "COMMAND": {"search_models": True, "show_history": False},
+    "COMMAND": {"search_models": False, "show_history": False},
+    # A teal whose shade 600 is dark enough for white letters (WCAG AA).
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.72)",
+            "100": "oklch(95.3% .051 180.8)",
+            "200": "oklch(91% .096 180.43)",
+            "300": "oklch(85.5% .138 181.07)",
+            "400": "oklch(77.7% .152 181.91)",
+            "500": "oklch(62% .12 184)",
+            "600": "oklch(51.1% .096 186.39)",
+            "700": "oklch(43.7% .078 188.22)",
+            "800": "oklch(38.6% .063 188.42)",
+            "900": "oklch(33% .055 190)",
+            "950": "oklch(27.7% .046 192.52)",
+        }
+    },
 }
 
 # --- Logging -------------------------------------------------------------------------------------

@@ -1,0 +1,111 @@
+"""Small pictures that tables and pages show: badges, sparklines, charts, numbers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+_WIDTH, _HEIGHT = 96, 24
+
+
+def number(value: Any) -> str:
+    """A number with its thousands apart."""
+    return number_format(value, use_l10n=True, force_grouping=True)
+
+
+def badge(text: Any, tone: str = "neutral", icon: str = "") -> SafeString:
+    """A word with a colour: good, info, warning, bad or neutral. The word alone says it all."""
+    symbol = (
+        format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', icon)
+        if icon
+        else ""
+    )
+    return format_html('<span class="rg-badge rg-{}">{}{}</span>', tone, symbol, text)
+
+
+def change_since(entered: int | None, left: int | None) -> SafeString:
+    """How many came and went: +3 −1."""
+    if entered is None or left is None:
+        return format_html('<span class="rg-faint">{}</span>', "–")
+    return format_html(
+        '<span class="rg-change"><span class="rg-plus">+{}</span> '
+        '<span class="rg-minus">−{}</span></span>',
+        number(entered),
+        number(left),
+    )
+
+
+def sparkline(values: Sequence[float | int], label: str) -> SafeString:
+    """A line that shows the course of a few values; `label` says it in words."""
+    if len(values) < 2:
+        return format_html('<span class="rg-faint">{}</span>', "–")
+    least, most = min(values), max(values)
+    span = (most - least) or 1
+    step = _WIDTH / (len(values) - 1)
+    points = " ".join(
+        f"{index * step:.1f},{_HEIGHT - 2 - (value - least) / span * (_HEIGHT - 4):.1f}"
+        for index, value in enumerate(values)
+    )
+    return format_html(
+        '<svg class="rg-spark" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<title>{}</title><polyline points="{}"/></svg>',
+        _WIDTH,
+        _HEIGHT,
+        label,
+        label,
+        points,
+    )
+
+
+def chips(labels: Sequence[str], empty: str = "–") -> SafeString:
+    """Short words side by side."""
+    if not labels:
+        return format_html('<span class="rg-faint">{}</span>', empty)
+    return format_html_join(" ", '<span class="rg-chip">{}</span>', ((text,) for text in labels))
+
+
+def figures(names: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Facts with their names, in the order of `names`."""
+    return [(str(label), values[key]) for key, label in names.items() if key in values]
+
+
+def chart(
+    labels: Sequence[str],
+    series: Sequence[tuple[str, Sequence[float | int], str]],
+    *,
+    kind: str = "line",
+) -> dict[str, Any]:
+    """What the template of a chart needs: data for Chart.js, and the same figures as a table.
+
+    `series` are (name, values, tone); tones are primary, good and bad.
+    """
+    colours = {
+        "primary": "var(--color-primary-600)",
+        "good": "var(--color-green-600)",
+        "bad": "var(--color-red-500)",
+    }
+    datasets = [
+        {
+            "label": name,
+            "data": list(values),
+            "borderColor": colours[tone],
+            "backgroundColor": colours[tone],
+            "displayYAxis": True,
+            "maxTicksXLimit": 8,
+            "maxBarThickness": 18,
+            "borderRadius": 3,
+        }
+        for name, values, tone in series
+    ]
+    columns = [list(values) for _name, values, _tone in series]
+    return {
+        "kind": kind,
+        "data": json.dumps({"labels": list(labels), "datasets": datasets}),
+        "names": [_("When"), *(name for name, _values, _tone in series)],
+        "rows": list(zip(labels, *columns, strict=True)),
+        "summary": ", ".join(name for name, _values, _tone in series),
+    }

@@ -1,0 +1,92 @@
+/* Dialogs, live progress and the keyboard: what every page of the admin shares. */
+(() => {
+  "use strict";
+
+  // A button names the dialog it opens; the browser keeps the focus inside and closes on Escape.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-opens]");
+    if (opener) {
+      event.preventDefault();
+      const dialog = document.getElementById(opener.dataset.opens);
+      for (const [name, value] of Object.entries(opener.dataset)) {
+        const field = name.startsWith("set") && dialog.querySelector(`[data-field="${name.slice(3).toLowerCase()}"]`);
+        if (field) "value" in field ? (field.value = value) : (field.textContent = value);
+      }
+      dialog.showModal();
+      return;
+    }
+    const closer = event.target.closest("[data-closes]");
+    if (closer) closer.closest("dialog").close();
+  });
+
+  // A form that acts is sent once, however often its button is pressed.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-once]")) return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "1";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  // A job tells how far it is until it is over; then the page may want to show what came of it.
+  const show = (box, job) => {
+    const bar = box.querySelector(".rg-progress");
+    const known = job.total > 0;
+    const share = job.is_finished && job.state === "succeeded" ? 100 : known ? Math.min(100, (100 * job.done) / job.total) : 0;
+    bar.classList.toggle("rg-unknown", !known && !job.is_finished);
+    bar.classList.toggle("rg-done", job.state === "succeeded");
+    bar.classList.toggle("rg-failed", job.state === "failed");
+    bar.firstElementChild.style.width = known || job.is_finished ? `${share}%` : "";
+    if (known) bar.setAttribute("aria-valuenow", Math.round(share));
+    box.querySelector("[data-job-text]").textContent = job.text;
+    const badge = box.querySelector("[data-job-badge]");
+    if (badge) badge.innerHTML = job.badge;
+  };
+  const watch = async (box) => {
+    let wait = 700;
+    for (;;) {
+      await new Promise((done) => setTimeout(done, wait));
+      try {
+        const answer = await fetch(box.dataset.job, { headers: { Accept: "application/json" } });
+        if (!answer.ok) return;
+        const job = await answer.json();
+        show(box, job);
+        if (job.is_finished) {
+          if (box.dataset.reload !== undefined) window.location.reload();
+          return;
+        }
+        wait = 1000;
+      } catch {
+        wait = Math.min(wait * 2, 15000);
+      }
+    }
+  };
+  const start = () => {
+    for (const box of document.querySelectorAll("[data-job]")) watch(box);
+
+    // What the theme makes clickable is made reachable by keyboard.
+    const clickable = "[x-on\\:click]:not(a[href]):not(button):not(input):not(summary):not([tabindex])";
+    for (const part of document.querySelectorAll(clickable)) {
+      if (part.id === "changelist-filter-close" || part.closest("template")) continue;
+      part.tabIndex = 0;
+      part.setAttribute("role", "button");
+      if (!part.getAttribute("aria-label") && part.classList.contains("material-symbols-outlined")) {
+        part.setAttribute("aria-label", part.title || part.textContent.trim().replaceAll("_", " "));
+      }
+      part.addEventListener("keydown", (event) => {
+        if (event.target !== part || (event.key !== "Enter" && event.key !== " ")) return;
+        event.preventDefault();
+        part.click();
+      });
+    }
+    for (const button of document.querySelectorAll("[data-copy]")) {
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+        button.textContent = button.dataset.copied;
+      });
+    }
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
