@@ -7,3 +7,7 @@ class SegmentsConfig(AppConfig):
 
     name = "segments"
     verbose_name = _("Segments")
+
+    def ready(self) -> None:
+        # Long work is known by the kinds that this module registers.
+        from segments import jobs  # noqa: F401

@@ -1,0 +1,92 @@
+"""What this room refuses, each by its own name."""
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
+from segments import criteria
+from workspace.errors import Busy, DomainError, InputInvalid, NotFound, Problem
+
+
+class SegmentUnknown(NotFound):
+    """There is no such segment, or the person asking may not know of it."""
+
+    code = "segment_unknown"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(_("There is no segment “%(key)s”.") % {"key": key}, key=key)
+
+
+class CriteriaRefused(InputInvalid):
+    """A criteria document breaks the page; `criteria_problems` are all its faults."""
+
+    def __init__(self, faults: Iterable[criteria.Problem], others: Iterable[Problem] = ()) -> None:
+        self.criteria_problems = tuple(Problem(f.path, f.code, f.message) for f in faults)
+        first = self.criteria_problems[0]
+        message = _("The criteria have %(count)d faults. The first: %(message)s") % {
+            "count": len(self.criteria_problems),
+            "message": first.message,
+        }
+        super().__init__(message, problems=[*others, Problem("criteria", "invalid", message)])
+
+
+class SegmentNotInactive(DomainError):
+    """An active segment cannot be archived."""
+
+    code = "segment_not_inactive"
+
+
+class SegmentArchived(DomainError):
+    """An archived segment stays as it is."""
+
+    code = "segment_archived"
+
+
+class SegmentInactive(DomainError):
+    """An inactive segment keeps its last members: it is not refreshed."""
+
+    code = "segment_inactive"
+
+
+class SegmentNotCalculated(DomainError):
+    """The members of the segment do not come from criteria, so that nothing can be calculated."""
+
+    code = "segment_not_calculated"
+
+
+class SegmentBusy(Busy):
+    """A refresh of the segment is running."""
+
+    code = "segment_busy"
+
+
+class RefreshTimedOut(DomainError):
+    """Calculating the members took longer than a refresh may."""
+
+    code = "refresh_timed_out"
+    status = 503
+
+
+class PreviewOutdated(DomainError):
+    """The preview was ended, because the same person asked for another meanwhile."""
+
+    code = "preview_outdated"
+
+
+class ExportUnknown(NotFound):
+    """There is no such export, or it is somebody else's."""
+
+    code = "export_unknown"
+
+
+class ExportNotReady(DomainError):
+    """The file is not written yet, or its making failed."""
+
+    code = "export_not_ready"
+
+
+class ExportExpired(DomainError):
+    """The file was deleted when its time was over."""
+
+    code = "export_expired"
+    status = 410

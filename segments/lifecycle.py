@@ -1,0 +1,328 @@
+"""The life of a segment: created, changed, copied, active, inactive, archived.
+
+Status says whether a segment may be used: active ⇄ inactive → archived. Archiving takes all
+members out and cannot be undone. Every verb asks for its permission, and to people who may not
+know of a segment answers as if there was none.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from segments import indexes, membership, schedule
+from segments.definitions import (
+    SETTINGS,
+    Faults,
+    check_groups,
+    check_key,
+    check_settings,
+    free_key,
+)
+from segments.documents import is_same, named_attributes
+from segments.errors import (
+    CriteriaRefused,
+    SegmentArchived,
+    SegmentNotInactive,
+    SegmentUnknown,
+)
+from segments.facts import parse_criteria
+from segments.models import MembershipChange, Segment, SegmentVersion
+from workspace import access, audit, locks, partitions
+from workspace.access import Actor
+from workspace.errors import InputInvalid, Problem
+from workspace.models import AuditEntry, User
+
+_REFRESH = ("refresh_mode", "refresh_amount", "refresh_unit")
+
+
+def find_segment(key: str, *, actor: Actor) -> Segment:
+    """The segment of this key. Raises SegmentUnknown, also where the actor may not know of it."""
+    segment = access.visible(Segment.objects.filter(key=key), actor).first()
+    if segment is None:
+        raise SegmentUnknown(key)
+    return segment
+
+
+@transaction.atomic
+def create_segment(
+    *,
+    actor: Actor,
+    at: datetime,
+    name: str,
+    criteria: Any,
+    key: str = "",
+    description: str = "",
+    groups: Iterable[str] = (),
+    owner: User | None = None,
+    members_only: bool = False,
+    refresh_mode: str = Segment.RefreshMode.ONCE,
+    refresh_amount: int | None = None,
+    refresh_unit: str = "",
+    readiness_hours: int | None = None,
+    is_demo: bool = False,
+) -> Segment:
+    """Make an active segment and request its first calculation.
+
+    `groups` are names of user groups. Without a key one is made of the name; without an owner the
+    person who makes it is. Raises InputInvalid with all faults (CriteriaRefused where the
+    criteria have some).
+    """
+    access.require(actor, "segments.add_segment")
+    faults = Faults()
+    if owner is None and actor.kind == AuditEntry.ActorKind.USER and actor.id is not None:
+        owner = User.objects.filter(pk=actor.id).first()
+    kept = check_settings(
+        {
+            "name": name,
+            "description": description,
+            "owner": owner,
+            "members_only": members_only,
+            "refresh_mode": refresh_mode,
+            "refresh_amount": refresh_amount,
+            "refresh_unit": refresh_unit,
+            "readiness_hours": readiness_hours,
+        },
+        faults,
+    )
+    # Two people who choose the same key, or name each other's segments, take turns.
+    locks.lock("segments definitions")
+    if key:
+        check_key(key, faults)
+    chosen = check_groups(groups, actor, faults)
+    _check_criteria(criteria, actor, faults)
+    segment = Segment.objects.create(
+        key=key or free_key(kept["name"]),
+        criteria=criteria,
+        created_at=at,
+        is_demo=is_demo,
+        **kept,
+    )
+    segment.groups.set(chosen)
+    _add_version(segment, actor=actor, at=at)
+    schedule.follow(segment)
+    if named_attributes(criteria):
+        indexes.request()
+    audit.record(
+        actor=actor,
+        action="segment.created",
+        subject=segment,
+        changes=audit.difference({}, _told(segment, chosen)),
+        at=at,
+    )
+    membership.queue_refresh(segment, actor=actor, cause="created", at=at)
+    segment.refresh_from_db()
+    return segment
+
+
+@transaction.atomic
+def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: Any) -> Segment:
+    """Change what is named in `changes`, as `create_segment` names it; the key stays for ever.
+
+    Other criteria make a new version and request a calculation; what is equal to what was there
+    changes nothing. Of the three settings of the refresh those not named stay. Raises
+    SegmentArchived, or InputInvalid with all faults.
+    """
+    segment = _hold(segment, actor=actor, permission="segments.change_segment")
+    _refuse_archived(segment)
+    unknown = changes.keys() - {*SETTINGS, "criteria", "groups"}
+    if unknown:
+        raise TypeError(f"A segment's {', '.join(sorted(unknown))} cannot be changed.")
+    faults = Faults()
+    groups_before = list(segment.groups.all())
+    before = _told(segment, groups_before)
+    if any(name in changes for name in _REFRESH):
+        changes = {**{name: getattr(segment, name) for name in _REFRESH}, **changes}
+    kept = check_settings(changes, faults)
+    groups = groups_before
+    if "groups" in changes:
+        groups = check_groups(changes["groups"], actor, faults, segment=segment)
+    attributes_before = named_attributes(segment.criteria)
+    is_new_version = "criteria" in changes and not is_same(changes["criteria"], segment.criteria)
+    if is_new_version:
+        locks.lock("segments definitions")
+        _check_criteria(changes["criteria"], actor, faults, segment=segment)
+        segment.criteria = changes["criteria"]
+        segment.version_number += 1
+    _refuse(faults)
+    for name, value in kept.items():
+        setattr(segment, name, value)
+    after = _told(segment, groups)
+    difference = audit.difference(before, after)
+    if not difference:
+        return segment
+    segment.save()
+    segment.groups.set(groups)
+    if is_new_version:
+        _add_version(segment, actor=actor, at=at)
+    schedule.follow(segment)
+    if named_attributes(segment.criteria) != attributes_before:
+        indexes.request()
+    audit.record(actor=actor, action="segment.updated", subject=segment, changes=difference, at=at)
+    if difference.keys() & {"criteria", "members_only"} and _is_active(segment):
+        membership.queue_refresh(segment, actor=actor, cause="changed", at=at)
+        segment.refresh_from_db()
+    return segment
+
+
+@transaction.atomic
+def copy_segment(
+    segment: Segment, *, actor: Actor, at: datetime, name: str = "", key: str = ""
+) -> Segment:
+    """Make an active segment like this one, of any status, that belongs to the actor.
+
+    Of its user groups it keeps those that the actor may choose.
+    """
+    segment = _hold(segment, actor=actor, permission="segments.view_segment")
+    choosable = set(access.choosable_groups(actor).values_list("name", flat=True))
+    copied = _("%(name)s (copy)") % {"name": segment.name[:190]}
+    settings = {name: getattr(segment, name) for name in SETTINGS if name not in {"name", "owner"}}
+    return create_segment(
+        actor=actor,
+        at=at,
+        name=name or copied,
+        key=key,
+        criteria=segment.criteria,
+        groups=[group.name for group in segment.groups.all() if group.name in choosable],
+        **settings,
+    )
+
+
+@transaction.atomic
+def activate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
+    """Let an inactive segment be used and refreshed again; an active one stays as it is.
+
+    Raises SegmentArchived.
+    """
+    segment = _hold(segment, actor=actor, permission="segments.inactivate_segment")
+    _refuse_archived(segment)
+    if not _is_active(segment):
+        _set_status(segment, Segment.Status.ACTIVE, actor=actor, action="activated", at=at)
+    return segment
+
+
+@transaction.atomic
+def inactivate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
+    """Take a segment out of use: it keeps its members and is refreshed no more.
+
+    A refresh that waits or runs is cancelled. Raises SegmentArchived.
+    """
+    segment = _hold(segment, actor=actor, permission="segments.inactivate_segment")
+    _refuse_archived(segment)
+    if _is_active(segment):
+        membership.cancel_refresh(segment, actor=actor, at=at)
+        segment.refresh_requested_at = None
+        _set_status(segment, Segment.Status.INACTIVE, actor=actor, action="inactivated", at=at)
+    return segment
+
+
+@transaction.atomic
+def archive(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
+    """Take an inactive segment away for ever: all members leave, the history stays.
+
+    Raises SegmentNotInactive for an active one, SegmentArchived for an archived one, SegmentBusy
+    while a refresh that was cancelled is still ending.
+    """
+    access.require(actor, "segments.archive_segment")
+    _refuse_unarchivable(_seen(segment, actor=actor))
+    membership.take_turn_to_remove(segment)
+    segment = _hold(segment, actor=actor, permission="segments.archive_segment")
+    _refuse_unarchivable(segment)
+    partitions.ensure_months(MembershipChange._meta.db_table, [at])
+    membership.remove_all(segment, at=at, cause="archived")
+    segment.refresh_requested_at = None
+    segment.member_count = 0
+    _set_status(segment, Segment.Status.ARCHIVED, actor=actor, action="archived", at=at)
+    return segment
+
+
+def _seen(segment: Segment, *, actor: Actor) -> Segment:
+    """The segment as it is now, not locked."""
+    seen = Segment.objects.filter(pk=segment.pk).first()
+    if seen is None or not access.is_visible(seen, actor):
+        raise SegmentUnknown(segment.key)
+    return seen
+
+
+def _hold(segment: Segment, *, actor: Actor, permission: str) -> Segment:
+    """The segment as it is now, locked until the transaction ends."""
+    access.require(actor, permission)
+    held = Segment.objects.select_for_update().filter(pk=segment.pk).first()
+    if held is None or not access.is_visible(held, actor):
+        raise SegmentUnknown(segment.key)
+    return held
+
+
+def _is_active(segment: Segment) -> bool:
+    return segment.status == Segment.Status.ACTIVE
+
+
+def _refuse_archived(segment: Segment) -> None:
+    if segment.status == Segment.Status.ARCHIVED:
+        raise SegmentArchived(
+            _("Segment “%(name)s” is archived, and stays so.") % {"name": segment.name},
+            key=segment.key,
+        )
+
+
+def _refuse_unarchivable(segment: Segment) -> None:
+    _refuse_archived(segment)
+    if _is_active(segment):
+        raise SegmentNotInactive(
+            _("Segment “%(name)s” is active. Inactivate it first.") % {"name": segment.name},
+            key=segment.key,
+        )
+
+
+def _refuse(faults: Faults, refused: CriteriaRefused | None = None) -> None:
+    if refused is not None:
+        refused.problems = (*faults.problems, *refused.problems)
+        raise refused
+    if faults.problems:
+        first: Problem = faults.problems[0]
+        raise InputInvalid(first.message, problems=faults.problems)
+
+
+def _check_criteria(
+    criteria: Any, actor: Actor, faults: Faults, *, segment: Segment | None = None
+) -> None:
+    """Raise CriteriaRefused, or what else was found so far."""
+    refused = None
+    try:
+        parse_criteria(criteria, actor, segment=segment)
+    except CriteriaRefused as error:
+        refused = error
+    _refuse(faults, refused)
+
+
+def _add_version(segment: Segment, *, actor: Actor, at: datetime) -> None:
+    SegmentVersion.objects.create(
+        segment=segment,
+        number=segment.version_number,
+        criteria=segment.criteria,
+        author=actor.label[:200],
+        created_at=at,
+    )
+
+
+def _set_status(
+    segment: Segment, status: Segment.Status, *, actor: Actor, action: str, at: datetime
+) -> None:
+    changes = {"status": [str(segment.status), str(status)]}
+    segment.status = status
+    segment.save()
+    schedule.follow(segment)
+    if named_attributes(segment.criteria):
+        indexes.request()
+    audit.record(actor=actor, action=f"segment.{action}", subject=segment, changes=changes, at=at)
+
+
+def _told(segment: Segment, groups: Sequence[Group]) -> dict[str, Any]:
+    """What the audit trail tells of a segment."""
+    told: dict[str, Any] = {name: getattr(segment, name) for name in (*SETTINGS, "criteria")}
+    told["owner"] = str(segment.owner) if segment.owner else None
+    told["groups"] = sorted(group.name for group in groups)
+    return told

@@ -1,0 +1,69 @@
+"""Segments and the contacts in them, with what a test is about."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from contacts.models import Contact
+from segments import lifecycle, membership
+from segments.models import Membership, Segment
+from workspace.access import SYSTEM, Actor
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def lives_in(*cities: str) -> dict[str, Any]:
+    """Criteria: lives in one of these cities."""
+    rule = {"field": "contact.city", "operator": "in", "value": list(cities)}
+    return {"combinator": "and", "rules": [rule]}
+
+
+def is_in(*keys: str) -> dict[str, Any]:
+    """Criteria: is a member of one of these segments."""
+    rule = {"field": "segment", "operator": "in", "value": list(keys)}
+    return {"combinator": "and", "rules": [rule]}
+
+
+def has_attribute(key: str, value: Any) -> dict[str, Any]:
+    """Criteria: the custom attribute has this value."""
+    rule = {"field": f"attribute.{key}", "operator": "=", "value": value}
+    return {"combinator": "and", "rules": [rule]}
+
+
+def make_contacts(*cities: str) -> list[int]:
+    """A contact in each of these cities; their ids."""
+    made = Contact.objects.bulk_create(Contact(city=city) for city in cities)
+    return [contact.pk for contact in made]
+
+
+def make_segment(
+    key: str = "poles", criteria: Any = None, *, actor: Actor = SYSTEM, **given: Any
+) -> Segment:
+    """An active segment, not calculated yet; of people in Warszawa where nothing else is said."""
+    return lifecycle.create_segment(
+        actor=actor,
+        at=given.pop("at", NOW),
+        key=key,
+        name=given.pop("name", key.title()),
+        criteria=lives_in("Warszawa") if criteria is None else criteria,
+        **given,
+    )
+
+
+def refresh(segment: Segment, *, as_of: datetime = NOW, cause: str = "test") -> Any:
+    """Refresh, and read the segment again."""
+    done = membership.refresh(segment.pk, as_of=as_of, cause=cause)
+    segment.refresh_from_db()
+    return done
+
+
+def member_ids(segment: Segment) -> set[int]:
+    """Who is in it."""
+    return ids_of(Membership.objects.filter(segment=segment).values_list("contact_id", flat=True))
+
+
+def ids_of(found: Iterable[int]) -> set[int]:
+    """As a set, to compare."""
+    return set(found)
