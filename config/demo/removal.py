@@ -1,0 +1,233 @@
+"""Takes the demo workspace away again, and nothing that belongs to anybody else.
+
+Demo contacts are the exception to the rule that contacts are erased and never deleted: they never
+lived, so no ledger has to add up with them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django_celery_beat.models import PeriodicTask
+from psycopg import sql as syntax
+
+from contacts.models import (
+    AttributeDefinition,
+    Category,
+    ConsentDefinition,
+    Contact,
+    EventDefinition,
+    MetricDefinition,
+    Tag,
+)
+from segments import indexes, membership, schedule
+from segments.criteria import references
+from segments.errors import CriteriaRefused
+from segments.facts import catalog_for, criteria_of
+from segments.models import MembershipChange, Segment
+from workspace import access, audit, locks, sql
+from workspace.access import SYSTEM, Actor
+from workspace.models import User
+
+from . import shop
+from .logins import demo_users, logins_file
+
+_PERMISSION = "workspace.remove_demo_data"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoData:
+    """How much of the workspace is demo data."""
+
+    contact_count: int
+    event_count: int
+    member_count: int
+    segment_count: int
+    definition_count: int
+    logins: tuple[str, ...]
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is anything to remove."""
+        return bool(
+            self.contact_count or self.segment_count or self.definition_count or self.logins
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed, and what stayed because others use it: keys, and logins."""
+
+    removed: DemoData
+    kept_keys: tuple[str, ...]
+    kept_logins: tuple[str, ...]
+
+
+# Each kind of definition: the rows that use it (our own names, never typed by people), and where
+# the references of criteria name its keys.
+_DEFINITIONS: tuple[tuple[Any, str, str], ...] = (
+    (Tag, "SELECT FROM contacts_contacttag u WHERE u.tag_id = d.id", "tags"),
+    (
+        Category,
+        "SELECT FROM contacts_contactcategory u WHERE u.category_id = d.id",
+        "categories",
+    ),
+    (
+        ConsentDefinition,
+        "SELECT FROM contacts_consententry u WHERE u.definition_id = d.id",
+        "consents",
+    ),
+    (
+        AttributeDefinition,
+        "SELECT FROM contacts_contact u WHERE u.attributes ? d.key",
+        "attributes",
+    ),
+    (MetricDefinition, "SELECT FROM contacts_metricvalue u WHERE u.metric_id = d.id", "metrics"),
+    (EventDefinition, "SELECT FROM contacts_event u WHERE u.definition_id = d.id", "events"),
+)
+
+
+def find_demo_data() -> DemoData:
+    """What `remove_demo_data` would destroy."""
+    found = sql.rows(
+        "SELECT count(*) AS contacts, coalesce(sum(s.event_count), 0) AS events,"
+        " count(m.contact_id) AS members FROM contacts_contact c"
+        " LEFT JOIN (SELECT contact_id, sum(event_count) AS event_count"
+        " FROM contacts_eventstatistic GROUP BY contact_id) s ON s.contact_id = c.id"
+        " LEFT JOIN loyalty_member m ON m.contact_id = c.id"
+        " WHERE c.is_demo"
+    )[0]
+    return DemoData(
+        contact_count=int(found["contacts"]),
+        event_count=int(found["events"]),
+        member_count=int(found["members"]),
+        segment_count=Segment.objects.filter(is_demo=True).count(),
+        definition_count=sum(
+            model._default_manager.filter(is_demo=True).count()
+            for model, _rows, _part in _DEFINITIONS
+        ),
+        logins=tuple(demo_users().order_by("username").values_list("username", flat=True)),
+    )
+
+
+@transaction.atomic
+def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
+    """Delete demo contacts with all that hangs on them, demo segments, definitions and logins.
+
+    What others use stays and is marked as demo no more: a tag on other contacts, a segment or
+    attribute that other criteria name. The login of who removes stays, and the last
+    administrator's. Does nothing the second time. Raises NotAllowed.
+    """
+    access.require(actor, _PERMISSION)
+    locks.lock("demo workspace")
+    found = find_demo_data()
+    kept = [*_remove_segments(), *_remove_contacts_and_definitions()]
+    kept_logins = _remove_logins(actor)
+    done = Removed(found, tuple(sorted(kept)), kept_logins)
+    if not (found.contact_count or found.segment_count or set(found.logins) - set(kept_logins)):
+        return done
+    audit.record(
+        actor=actor,
+        action="demo.removed",
+        object_type="workspace",
+        label="Demo workspace",
+        changes={
+            "contacts": [found.contact_count, 0],
+            "events": [found.event_count, 0],
+            "segments": [found.segment_count, 0],
+        },
+        at=at,
+    )
+    return done
+
+
+def _remove_segments() -> list[str]:
+    """Delete the demo segments, except those that the criteria of others name; returns these."""
+    needed = _references("segments")
+    demo = Segment.objects.filter(is_demo=True)
+    kept = list(demo.filter(key__in=needed))
+    demo.filter(key__in=needed).update(is_demo=False)
+    segments = list(demo)
+    ids = [segment.pk for segment in segments]
+    PeriodicTask.objects.filter(name__in=[schedule.task_name(s) for s in segments]).delete()
+    MembershipChange.objects.filter(segment_id__in=ids).delete()
+    sql.execute("DELETE FROM segments_membership WHERE segment_id = ANY(%s)", [ids])
+    Segment.objects.filter(pk__in=ids).delete()
+    return [segment.key for segment in kept]
+
+
+def _remove_contacts_and_definitions() -> list[str]:
+    ids = list(Contact.objects.filter(is_demo=True).values_list("pk", flat=True))
+    membership.forget_contacts(ids)
+    with connection.cursor() as cursor:
+        for table in _tables_of_contacts():
+            statement = syntax.SQL("DELETE FROM {} WHERE contact_id = ANY(%s)")
+            cursor.execute(statement.format(syntax.Identifier(table)), [ids])
+    sql.execute("DELETE FROM contacts_contact WHERE id = ANY(%s)", [ids])
+    # The dictionary of addresses has no mark: ours are those of the invented shop.
+    sql.execute(
+        "DELETE FROM contacts_url d WHERE starts_with(d.url, %s)"
+        " AND NOT EXISTS (SELECT FROM contacts_event e WHERE e.url_id = d.id)",
+        [shop.SHOP],
+    )
+    kept: list[str] = []
+    for model, rows, part in _DEFINITIONS:
+        kept += _remove_definitions(model, rows, _references(part))
+    indexes.request()
+    return kept
+
+
+def _tables_of_contacts() -> list[str]:
+    """Every table with rows per contact, whichever room it is in; partitions by their parent."""
+    found = sql.rows(
+        "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+        " WHERE a.attname = 'contact_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')"
+        " AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace"
+        " ORDER BY c.relname"
+    )
+    return [row["relname"] for row in found]
+
+
+def _remove_definitions(model: Any, rows: str, named: Iterable[str]) -> list[str]:
+    """Delete demo definitions that nothing uses; returns the keys of the others."""
+    name = "name" if model is EventDefinition else "key"
+    table = model._meta.db_table
+    used = sql.rows(
+        f"UPDATE {table} d SET is_demo = false WHERE d.is_demo"  # noqa: S608 - our names
+        f" AND (d.{name} = ANY(%s) OR EXISTS ({rows})) RETURNING d.{name} AS key",
+        [list(named)],
+    )
+    model._default_manager.filter(is_demo=True).delete()
+    return [row["key"] for row in used]
+
+
+def _references(part: str) -> set[str]:
+    """What the criteria of segments that are not demo data name, of one kind."""
+    catalog = catalog_for(SYSTEM)
+    found: set[str] = set()
+    for segment in Segment.objects.filter(is_demo=False):
+        try:
+            tree = criteria_of(segment, catalog=catalog)
+        except CriteriaRefused:
+            # Wrong already: removing the demo data takes nothing from it.
+            continue
+        found |= getattr(references(tree), part)
+    return found
+
+
+def _remove_logins(actor: Actor) -> tuple[str, ...]:
+    """Delete the demo logins, but lock nobody out; returns those that stay."""
+    demo = demo_users()
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(
+        pk__in=demo.values("pk")
+    )
+    keep = demo.filter(pk=actor.id or 0) if actor.kind == "user" else demo.none()
+    if not others.exists() and not keep.filter(is_superuser=True).exists():
+        keep = keep | demo.filter(is_superuser=True)
+    kept = tuple(keep.order_by("username").values_list("username", flat=True))
+    demo.exclude(username__in=kept).delete()
+    if not kept:
+        transaction.on_commit(lambda: logins_file().unlink(missing_ok=True))
+    return kept
