@@ -104,6 +104,7 @@ INSTALLED_APPS = [
     "segments",
     "loyalty",
     "journeys",
+    "config.demo",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -309,6 +310,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "workspace.api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "workspace.api.problems.answer_problem",
     "UNAUTHENTICATED_USER": None,
+    # Instants are written by the renderer, everywhere alike; `?format=` is no parameter of ours.
+    "DATETIME_FORMAT": None,
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Regulars",

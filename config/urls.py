@@ -1,10 +1,12 @@
 """Every address of the product."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from config import health
 from workspace.admin import mail
+from workspace.api.problems import unknown_address
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -15,4 +17,14 @@ urlpatterns = [
         name="mail_message",
     ),
     path("admin/", admin.site.urls),
+    path("api/", include("config.api")),
+    re_path(r"^api\Z", unknown_address),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("metrics", health.metrics),
 ]
+
+handler400 = "config.health.bad_request"
+handler403 = "config.health.forbidden"
+handler404 = "config.health.not_found"
+handler500 = "config.health.server_error"

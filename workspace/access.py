@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from workspace.errors import NotAllowed
-from workspace.models import ApiUser, AuditEntry, User, UserGroup
+from workspace.models import ApiUser, AuditEntry, Job, User, UserGroup
 
 _Thing = TypeVar("_Thing", bound=Model)
 
@@ -131,6 +131,22 @@ def is_visible(thing: Any, actor: Actor) -> bool:
         return True
     groups = {group.pk for group in thing.groups.all()}
     return not groups or bool(groups & actor.group_ids)
+
+
+def visible_jobs(actor: Actor) -> "QuerySet[Job]":
+    """The long work that the actor started; all of it for who may look at the workspace."""
+    if actor.may("workspace.view_job"):
+        return Job.objects.all()
+    if actor.kind == AuditEntry.ActorKind.API:
+        return Job.objects.filter(api_user_id=actor.id)
+    return Job.objects.filter(user_id=actor.id) if actor.id is not None else Job.objects.none()
+
+
+def may_cancel(job: Job, actor: Actor) -> bool:
+    """Whether the actor started this work, or may change that of others."""
+    is_api = actor.kind == AuditEntry.ActorKind.API
+    owner_id = job.api_user_id if is_api else job.user_id
+    return owner_id == actor.id is not None or actor.may("workspace.change_job")
 
 
 def group_required(entity: UserGroup.Entity) -> bool:

@@ -1,6 +1,6 @@
 """The root of everything we raise on purpose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,11 @@ class DomainError(Exception):
         super().__init__(message)
         self.problems = tuple(problems)
         self.context = context
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What this kind of error adds to the answer of the API, by name; nothing by default."""
+        return {}
 
 
 class InputInvalid(DomainError):

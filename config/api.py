@@ -1,0 +1,16 @@
+"""All addresses under /api/, floor by floor, the document that describes them, and the rest."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from workspace.api import urls as workspace_urls
+from workspace.api.problems import unknown_address
+
+app_name = "api"
+
+urlpatterns = [
+    *workspace_urls.urlpatterns,
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    re_path("", unknown_address),
+]

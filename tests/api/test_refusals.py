@@ -1,0 +1,163 @@
+"""Who is refused, and how it is said."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from tests.api.conftest import MakeProgram, Program, assert_problem
+from workspace.models import ApiUser, Job
+
+pytestmark = pytest.mark.django_db
+
+
+def test_without_a_key_it_is_401(nobody: Program) -> None:
+    answer = nobody.get("/api/jobs/")
+    assert_problem(answer, 401, "not_authenticated")
+    assert answer["WWW-Authenticate"] == 'Api-Key realm="api"'
+
+
+@pytest.mark.parametrize(
+    "header", ["Api-Key", "Api-Key nonsense", "Api-Key regulars_aaaaaaaaaaaa_" + "A" * 43]
+)
+def test_with_an_unknown_key_it_is_401(nobody: Program, header: str) -> None:
+    assert_problem(nobody.get("/api/jobs/", Authorization=header), 401, "authentication_failed")
+
+
+def test_with_the_key_of_a_disabled_api_user_it_is_401(program: Program) -> None:
+    assert program.get("/api/jobs/").status_code == 200
+    ApiUser.objects.update(enabled=False)
+    assert_problem(program.get("/api/jobs/"), 401, "authentication_failed")
+
+
+def test_a_key_with_another_secret_is_no_key(program: Program) -> None:
+    wrong = program.key[:-1] + ("A" if program.key[-1] != "A" else "B")
+    assert Program(wrong).get("/api/jobs/").status_code == 401
+
+
+def test_the_key_itself_is_not_kept(program: Program) -> None:
+    kept = ApiUser.objects.values().get()
+    assert program.key not in map(str, kept.values())
+    assert kept["prefix"] in program.key
+
+
+def test_the_last_use_of_a_key_is_noted(program: Program) -> None:
+    program.get("/api/jobs/")
+    assert ApiUser.objects.get().last_used_at is not None
+
+
+def test_a_person_who_is_no_staff_is_401(staff: Callable[..., Program]) -> None:
+    assert_problem(staff(is_staff=False).get("/api/jobs/"), 401)
+
+
+def test_a_forged_request_with_a_session_is_403(staff: Callable[..., Program]) -> None:
+    person = staff(is_superuser=True)
+    forging = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    forging.cookies = person.client.cookies
+    job = Job.objects.create(kind="k", title="t")
+    assert_problem(Program(client=forging).post(f"/api/jobs/{job.pk}/cancel/"), 403)
+    assert person.post(f"/api/jobs/{job.pk}/cancel/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing/", "/api/jobs/x/", "/api/jobs"])
+def test_an_unknown_address_is_404_in_json(program: Program, path: str) -> None:
+    assert_problem(program.get(path), 404, "not_found")
+    assert_problem(program.post(path, {}), 404, "not_found")
+
+
+def test_what_is_not_there_is_404(program: Program) -> None:
+    assert_problem(program.get("/api/jobs/123456/"), 404, "not_found")
+    assert_problem(program.get("/api/jobs/999999999999999999/"), 404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_a_method_that_is_not_there_is_405(program: Program, method: str) -> None:
+    answer = program.send(method, "/api/jobs/")
+    assert_problem(answer, 405, "method_not_allowed")
+    assert "GET" in answer["Allow"]
+
+
+def test_other_bodies_than_json_are_415(program: Program) -> None:
+    job = Job.objects.create(kind="k", title="t")
+    path = f"/api/jobs/{job.pk}/cancel/"
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ):
+        answer = program.post(path, b"a=b", **{"Content-Type": kind})
+        assert_problem(answer, 415, "unsupported_media_type")
+    job.refresh_from_db()
+    assert job.state == Job.State.QUEUED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"\xff\xfe",
+        b'{"a": 1, "a": 2}',
+        b'{"a": "\\u0000"}',
+        b'{"a": "\\ud800"}',
+        b'{"a": NaN}',
+        b'{"a": 1e999999999}',
+        b'{"a": 1e99999999999999999999}',
+        b'{"a": 0.' + b"1" * 2000 + b"}",
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
+def test_bodies_that_cannot_be_read_are_400(program: Program, body: bytes) -> None:
+    job = Job.objects.create(kind="k", title="t")
+    answer = program.post(f"/api/jobs/{job.pk}/cancel/", body)
+    assert_problem(answer, 400, "invalid_json")
+
+
+def test_a_body_over_ten_megabytes_is_413(program: Program) -> None:
+    job = Job.objects.create(kind="k", title="t")
+    body = b'{"a": "' + b"x" * 10_000_000 + b'"}'
+    assert_problem(program.post(f"/api/jobs/{job.pk}/cancel/", body), 413, "too_large")
+
+
+def test_an_unknown_query_parameter_is_400_and_named(program: Program) -> None:
+    body = assert_problem(program.get("/api/jobs/?state=queued&stat=x"), 400, "invalid")
+    assert [(e["path"], e["code"]) for e in body["errors"]] == [("stat", "unknown_parameter")]
+
+
+def test_a_bad_value_of_a_filter_is_400(program: Program) -> None:
+    body = assert_problem(program.get("/api/jobs/?state=lost"), 400)
+    assert body["errors"][0]["path"] == "state"
+    assert_problem(program.get("/api/jobs/?kind=%00"), 400)
+
+
+def test_an_unknown_field_is_400_and_named(program: Program) -> None:
+    job = Job.objects.create(kind="k", title="t")
+    body = assert_problem(program.post(f"/api/jobs/{job.pk}/cancel/", {"force": True}), 400)
+    assert [(e["path"], e["code"]) for e in body["errors"]] == [("force", "unknown_field")]
+    job.refresh_from_db()
+    assert job.state == Job.State.QUEUED
+
+
+def test_a_defect_is_500_in_json_and_logged(
+    program: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    Job.objects.create(kind="k", title="t")
+    # A row that no code of ours can have written.
+    Job.objects.update(result=["not", "an", "object"])
+    body = assert_problem(program.get("/api/jobs/"), 500, "defect")
+    assert "not an object" not in body["detail"]
+    assert "GET /api/jobs/" in caplog.text
+
+
+def test_the_answer_is_json_whatever_is_accepted(program: Program) -> None:
+    answer = program.get("/api/jobs/", Accept="text/html")
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_too_many_requests_are_429_and_told_when_to_come_again(make_program: MakeProgram) -> None:
+    slow, quick = make_program(per_minute=3), make_program(per_minute=3)
+    assert [slow.get("/api/jobs/").status_code for _n in range(3)] == [200] * 3
+    answer = slow.get("/api/jobs/")
+    assert_problem(answer, 429, "too_many_requests")
+    assert 1 <= int(answer["Retry-After"]) <= 120
+    assert quick.get("/api/jobs/").status_code == 200, "another key has its own limit"
