@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from . import vocabulary as words
-from .people import Bytes, Integers, padded
+from .letters import Bytes, Integers, digits, padded, spaced
 
 BLOCK = 250_000
 EVENT_COLUMNS = (
@@ -113,7 +112,7 @@ class Blocks:
         rows["definition_id"] = np.array(self._plan.definition_ids)[types]
         message = rows["message_id"]
         message[:, : len(self._prefix)] = np.frombuffer(self._prefix, dtype=np.uint8)
-        message[:, len(self._prefix) :] = _digits(serials, _SERIAL_DIGITS)
+        message[:, len(self._prefix) :] = digits(serials, _SERIAL_DIGITS)
         # The version of the binary form of jsonb.
         rows["version"] = 1
         properties = rows["properties"]
@@ -142,14 +141,10 @@ class Blocks:
         fixed = len(self._trade)
         out[:, :fixed] = self._trade
         whole = out[:, self._amount_at : self._amount_at + _AMOUNT_DIGITS]
-        whole[:] = _digits(cents // 100, _AMOUNT_DIGITS)
-        # JSON knows no leading zeros.
-        powers = 10 ** np.arange(_AMOUNT_DIGITS - 1, 0, -1)
-        leading = cents[:, None] // 100 < powers
-        whole[:, :-1][leading] = ord(" ")
+        whole[:] = spaced(cents // 100, _AMOUNT_DIGITS)
         cents_at = self._amount_at + _AMOUNT_DIGITS + 1
-        out[:, cents_at : cents_at + 2] = _digits(cents % 100, 2)
-        out[:, self._product_at : self._product_at + 5] = _digits(products, 5)
+        out[:, cents_at : cents_at + 2] = digits(cents % 100, 2)
+        out[:, self._product_at : self._product_at + 5] = digits(products, 5)
         out[:, fixed : fixed + self._categories.shape[1]] = self._categories[categories]
         return out
 
@@ -172,13 +167,6 @@ def _row_type(width: int, message_width: int) -> np.dtype[np.void]:
     fields.append(("version", np.uint8))
     fields.append(("properties", np.uint8, width))
     return np.dtype(fields)
-
-
-def _digits(values: Integers, count: int) -> Bytes:
-    """The decimal digits of each value, with leading zeros, as ASCII."""
-    powers = 10 ** np.arange(count - 1, -1, -1, dtype=np.int64)
-    digits: npt.NDArray[np.int64] = values[:, None] // powers % 10 + ord("0")
-    return digits.astype(np.uint8)
 
 
 def _microseconds(instant: datetime) -> int:

@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import vocabulary as words
-
-Integers = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
+from .letters import Bytes, Integers, padded, spaced
 
 BLOCK = 100_000
 YEARS = 3
@@ -170,7 +168,7 @@ class Attributes:
             values = [f',"t{k}":"val_{k}_{j}"' for j in range(count)]
             yield padded(values), words.MISSING_SHARE_STEP * k
         for k, limit in enumerate(words.NUMBER_LIMITS, start=1):
-            yield padded([f',"n{k}":{j}' for j in range(limit)]), words.MISSING_SHARE_STEP * k
+            yield _numbered(f',"n{k}":', limit), words.MISSING_SHARE_STEP * k
         for k in range(1, words.BOOLEAN_COUNT + 1):
             values = [f',"b{k}":false', f',"b{k}":true']
             yield padded(values), words.BOOLEAN_MISSING_SHARE
@@ -179,11 +177,12 @@ class Attributes:
             yield padded([f',"d{k}":"{day}"' for day in days]), words.DATE_MISSING_SHARE
 
 
-def padded(texts: Sequence[str]) -> Bytes:
-    """ASCII texts as rows of bytes filled up with spaces, and one blank row after them."""
-    width = max(map(len, texts))
-    blob = b"".join(text.ljust(width).encode("ascii") for text in (*texts, ""))
-    return np.frombuffer(blob, dtype=np.uint8).reshape(len(texts) + 1, width)
+def _numbered(prefix: str, limit: int) -> Bytes:
+    """`prefix` with each whole number below `limit`, and one blank row after them."""
+    out = np.full((limit + 1, len(prefix) + len(str(limit - 1))), _SPACE, dtype=np.uint8)
+    out[:limit, : len(prefix)] = np.frombuffer(prefix.encode("ascii"), dtype=np.uint8)
+    out[:limit, len(prefix) :] = spaced(np.arange(limit), len(str(limit - 1)))
+    return out
 
 
 def _choices(
