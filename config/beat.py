@@ -52,6 +52,7 @@ class SoloScheduler(DatabaseScheduler):
         self._last_timestamp = self.Changes.last_change()
         self._initial_read = True
         self._heap = None
+        self._heap_invalidated = False
         return True
 
     def _let_go(self) -> None:
