@@ -98,12 +98,12 @@ def _count_some(query: Query, name: str) -> tuple[int, Sequence[int]]:
     count, ids, begun = 0, list[int](), monotonic()
     try:
         with _reading(query, _AFTERTHOUGHT_SECONDS, name), connection.cursor() as cursor:
-            cursor.execute(f"DECLARE some NO SCROLL CURSOR FOR {query.text}", query.params)
-            cursor.execute(f"FETCH FORWARD {SAMPLE_SIZE} FROM some")
+            cursor.execute(f"DECLARE counted NO SCROLL CURSOR FOR {query.text}", query.params)
+            cursor.execute(f"FETCH FORWARD {SAMPLE_SIZE} FROM counted")
             ids = sorted(row[0] for row in cursor.fetchall())
             count = len(ids)
             while monotonic() - begun < _AFTERTHOUGHT_SECONDS:
-                cursor.execute(f"MOVE FORWARD {_STRIDE} IN some")
+                cursor.execute(f"MOVE FORWARD {_STRIDE} IN counted")
                 count += cursor.rowcount
                 if cursor.rowcount < _STRIDE:
                     break

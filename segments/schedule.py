@@ -146,11 +146,13 @@ def _repair() -> None:
     followed = kept.exclude(refresh_mode=Segment.RefreshMode.ONCE)
     tasks = dict(PeriodicTask.objects.filter(task=TASK).values_list("name", "enabled"))
     wanted = {task_name(segment): segment for segment in followed}
-    _follow_again(
+    astray = [
         segment
         for name, segment in wanted.items()
         if tasks.get(name) != (segment.status == Segment.Status.ACTIVE)
-    )
+    ]
+    if astray:
+        _follow_again(astray)
     orphans = tasks.keys() - wanted.keys()
     if orphans:
         for task in PeriodicTask.objects.filter(task=TASK, name__in=orphans):

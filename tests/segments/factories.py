@@ -32,6 +32,12 @@ def has_attribute(key: str, value: Any) -> dict[str, Any]:
     return {"combinator": "and", "rules": [rule]}
 
 
+def holds(field: str, *others: dict[str, Any]) -> dict[str, Any]:
+    """Criteria: the boolean field is true, and so are the other criteria."""
+    rule = {"field": field, "operator": "=", "value": True}
+    return {"combinator": "and", "rules": [rule, *others]}
+
+
 def make_contacts(*cities: str) -> list[int]:
     """A contact in each of these cities; their ids."""
     made = Contact.objects.bulk_create(Contact(city=city) for city in cities)
