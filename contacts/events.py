@@ -1,0 +1,402 @@
+"""What contacts did: recorded once, counted, and read back newest first.
+
+Every way to write events goes through `store_events`, which keeps `EventStatistic` and `LastSeen`
+true in the same statement. Whoever deletes events calls `pause_recording` first.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from secrets import randbits
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from contacts import urls
+from contacts.event_definitions import NAME_LIMIT, Known, define_events, learn_schemas
+from contacts.event_properties import PropertiesInvalid, described, properties_text
+from contacts.models import Event
+from workspace import partitions, sql
+
+TABLE = "contacts_event"
+MESSAGE_ID_LIMIT = 100
+# How the database refers to events that are on their way, see `store_events`.
+COLUMNS = (
+    *("contact_id", "definition_id", "occurred_at", "received_at"),
+    *("message_id", "url_id", "properties"),
+)
+_TYPES = ("bigint", "integer", "timestamptz", "timestamptz", "text", "integer", "text")
+# Above this COPY into a temporary table is cheaper than a long statement.
+_STATEMENT_LIMIT = 500
+_LOCK = "contacts recording"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEvent:
+    """An event as a source tells it; without a message id it counts each time it is told."""
+
+    contact_id: int
+    name: str
+    occurred_at: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that was not recorded: its place in the batch, and why."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch: the three add up to its length."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the timeline of one contact."""
+
+    occurred_at: datetime
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event on the timeline of a contact."""
+
+    name: str
+    label: str
+    occurred_at: datetime
+    received_at: datetime
+    message_id: str
+    properties: dict[str, Any]
+
+    @property
+    def position(self) -> Position:
+        """Where the next page begins, if this is the last event of a page."""
+        return Position(self.occurred_at, self.message_id)
+
+
+@dataclass(slots=True)
+class _Checked:
+    index: int
+    event: IncomingEvent
+    occurred_at: datetime
+    message_id: str
+    properties_text: str
+
+
+def record_events(
+    events: Iterable[IncomingEvent], *, received_at: datetime, source_id: int | None = None
+) -> Recorded:
+    """Record events, each once, and count them; what cannot be used is rejected by itself.
+
+    The same contact, message id and time is the same event. With a `source_id` one message id
+    counts once per source, whatever the contact and the time. All of the batch is written or,
+    where an exception leaves, nothing. May be called from many processes at once.
+    """
+    rejected: list[Rejected] = []
+    total, checked = _check(events, received_at, rejected)
+    accepted = 0
+    if checked:
+        with transaction.atomic():
+            share_recording()
+            checked = _of_known_contacts(checked, rejected)
+            if checked:
+                accepted = _record(checked, received_at, source_id)
+    rejected.sort(key=lambda one: one.index)
+    return Recorded(accepted, total - accepted - len(rejected), rejected)
+
+
+def pause_recording() -> None:
+    """Wait for the recordings that run, and keep others waiting until the transaction ends.
+
+    For erasure and retention: first of all in their transaction.
+    """
+    sql.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK])
+
+
+def share_recording() -> None:
+    """Let nobody erase contacts or delete events until the transaction ends."""
+    sql.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_LOCK])
+
+
+def store_events(source: str, params: Sequence[Any] = ()) -> int:
+    """Store the rows of `source`, a FROM item with the columns COLUMNS; returns how many are new.
+
+    The statistics and the times last seen follow in the same statement, which takes all its locks
+    in the order of their keys. Whoever calls has called `share_recording`, has checked the
+    contacts and made the partitions.
+    """
+    return int(sql.one(_STORE.replace("{source}", source), params))
+
+
+def last_event(definition_id: int) -> Event | None:
+    """The newest event of a kind; None before the first one."""
+    at = sql.one(
+        "SELECT last_at FROM contacts_eventstatistic WHERE definition_id = %s"
+        " ORDER BY last_at DESC LIMIT 1",
+        [definition_id],
+    )
+    # With its exact time a single partition is read.
+    events = Event.objects.filter(definition_id=definition_id, occurred_at=at)
+    return events.order_by("message_id").first() if at else None
+
+
+def timeline(
+    contact_id: int,
+    *,
+    before: Position | None = None,
+    limit: int = 50,
+    names: Collection[str] | None = None,
+) -> list[Moment]:
+    """The events of a contact, newest first, those after the position `before` in that order."""
+    found = sql.rows(
+        "SELECT s.definition_id, s.event_count, s.first_at, s.last_at"
+        " FROM contacts_eventstatistic s JOIN contacts_eventdefinition d ON d.id = s.definition_id"
+        " WHERE s.contact_id = %s AND (%s::text[] IS NULL OR d.name = ANY(%s::text[]))",
+        [contact_id, *[None if names is None else list(names)] * 2],
+    )
+    if not found:
+        return []
+    ids = [row["definition_id"] for row in found]
+    earliest = min(row["first_at"] for row in found)
+    latest = max(row["last_at"] for row in found)
+    count = sum(row["event_count"] for row in found)
+    until = latest if before is None else min(latest, before.occurred_at)
+    # A window of time that probably holds a page, and wider ones where it did not: the database
+    # then reads few partitions, where a query without bounds would begin with all of them.
+    width = max(timedelta(hours=1), (latest - earliest) * min(1, 4 * limit / count))
+    moments: list[Moment] = []
+    while until >= earliest:
+        since = until - min(width, until - earliest)
+        moments += _window(contact_id, ids, since, until, before, limit - len(moments))
+        if len(moments) >= limit or since == earliest:
+            break
+        until, width = since - timedelta(microseconds=1), width * 4
+    return moments
+
+
+def _window(
+    contact_id: int,
+    definition_ids: list[int],
+    since: datetime,
+    until: datetime,
+    before: Position | None,
+    limit: int,
+) -> list[Moment]:
+    events = (
+        Event.objects.filter(
+            contact_id=contact_id,
+            definition_id__in=definition_ids,
+            occurred_at__gte=since,
+            occurred_at__lte=until,
+        )
+        .select_related("definition")
+        .order_by("-occurred_at", "-message_id")
+    )
+    if before is not None:
+        events = events.exclude(
+            occurred_at=before.occurred_at, message_id__gte=before.message_id
+        ).filter(occurred_at__lte=before.occurred_at)
+    return [
+        Moment(
+            name=event.definition.name,
+            label=str(event.definition),
+            occurred_at=event.occurred_at,
+            received_at=event.received_at,
+            message_id=event.message_id,
+            properties=event.properties,
+        )
+        for event in events[:limit]
+    ]
+
+
+def make_message_id(at: datetime) -> str:
+    """A new message id that begins with the time: UUID version 7 (RFC 9562)."""
+    milliseconds = int(at.timestamp() * 1000) & (2**48 - 1)
+    value = milliseconds << 80 | 7 << 76 | randbits(12) << 64 | 2 << 62 | randbits(62)
+    return str(UUID(int=value))
+
+
+def _check(
+    events: Iterable[IncomingEvent], received_at: datetime, rejected: list[Rejected]
+) -> tuple[int, list[_Checked]]:
+    index, checked = -1, []
+    for index, event in enumerate(events):
+        try:
+            checked.append(_checked(index, event, received_at))
+        except PropertiesInvalid as error:
+            rejected.append(Rejected(index, error.code, str(error)))
+        except _Unusable as error:
+            rejected.append(Rejected(index, error.code, error.message))
+    return index + 1, checked
+
+
+class _Unusable(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+
+
+def _checked(index: int, event: IncomingEvent, received_at: datetime) -> _Checked:
+    name, message_id = event.name, event.message_id or make_message_id(received_at)
+    if not name.strip():
+        raise _Unusable("name_missing", _("The event has no name."))
+    if len(name) > NAME_LIMIT:
+        words = {"limit": NAME_LIMIT}
+        message = _("The name of the event has more than %(limit)d characters.") % words
+        raise _Unusable("name_too_long", message)
+    if len(message_id) > MESSAGE_ID_LIMIT:
+        words = {"limit": MESSAGE_ID_LIMIT}
+        message = _("The message id has more than %(limit)d characters.") % words
+        raise _Unusable("message_id_too_long", message)
+    for text in (name, message_id):
+        if "\0" in text:
+            message = _("The name or message id contains a NUL character.")
+            raise _Unusable("nul_character", message)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            message = _("The name or message id contains half a character (a lone surrogate).")
+            raise _Unusable("invalid_text", message)
+    if event.occurred_at.utcoffset() is None:
+        raise _Unusable("invalid_time", _("The time of the event has no offset from UTC."))
+    try:
+        occurred_at = event.occurred_at.astimezone(UTC)
+    except OverflowError:
+        message = _("The time of the event lies outside the calendar.")
+        raise _Unusable("invalid_time", message) from None
+    return _Checked(index, event, occurred_at, message_id, properties_text(event.properties))
+
+
+def _of_known_contacts(checked: list[_Checked], rejected: list[Rejected]) -> list[_Checked]:
+    ids = sorted({one.event.contact_id for one in checked})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, erased_at IS NOT NULL FROM contacts_contact WHERE id = ANY(%s::bigint[])",
+            [ids],
+        )
+        is_erased = dict(cursor.fetchall())
+    for one in checked:
+        match is_erased.get(one.event.contact_id):
+            case None:
+                message = _("There is no such contact.")
+                rejected.append(Rejected(one.index, "unknown_contact", message))
+            case True:
+                message = _("The contact has been erased.")
+                rejected.append(Rejected(one.index, "contact_erased", message))
+    return [one for one in checked if is_erased.get(one.event.contact_id) is False]
+
+
+def _record(checked: list[_Checked], received_at: datetime, source_id: int | None) -> int:
+    # Always in this order, and each step in the order of its keys, or two batches could wait for
+    # each other: definitions, addresses, partitions, message ids, events, statistics.
+    known = define_events({one.event.name for one in checked})
+    _learn(known, checked)
+    url_ids = urls.list_urls(
+        {
+            url
+            for one in checked
+            if (url := one.event.properties.get("url")) is not None and urls.listable(url)
+        }
+    )
+    partitions.ensure_months(TABLE, {one.occurred_at for one in checked})
+    if source_id is not None:
+        checked = _unseen(checked, received_at, source_id)
+    rows = [
+        (
+            one.event.contact_id,
+            known[one.event.name].id,
+            one.occurred_at,
+            received_at,
+            one.message_id,
+            _url_id(one.event.properties, url_ids),
+            one.properties_text,
+        )
+        for one in checked
+    ]
+    if not rows:
+        return 0
+    if len(rows) > _STATEMENT_LIMIT:
+        return _store_many(rows)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+    source = f"unnest({arrays}) AS incoming ({', '.join(COLUMNS)})"
+    return store_events(source, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _store_many(rows: Iterable[Sequence[Any]]) -> int:
+    columns = ", ".join(f"{name} {kind}" for name, kind in zip(COLUMNS, _TYPES, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE events_incoming ({columns}) ON COMMIT DROP")
+        with cursor.copy("COPY events_incoming FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    stored = store_events("events_incoming AS incoming")
+    # Here and not at the end of the transaction, which may record more than once.
+    sql.execute("DROP TABLE events_incoming")
+    return stored
+
+
+def _unseen(checked: list[_Checked], received_at: datetime, source_id: int) -> list[_Checked]:
+    """Without the messages that the source sent before, in this batch or lately."""
+    first: dict[str, _Checked] = {}
+    for one in checked:
+        first.setdefault(one.message_id, one)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_seenmessage (source_id, message_id, seen_at)"
+            " SELECT %s, message_id, %s FROM unnest(%s::text[]) AS message_id"
+            " ON CONFLICT (source_id, message_id) DO NOTHING RETURNING message_id",
+            [source_id, received_at, sorted(first)],
+        )
+        return [first[row[0]] for row in cursor.fetchall()]
+
+
+def _learn(known: Mapping[str, Known], checked: Iterable[_Checked]) -> None:
+    seen: dict[str, dict[str, set[str]]] = {}
+    for one in checked:
+        types = seen.setdefault(one.event.name, {})
+        for name, kind in described(one.event.properties):
+            types.setdefault(name, set()).add(kind)
+    learn_schemas(known, seen)
+
+
+def _url_id(properties: Mapping[str, Any], url_ids: Mapping[str, int]) -> int | None:
+    if urls.is_missing(properties):
+        return urls.WITHOUT
+    url = properties["url"]
+    return url_ids.get(url) if isinstance(url, str) else None
+
+
+_STORE = f"""
+WITH added AS (
+  INSERT INTO contacts_event ({", ".join(COLUMNS)})
+  SELECT contact_id, definition_id, occurred_at, received_at, message_id, url_id, properties::jsonb
+  FROM {{source}} ORDER BY contact_id, message_id COLLATE "C", occurred_at
+  ON CONFLICT (contact_id, message_id, occurred_at) DO NOTHING
+  RETURNING contact_id, definition_id, occurred_at
+), counted AS (
+  INSERT INTO contacts_eventstatistic AS known
+    (contact_id, definition_id, event_count, first_at, last_at)
+  SELECT contact_id, definition_id, count(*), min(occurred_at), max(occurred_at) FROM added
+  GROUP BY contact_id, definition_id ORDER BY contact_id, definition_id
+  ON CONFLICT (contact_id, definition_id) DO UPDATE SET
+    event_count = known.event_count + excluded.event_count,
+    first_at = least(known.first_at, excluded.first_at),
+    last_at = greatest(known.last_at, excluded.last_at)
+), seen AS (
+  INSERT INTO contacts_lastseen AS known (contact_id, last_seen_at)
+  SELECT contact_id, max(occurred_at) FROM added GROUP BY contact_id ORDER BY contact_id
+  ON CONFLICT (contact_id) DO UPDATE SET last_seen_at = excluded.last_seen_at
+  WHERE known.last_seen_at < excluded.last_seen_at
+)
+SELECT count(*) FROM added
+"""  # noqa: S608  made of our own words only
