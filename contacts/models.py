@@ -77,9 +77,16 @@ class Contact(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["city", "birth_date"], name="contacts_contact_city_birth"),
+            # With what criteria need besides, so that the index alone answers.
             models.Index(
-                fields=["city", "lead_score"], include=["id"], name="contacts_contact_city_score"
+                fields=["city", "birth_date"],
+                include=["id", "erased_at"],
+                name="contacts_contact_city_birth",
+            ),
+            models.Index(
+                fields=["city", "lead_score"],
+                include=["id", "erased_at"],
+                name="contacts_contact_city_score",
             ),
             models.Index(fields=["lead_score"], name="contacts_contact_lead_score"),
             models.Index(fields=["created_at", "id"], name="contacts_contact_created"),

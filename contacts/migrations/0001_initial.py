@@ -734,12 +734,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="contact",
-            index=models.Index(fields=["city", "birth_date"], name="contacts_contact_city_birth"),
+            index=models.Index(
+                fields=["city", "birth_date"],
+                include=("id", "erased_at"),
+                name="contacts_contact_city_birth",
+            ),
         ),
         migrations.AddIndex(
             model_name="contact",
             index=models.Index(
-                fields=["city", "lead_score"], include=("id",), name="contacts_contact_city_score"
+                fields=["city", "lead_score"],
+                include=("id", "erased_at"),
+                name="contacts_contact_city_score",
             ),
         ),
         migrations.AddIndex(

@@ -29,7 +29,7 @@ from .plan import (
     Measured,
     PlannedStep,
 )
-from .spans import Resolved
+from .spans import Resolved, Span
 from .syntax import Between, Compare, Duration, Function, Matches, Measure, OneOf, Present, Property
 from .times import months_of, seconds_of, to_instant
 
@@ -159,8 +159,8 @@ def _average_passes(test: Resolved) -> Fragment:
 
 def _lifetime(found: Lifetime, scope: Scope) -> Fragment:
     """From the statistics, which know all events; contacts with later ones are counted anew."""
-    now = value(to_instant(scope.now, scope.zone), "timestamptz")
-    kind = value(found.event_id, "integer")
+    kind, at = value(found.event_id, "integer"), to_instant(scope.now, scope.zone)
+    now = value(at, "timestamptz")
 
     def statistics(*conditions: Fragment) -> Fragment:
         where = (sql("s.definition_id = {}", kind), *scope.of("s.contact_id"), *conditions)
@@ -169,6 +169,9 @@ def _lifetime(found: Lifetime, scope: Scope) -> Fragment:
     if found.function is Function.FIRST:
         # The first of all events is the first up to now, if it is not later.
         test = _lifetime_test(found, Fragment("s.first_at"))
+        match found.test:
+            case Span(_, datetime() as high) if high <= at:
+                return statistics(test)
         return statistics(sql("s.first_at <= {}", now), test)
     is_count = found.function is Function.COUNT
     test = _lifetime_test(found, Fragment("s.event_count" if is_count else "s.last_at"))

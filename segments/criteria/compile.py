@@ -246,6 +246,8 @@ def _set(source: Source, scope: Scope) -> Fragment:
         case Consented(consent_id, states):
             consent = sql("t.definition_id = {}", value(consent_id, "integer"))
             given = sql("t.state = ANY({})", value(list(states), "text[]"))
+            if len(states) == 1:
+                given = sql("t.state = {}", value(states[0], "text"))
             return _rows("contacts_consentstate t", "t.contact_id", [consent, given], scope)
         case MemberOf(ids):
             named = [sql("t.segment_id = ANY({})", value(list(ids), "integer[]"))]

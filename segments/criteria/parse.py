@@ -176,9 +176,11 @@ class _Reader:
             self.faults.add(path_of_steps, "malformed", message, least=least, most=most)
         found: list[Step] = []
         for index, step in enumerate(steps):
-            one = self._step(step, f"{path_of_steps}[{index}]", level, first=index == 0)
+            is_first, is_last = index == 0, index == len(steps) - 1
+            at = f"{path_of_steps}[{index}]"
+            one = self._step(step, at, level, is_first=is_first, is_last=is_last)
             is_absent = isinstance(step, dict) and step.get("not") is True
-            if is_absent and index < len(steps) - 1:
+            if is_absent and not is_last:
                 message = "Only the last step may be one that did not happen."
                 self.faults.add(f"{path_of_steps}[{index}].not", "malformed", message)
             if one is not None:
@@ -189,7 +191,9 @@ class _Reader:
             return SequenceRule(path, tuple(found[:-1]), found[-1])
         return SequenceRule(path, tuple(found))
 
-    def _step(self, step: Any, path: str, level: int, *, first: bool) -> Step | None:
+    def _step(
+        self, step: Any, path: str, level: int, *, is_first: bool, is_last: bool
+    ) -> Step | None:
         if not isinstance(step, dict):
             self.faults.add(path, "malformed", "A step is an object that names an event.")
             return None
@@ -200,12 +204,12 @@ class _Reader:
             self.faults.add(event_path, "malformed", "The name of an event is a text.")
         is_absent = self._flag(step, path, "not")
         within, within_path = None, key_path(path, "within")
-        if "within" in step and first:
+        if "within" in step and is_first:
             message = "The first step has no step before it to be within a time of."
             self.faults.add(within_path, "malformed", message)
         elif "within" in step:
             within = self.ask.duration(step["within"], within_path)
-        elif is_absent:
+        elif is_absent and is_last:
             message = "A step that did not happen needs the time within which it did not."
             self.faults.add(within_path, "missing_value", message)
         where = self._where(step, path, level)

@@ -181,7 +181,7 @@ def passes(type_: str, operator: str, wanted: Any, found: Any, world: World) -> 
             return date_in_window(operator, wanted, found, today(world))
         case "inLast":
             start = step(world.now, wanted, -1, world.zone)
-            return (start is None or start < found) and found <= world.now
+            return bool((start is None or start < found) and found <= world.now)
         case "inNext":
             end = step(world.now, wanted, +1, world.zone)
             return world.now < found and (end is None or found <= end)
@@ -252,7 +252,7 @@ def condition_holds(rule: Mapping[str, Any], event: Happening, world: World) -> 
     raw = property_of(event, rule["field"].removeprefix("properties."))
     positive = POSITIVE.get(operator, operator)
     result = property_passes(raw, positive, wanted, world)
-    return not result if operator in POSITIVE else result
+    return result != (operator in POSITIVE)
 
 
 def property_of(event: Happening, way: str) -> Any:

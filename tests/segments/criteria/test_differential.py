@@ -2,25 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 
 from segments.criteria import compile_clauses, compile_count, compile_sample, explain
 from tests.reference.criteria import holds, rule_holds
+from tests.segments.criteria.asking import rolled_back
 from tests.segments.criteria.people import add_people, make_world, members, read, run
 from tests.segments.criteria.strategies import Case, cases
-
-
-@contextmanager
-def rolled_back() -> Iterator[None]:
-    """Whatever is written inside is gone afterwards."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def leaves(group: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
