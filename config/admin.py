@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config import dashboard as first_page
 from workspace.admin import mail
 from workspace.models import Job
 
@@ -117,7 +118,7 @@ def running_jobs() -> int:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the first page shows."""
-    return context
+    return {**context, **first_page.overview(request)}
 
 
 def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any]]:

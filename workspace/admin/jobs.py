@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import (
     FileResponse,
     Http404,
@@ -23,13 +23,13 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from workspace import jobs
-from workspace.access import Actor, actor_of
+from workspace import access, jobs
+from workspace.access import actor_of
 from workspace.admin.buttons import ObjectActionsAdmin, object_action
 from workspace.admin.lists import CappedPaginator, ReadOnlyAdmin
 from workspace.admin.pages import EmptyState, page_context
 from workspace.admin.pictures import badge, number
-from workspace.models import AuditEntry, Job
+from workspace.models import Job
 
 _TONES = {
     Job.State.QUEUED: ("neutral", "schedule"),
@@ -118,8 +118,8 @@ class JobAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Job]":
-        jobs_: QuerySet[Job] = super().get_queryset(request)
-        return visible_jobs(jobs_, actor_of(request))
+        shown: QuerySet[Job] = super().get_queryset(request)
+        return shown.filter(pk__in=access.visible_jobs(actor_of(request)).values("pk"))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A job is visible to who started it; the queryset keeps those of others away.
@@ -151,7 +151,7 @@ class JobAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
 
     @object_action(
         gettext_lazy("Cancel job"),
-        permission=lambda actor, job: may_cancel(actor, job),
+        permission=lambda actor, job: access.may_cancel(job, actor),
         icon="block",
         variant="danger",
         consequence=gettext_lazy(
@@ -229,19 +229,6 @@ class JobAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
                 "file_url": reverse("admin:workspace_job_file", args=[job.pk]) if file else "",
             },
         )
-
-
-def visible_jobs(all_jobs: "QuerySet[Job]", actor: Actor) -> "QuerySet[Job]":
-    """Those of the jobs that a person may see: his own; all with the permission."""
-    if actor.may("workspace.view_job"):
-        return all_jobs
-    return all_jobs.filter(Q(user_id=actor.id))
-
-
-def may_cancel(actor: Actor, job: Job) -> bool:
-    """Who started a job may cancel it; that of others needs the permission."""
-    is_own = actor.kind == AuditEntry.ActorKind.USER and job.user_id == actor.id
-    return is_own or actor.may("workspace.change_job")
 
 
 def rejected_file(job: Job) -> Path | None:

@@ -1,0 +1,162 @@
+"""The first page: how things stand, what runs, and what to do next in an empty workspace."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from contacts.admin.courses import DAYS, course_days, daily_courses
+from contacts.models import Contact, EventDefinition
+from segments.admin.badges import calculation_badge, sparklines
+from segments.models import Segment
+from workspace import access
+from workspace.admin.jobs import job_context
+from workspace.admin.lists import estimated_count
+from workspace.admin.pictures import chart, number
+from workspace.models import Job
+
+_SEGMENTS_SHOWN = 8
+
+
+def overview(request: HttpRequest) -> dict[str, Any]:
+    """What the template of the first page needs."""
+    actor = access.actor_of(request)
+    now = timezone.now()
+    may_see_contacts = actor.may("contacts.view_contact")
+    may_see_segments = actor.may("segments.view_segment")
+    days = _events_by_day(now) if may_see_contacts else []
+    contact_count = estimated_count(Contact) if may_see_contacts else 0
+    return {
+        "figures": _figures(actor, contact_count, days),
+        "events_chart": _events_chart(days),
+        "segments": _segments(actor, now) if may_see_segments else [],
+        "may_see_segments": may_see_segments,
+        "may_see_contacts": may_see_contacts,
+        "jobs": [job_context(job) for job in _running(actor)],
+        "steps": _next_steps(actor, contact_count),
+    }
+
+
+def _figures(
+    actor: access.Actor, contact_count: int, days: list[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    figures: list[dict[str, Any]] = []
+    if actor.may("contacts.view_contact"):
+        figures += [
+            {
+                "name": _("Contacts"),
+                "value": number(contact_count),
+                "url": reverse("admin:contacts_contact_changelist"),
+            },
+            {
+                "name": _("Events in %(days)d days") % {"days": DAYS},
+                "value": number(sum(count for _day, count in days)),
+                "url": reverse("admin:contacts_eventdefinition_changelist"),
+            },
+        ]
+    if actor.may("segments.view_segment"):
+        active = access.visible(Segment.objects.filter(status=Segment.Status.ACTIVE), actor).count()
+        figures.append(
+            {
+                "name": _("Active segments"),
+                "value": number(active),
+                "url": reverse("admin:segments_segment_changelist"),
+            }
+        )
+    return figures
+
+
+def _events_by_day(now: datetime) -> list[tuple[str, int]]:
+    """How many events happened on each of the last days, days without any included."""
+    courses = daily_courses(until=now).values()
+    return [
+        (date_format(day, "j M"), sum(course[place] for course in courses))
+        for place, day in enumerate(course_days(until=now))
+    ]
+
+
+def _events_chart(days: list[tuple[str, int]]) -> dict[str, Any] | None:
+    if not any(count for _day, count in days):
+        return None
+    return chart(
+        [day for day, _count in days],
+        [(_("Events"), [count for _day, count in days], "primary")],
+        kind="bar",
+    )
+
+
+def _segments(actor: access.Actor, now: datetime) -> list[dict[str, Any]]:
+    """The segments calculated last, with their state and the course of their size."""
+    found = list(
+        access.visible(Segment.objects.filter(status=Segment.Status.ACTIVE), actor).order_by(
+            "-calculated_at", "-pk"
+        )[:_SEGMENTS_SHOWN]
+    )
+    lines = sparklines([segment.pk for segment in found])
+    return [
+        {
+            "segment": segment,
+            "badge": calculation_badge(segment, at=now),
+            "members": number(segment.member_count),
+            "line": lines[segment.pk],
+        }
+        for segment in found
+    ]
+
+
+def _running(actor: access.Actor) -> list[Job]:
+    jobs = access.visible_jobs(actor).select_related("user", "api_user")
+    waiting = jobs.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    return list(waiting.order_by("-pk")[:5])
+
+
+def _next_steps(actor: access.Actor, contact_count: int) -> list[dict[str, Any]]:
+    """What to do first in a workspace where not everything has begun."""
+    if contact_count and Segment.objects.exists():
+        return []
+    steps = [
+        (
+            "contacts.add_contact",
+            bool(contact_count),
+            _("Bring your customers"),
+            _(
+                "Import a CSV or XLSX file: its columns are recognised, and nothing is written"
+                " before you have seen a preview."
+            ),
+            reverse("admin:contacts_contact_changelist"),
+            "upload_file",
+        ),
+        (
+            "contacts.view_eventdefinition",
+            EventDefinition.objects.exists(),
+            _("Send what they do"),
+            _("Purchases and visits come as events, through the API or the command import_events."),
+            reverse("admin:contacts_eventdefinition_changelist"),
+            "bolt",
+        ),
+        (
+            "segments.add_segment",
+            Segment.objects.exists(),
+            _("Make a segment"),
+            _("Say who belongs together: preview the number while you write."),
+            reverse("admin:segments_segment_add"),
+            "donut_small",
+        ),
+        (
+            "workspace.add_apiuser",
+            False,
+            _("Connect a program"),
+            _("An API user has a key, scopes and a limit of its own."),
+            reverse("admin:workspace_apiuser_add"),
+            "key",
+        ),
+    ]
+    return [
+        {"is_done": done, "title": title, "text": text, "url": url, "icon": icon}
+        for permission, done, title, text, url, icon in steps
+        if actor.may(permission)
+    ]

@@ -1,0 +1,195 @@
+"""Contacts on the screen: a list that stays fast over millions, and one page for each person."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from contacts import events
+from contacts.admin import finding, registry
+from contacts.admin.profile import profile_context, shown_properties
+from contacts.models import Contact, Identity
+from workspace.access import actor_of
+from workspace.admin import (
+    CappedPaginator,
+    EmptyState,
+    ObjectActionsAdmin,
+    page_context,
+)
+from workspace.admin.pictures import number
+
+_PAGE = 50
+
+
+@admin.register(Contact)
+class ContactAdmin(ObjectActionsAdmin):
+    """People we know."""
+
+    list_display = ("person", "external", "place", "language", "score", "created_at")
+    list_display_links = ("person",)
+    list_per_page = 50
+    list_filter_submit = True
+    search_fields = ("email",)
+    search_help_text = gettext_lazy("E-mail, last name or external id")
+    sortable_by = ("score", "created_at")
+    ordering = ("-pk",)
+    show_full_result_count = False
+    paginator = CappedPaginator
+    actions = None
+    empty_state = EmptyState(
+        gettext_lazy(
+            "Contacts are the people you know: customers, readers, members. Import them from a"
+            " file, send them through the API, or add one by hand."
+        ),
+        icon="group",
+    )
+    change_list_template = "contacts/contact_list.html"
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        own = (
+            finding.TagFilter,
+            finding.CategoryFilter,
+            finding.LanguageFilter,
+            finding.CountryFilter,
+        )
+        return (*registry.filters(), *own)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Contact]":
+        contacts: QuerySet[Contact] = super().get_queryset(request)
+        external = Identity.objects.filter(namespace="user_id")
+        return contacts.filter(erased_at__isnull=True).prefetch_related(
+            Prefetch("identities", queryset=external, to_attr="external_ids")
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Contact]", search_term: str
+    ) -> tuple["QuerySet[Contact]", bool]:
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=finding.found_ids(search_term)), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        actor = actor_of(request)
+        links = [
+            {"title": link.title, "icon": link.icon, "url": reverse(link.url_name)}
+            for link in registry.links()
+            if actor.may(link.permission)
+        ]
+        answer: HttpResponse = super().changelist_view(
+            request, {**(extra_context or {}), "links": links}
+        )
+        return answer
+
+    @admin.display(description=gettext_lazy("contact"))
+    def person(self, contact: Contact) -> SafeString:
+        name = f"{contact.first_name} {contact.last_name}".strip()
+        return format_html(
+            '<span class="rg-two-lines"><span>{}</span>'
+            '<span class="rg-faint rg-small rg-break">{}</span></span>',
+            name or contact.email or f"#{contact.pk}",
+            contact.email if name else contact.phone,
+        )
+
+    @admin.display(description=gettext_lazy("external id"))
+    def external(self, contact: Any) -> str:
+        return contact.external_ids[0].value if contact.external_ids else "–"
+
+    @admin.display(description=gettext_lazy("place"))
+    def place(self, contact: Contact) -> str:
+        return ", ".join(part for part in (contact.city, contact.country) if part) or "–"
+
+    @admin.display(description=gettext_lazy("lead score"), ordering="lead_score")
+    def score(self, contact: Contact) -> str:
+        return number(contact.lead_score.normalize() + 0)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                "<int:contact_id>/timeline/",
+                wrap(self.timeline_view),
+                name="contacts_contact_timeline",
+            ),
+            *super().get_urls(),
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Contacts are erased, never deleted: ledgers above still have to add up.
+        return False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The profile: everything known of one person on one screen."""
+        contact = self._contact(request, object_id)
+        return TemplateResponse(
+            request,
+            "contacts/profile.html",
+            {
+                **page_context(self, request, title=str(contact), thing=contact),
+                **profile_context(request, contact),
+                **self._timeline(request, contact),
+                "buttons": self.buttons(request, contact),
+                "may_change": self.has_change_permission(request, contact),
+            },
+        )
+
+    def timeline_view(self, request: HttpRequest, contact_id: int) -> HttpResponse:
+        """Older events of a person, one page after the other."""
+        contact = self._contact(request, str(contact_id))
+        return TemplateResponse(
+            request,
+            "contacts/timeline.html",
+            {
+                **page_context(self, request, title=_("Timeline"), thing=contact),
+                **self._timeline(request, contact),
+                "contact": contact,
+            },
+        )
+
+    def _timeline(self, request: HttpRequest, contact: Contact) -> dict[str, Any]:
+        """A page of events: the newest ones, or those before the place in the address."""
+        before = _position(request.GET.get("before", ""))
+        found = events.timeline(contact.pk, before=before, limit=_PAGE + 1)
+        shown = found[:_PAGE]
+        last = shown[-1] if len(found) > _PAGE else None
+        return {
+            "timeline": [(moment, shown_properties(moment.properties)) for moment in shown],
+            "older": f"{last.occurred_at.isoformat()}|{last.message_id}" if last else "",
+            "is_newest": before is None,
+        }
+
+    def _contact(self, request: HttpRequest, object_id: str) -> Contact:
+        contact: Contact | None = self.get_object(request, object_id)
+        if contact is None:
+            raise Http404
+        if not self.has_view_permission(request, contact):
+            raise PermissionDenied
+        return contact
+
+
+def _position(text: str) -> events.Position | None:
+    at_text, _bar, message_id = text.partition("|")
+    try:
+        at = parse_datetime(at_text)
+    except ValueError:
+        return None
+    return events.Position(at, message_id) if at is not None and at.tzinfo else None

@@ -1,0 +1,136 @@
+"""The kinds of events: made by themselves when one arrives, named and described by people."""
+
+import json
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+
+from contacts import events
+from contacts.admin.courses import DAYS, course_days, daily_courses
+from contacts.admin.profile import shown_properties
+from contacts.event_definitions import describe_definition
+from contacts.models import EventDefinition, EventStatistic
+from workspace.access import actor_of
+from workspace.admin import EmptyState
+from workspace.admin.pictures import chart, number, sparkline
+
+
+@admin.register(EventDefinition)
+class EventDefinitionAdmin(ModelAdmin):
+    """What contacts do, by its name at the sources."""
+
+    list_display = ("name_and_label", "last_at", "in_days", "course")
+    search_fields = ("name", "label")
+    ordering = ("name",)
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+    fields = ("name", "label", "description")
+    readonly_fields = ("name",)
+    change_form_template = "contacts/event_definition.html"
+    empty_state = EmptyState(
+        gettext_lazy(
+            "Purchases, visits, openings: what contacts do comes in as events. Send them to"
+            " POST /api/events/, or import a file with the command import_events. A definition"
+            " is made by itself with the first event of a name."
+        ),
+        icon="bolt",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # The first event of a name makes its definition.
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[EventDefinition]":
+        definitions: QuerySet[EventDefinition] = super().get_queryset(request)
+        newest = EventStatistic.objects.filter(definition_id=OuterRef("pk")).order_by("-last_at")
+        return definitions.annotate(newest_at=Subquery(newest.values("last_at")[:1]))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        # Counted once for the page, not once a row.
+        request.event_courses = daily_courses(until=timezone.now())  # type: ignore[attr-defined]
+        answer: HttpResponse = super().changelist_view(request, extra_context)
+        return answer
+
+    def _course_of(self, definition: EventDefinition) -> list[int]:
+        courses: dict[int, list[int]] = self.request.event_courses
+        return courses.get(definition.pk, [0] * DAYS)
+
+    @admin.display(description=gettext_lazy("event"), ordering="name")
+    def name_and_label(self, definition: EventDefinition) -> SafeString:
+        return format_html(
+            '<span class="rg-two-lines"><span>{}</span>'
+            '<code class="rg-faint rg-small rg-break">{}</code></span>',
+            definition.label or definition.name,
+            definition.name,
+        )
+
+    @admin.display(description=gettext_lazy("last event"), ordering="newest_at")
+    def last_at(self, definition: Any) -> Any:
+        return definition.newest_at or _("never")
+
+    @admin.display(description=gettext_lazy("in 30 days"))
+    def in_days(self, definition: EventDefinition) -> str:
+        return number(sum(self._course_of(definition)))
+
+    @admin.display(description=gettext_lazy("course"))
+    def course(self, definition: EventDefinition) -> SafeString:
+        counts = self._course_of(definition)
+        words = {"events": number(sum(counts)), "days": DAYS}
+        return sparkline(counts, _("%(events)s events in %(days)d days") % words)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.Form, change: bool) -> None:
+        describe_definition(
+            obj.pk,
+            actor=actor_of(request),
+            at=timezone.now(),
+            label=form.cleaned_data["label"],
+            description=form.cleaned_data["description"],
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        definition = context.get("original")
+        if definition is not None:
+            now = timezone.now()
+            days = course_days(until=now)
+            counts = daily_courses(until=now).get(definition.pk, [0] * DAYS)
+            newest = events.last_event(definition.pk)
+            context.update(
+                course_chart=chart(
+                    [date_format(day, "j M") for day in days],
+                    [(_("Events"), counts, "primary")],
+                    kind="bar",
+                )
+                if any(counts)
+                else None,
+                newest=newest,
+                newest_at=newest.occurred_at.astimezone(ZoneInfo(settings.TIME_ZONE))
+                if newest
+                else None,
+                newest_properties=shown_properties(newest.properties) if newest else [],
+                schema=[
+                    (name, ", ".join(types) if isinstance(types, list) else json.dumps(types))
+                    for name, types in sorted(definition.schema.items())
+                ],
+            )
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer

@@ -1,0 +1,51 @@
+"""What segments add to the screens about contacts: a panel of the profile, and a filter."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter
+
+from contacts.admin import Panel, register_filter, register_panel
+from contacts.models import Contact
+from segments.admin.badges import status_badge
+from segments.members import segments_of_contact
+from segments.models import Membership, Segment
+from workspace import access
+from workspace.access import actor_of
+
+
+class SegmentFilter(DropdownFilter):
+    """Contacts that are in a segment, of those that the person who looks may know of."""
+
+    title = _("segment")
+    parameter_name = "segment"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        actor = actor_of(request)
+        if not actor.may("segments.view_segment"):
+            return []
+        living = Segment.objects.exclude(status=Segment.Status.ARCHIVED)
+        return list(access.visible(living, actor).order_by("name").values_list("key", "name")[:500])
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Contact]") -> "QuerySet[Contact]":
+        # What stands in the address is no key to what one may not see.
+        if not self.value() or self.value() not in dict(self.lookup_choices):
+            return queryset.none() if self.value() else queryset
+        members = Membership.objects.filter(segment__key=self.value())
+        return queryset.filter(pk__in=members.values("contact_id"))
+
+
+def _segments_panel(request: HttpRequest, contact: Contact) -> dict[str, Any] | None:
+    actor = actor_of(request)
+    if not actor.may("segments.view_segment"):
+        return None
+    found = segments_of_contact(contact.pk, actor=actor)
+    return {"rows": [(segment, since, status_badge(segment)) for segment, since in found]}
+
+
+register_filter(SegmentFilter)
+register_panel(
+    Panel("segments", _("Segments"), "segments/contact_panel.html", _segments_panel, place=10)
+)

@@ -1,0 +1,146 @@
+"""The pages of one segment besides its form: members, history, changes, versions, explanation."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from contacts.models import Contact
+from segments import facts
+from segments.admin.forms import written
+from segments.members import changes_page, members_page
+from segments.models import Calculation, MembershipChange, Segment
+from workspace.access import actor_of
+from workspace.admin import PagesAdmin
+from workspace.admin.pictures import badge, chart, number
+
+_PAGE = 50
+_CHARTED = 120
+
+
+class SegmentPages(PagesAdmin):
+    """Members, history, changes and versions, each a tab of the segment."""
+
+    thing_pages = (
+        ("members", gettext_lazy("Members"), "members_view"),
+        ("history", gettext_lazy("History"), "history_view"),
+        ("changes", gettext_lazy("Entered and left"), "changes_view"),
+        ("versions", gettext_lazy("Versions"), "versions_view"),
+    )
+
+    def page_links(self, request: HttpRequest, segment: Segment) -> list[dict[str, Any]]:
+        """Links that stand among the buttons."""
+        return []
+
+    def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """Who is in, by id, page after page at the same cost."""
+        after, before = _whole(request.GET.get("after")), _whole(request.GET.get("before"))
+        members = members_page(segment, after=after, before=before, limit=_PAGE + 1)
+        is_more = len(members) > _PAGE
+        shown = members[-_PAGE:] if before is not None else members[:_PAGE]
+        has_next = bool(shown) and (before is not None or is_more)
+        has_previous = bool(shown) and (is_more if before is not None else bool(after))
+        may_see = actor_of(request).may("contacts.view_contact")
+        names = Contact.objects.in_bulk([member.contact_id for member in shown]) if may_see else {}
+        context = self.thing_context(request, segment, page="members", title=_("Members"))
+        context.update(
+            rows=[(member, names.get(member.contact_id)) for member in shown],
+            next=shown[-1].contact_id if has_next else None,
+            previous=shown[0].contact_id if has_previous else None,
+            total=number(segment.member_count),
+            may_see=may_see,
+        )
+        return TemplateResponse(request, "segments/members.html", context)
+
+    def history_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """How many were in after each calculation, drawn and listed."""
+        calculations = Calculation.objects.filter(segment_id=segment.pk).order_by("-at", "-pk")
+        found = list(calculations[:_CHARTED])
+        drawn = found[::-1]
+        labels = [date_format(timezone.localtime(c.at), "j M, H:i") for c in drawn]
+        context = self.thing_context(request, segment, page="history", title=_("History"))
+        context.update(
+            calculations=found,
+            size_chart=chart(labels, [(_("Members"), [c.member_count for c in drawn], "primary")]),
+            flow_chart=chart(
+                labels,
+                [
+                    (_("Entered"), [c.entered_count for c in drawn], "good"),
+                    (_("Left"), [-c.left_count for c in drawn], "bad"),
+                ],
+                kind="bar",
+            ),
+        )
+        return TemplateResponse(request, "segments/history.html", context)
+
+    def changes_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """Who entered and who left, newest first, page after page at the same cost."""
+        kind: Any = request.GET.get("kind")
+        kind = kind if kind in MembershipChange.Kind.values else None
+        found = changes_page(
+            segment,
+            kind=kind,
+            after=_place(request.GET.get("after", "")),
+            newest_first=True,
+            limit=_PAGE + 1,
+        )
+        shown = found[:_PAGE]
+        may_see = actor_of(request).may("contacts.view_contact")
+        names = Contact.objects.in_bulk([c.contact_id for c in shown]) if may_see else {}
+        entered, left = badge(_("entered"), "good", "add"), badge(_("left"), "bad", "remove")
+        last = shown[-1] if shown else None
+        context = self.thing_context(request, segment, page="changes", title=_("Entered and left"))
+        context.update(
+            rows=[
+                (
+                    change,
+                    names.get(change.contact_id),
+                    entered if change.kind == "entered" else left,
+                )
+                for change in shown
+            ],
+            next=f"{last.at.isoformat()}|{last.contact_id}|{last.kind}"
+            if last and len(found) > _PAGE
+            else "",
+            kind=kind or "",
+            kinds=[("", _("All")), ("entered", _("Entered")), ("left", _("Left"))],
+            is_first=not request.GET.get("after"),
+            may_see=may_see,
+        )
+        return TemplateResponse(request, "segments/changes.html", context)
+
+    def versions_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """The criteria that it had, and who wrote them."""
+        context = self.thing_context(request, segment, page="versions", title=_("Versions"))
+        versions = list(segment.versions.all()[:200])
+        context.update(
+            rows=[(version, written(version.criteria)) for version in versions],
+            sentence=facts.describe_criteria(segment, actor=actor_of(request)),
+        )
+        return TemplateResponse(request, "segments/versions.html", context)
+
+
+def contact_url(contact_id: int) -> str:
+    """The page of a contact."""
+    return reverse("admin:contacts_contact_change", args=[contact_id])
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else None
+
+
+def _place(text: str) -> tuple[datetime, int, str] | None:
+    parts = text.split("|")
+    contact_id = _whole(parts[1]) if len(parts) == 3 else None
+    if contact_id is None:
+        return None
+    try:
+        return datetime.fromisoformat(parts[0]), contact_id, parts[2]
+    except ValueError:
+        return None

@@ -1,0 +1,368 @@
+"""Segments on the screen: the list, the form with its preview, the buttons of their life."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from contacts.models import Contact
+from segments import facts, lifecycle, membership, schedule
+from segments.admin.badges import calculation_badge, status_badge, with_last_change
+from segments.admin.examples import starters
+from segments.admin.forms import SegmentForm, read_document, written
+from segments.admin.pages import SegmentPages
+from segments.errors import CriteriaRefused, PreviewOutdated
+from segments.models import Segment
+from segments.preview import preview
+from workspace import access, jobs
+from workspace.access import actor_of
+from workspace.admin import EmptyState, ObjectActionsAdmin, job_context, object_action, page_context
+from workspace.admin.pictures import change_since, number
+from workspace.errors import DomainError, Problem
+
+Status = Segment.Status
+
+
+def _is(*states: Status) -> Any:
+    return lambda segment: segment.status in states
+
+
+@admin.register(Segment)
+class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
+    """Named criteria and who satisfies them."""
+
+    list_display = ("name_and_status", "members", "change", "last_refresh", "next_refresh", "owner")
+    list_display_links = ("name_and_status",)
+    list_select_related = ("owner",)
+    search_fields = ("name", "key", "description")
+    sortable_by = ("name_and_status", "members", "last_refresh")
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+    change_list_template = "segments/segment_list.html"
+    empty_state = EmptyState(
+        gettext_lazy(
+            "A segment is a named group of contacts, such as “bought in the last 90 days”. Write"
+            " its criteria once: its members are then kept up to date."
+        ),
+        icon="donut_small",
+    )
+    first_page_label = gettext_lazy("Overview")
+
+    class Media:
+        js = ("segments/editor.js",)
+        css = {"all": ("segments/editor.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Segment]":
+        segments: QuerySet[Segment] = super().get_queryset(request)
+        return with_last_change(access.visible(segments, actor_of(request)))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "status_tabs": self._status_tabs(request)}
+        answer: HttpResponse = super().changelist_view(request, context)
+        return answer
+
+    def _status_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
+        mine = access.visible(Segment.objects.order_by(), actor_of(request)).values("pk", "status")
+        counted = Segment.objects.filter(pk__in=mine.values("pk")).order_by().values("status")
+        counts = {row["status"]: row["n"] for row in counted.annotate(n=Count("pk"))}
+        chosen = request.GET.get("status__exact", "")
+        tabs: list[tuple[str, Any, int]] = [("", _("All"), sum(counts.values()))]
+        tabs += [(value, label, counts.get(value, 0)) for value, label in Status.choices]
+        return [
+            {
+                "title": str(label).capitalize(),
+                "count": number(count),
+                "url": f"?status__exact={value}" if value else "?",
+                "is_current": chosen == value,
+            }
+            for value, label, count in tabs
+        ]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        return lookup == "status__exact" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_and_status(self, segment: Segment) -> SafeString:
+        state = ""
+        if segment.status == Status.ACTIVE:
+            state = calculation_badge(segment, at=timezone.now())
+        return format_html(
+            '<span class="rg-two-lines"><span class="rg-break">{}</span>'
+            '<span class="rg-row" style="gap:.3rem">{}{}</span></span>',
+            segment.name,
+            status_badge(segment),
+            state,
+        )
+
+    @admin.display(description=gettext_lazy("members"), ordering="member_count")
+    def members(self, segment: Segment) -> str:
+        return number(segment.member_count)
+
+    @admin.display(description=gettext_lazy("since last time"))
+    def change(self, segment: Any) -> SafeString:
+        return change_since(segment.last_entered, segment.last_left)
+
+    @admin.display(description=gettext_lazy("last refresh"), ordering="calculated_at")
+    def last_refresh(self, segment: Segment) -> Any:
+        return segment.calculated_at or "–"
+
+    @admin.display(description=gettext_lazy("next refresh"))
+    def next_refresh(self, segment: Segment) -> Any:
+        moment = schedule.next_refresh_at(segment)
+        if moment is None:
+            return "–"
+        return _("now due") if moment <= timezone.now() else moment
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Segments are archived, never deleted.
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if obj is not None and obj.status == Status.ARCHIVED:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = require_POST(self.preview_view)
+        return [
+            path("preview/", self.admin_site.admin_view(view), name="segments_preview"),
+            *super().get_urls(),
+        ]
+
+    def preview_view(self, request: HttpRequest) -> JsonResponse:
+        """Count and sample for what stands in the editor; nothing is saved."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        segment = None
+        if segment_id := request.POST.get("segment", ""):
+            segment = self.get_object(request, segment_id)
+            if segment is None:
+                raise Http404
+        document, problem = read_document(request.POST.get("criteria", ""))
+        if problem is not None:
+            return _faulty((problem,))
+        try:
+            found = preview(
+                document,
+                actor=actor_of(request),
+                as_of=timezone.now(),
+                segment=segment,
+                members_only=bool(request.POST.get("members_only")),
+                ticket=request.POST.get("ticket", ""),
+            )
+        except CriteriaRefused as refused:
+            return _faulty(refused.criteria_problems)
+        except PreviewOutdated:
+            return JsonResponse({"outdated": True}, status=409)
+        return JsonResponse(
+            {
+                "count": number(found.count),
+                "exact": found.exact,
+                "milliseconds": number(round(found.milliseconds)),
+                "sentence": found.sentence,
+                "problems": [],
+                "sample": self._sample(request, found.sample_ids),
+            }
+        )
+
+    def _sample(self, request: HttpRequest, ids: tuple[int, ...]) -> list[dict[str, str]]:
+        if not actor_of(request).may("contacts.view_contact"):
+            return []
+        return [
+            {
+                "name": str(contact),
+                "email": contact.email,
+                "url": reverse("admin:contacts_contact_change", args=[contact.pk]),
+            }
+            for contact in Contact.objects.filter(pk__in=ids).order_by("pk")
+        ]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A new segment."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._form_view(request, None)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A segment: how it stands, its settings and its criteria."""
+        return self._form_view(request, self.visible_or_404(request, object_id))
+
+    def _form_view(self, request: HttpRequest, segment: Segment | None) -> HttpResponse:
+        actor = actor_of(request)
+        is_post = request.method == "POST"
+        form = SegmentForm(request.POST if is_post else None, actor=actor, segment=segment)
+        if is_post:
+            if segment is not None and not self.has_change_permission(request, segment):
+                raise PermissionDenied
+            if form.is_valid() and (saved := self._save(request, form, segment)) is not None:
+                return HttpResponseRedirect(self.page_of(request, saved))
+        title = segment.name if segment else _("New segment")
+        context = (
+            self.thing_context(request, segment, page="", title=title)
+            if segment
+            else page_context(self, request, title=title)
+        )
+        may_write = segment is None or self.has_change_permission(request, segment)
+        if not may_write:
+            for field in form.fields.values():
+                field.disabled = True
+        context.update(
+            form=form,
+            media=self.media + form.media,
+            problems=[_shown(problem) for problem in form.problems],
+            may_write=may_write,
+            starters=[{"title": s["title"], "text": written(s["criteria"])} for s in starters()],
+            status=200,
+        )
+        if segment is not None:
+            context.update(self._standing(request, segment))
+        return TemplateResponse(request, "segments/segment_form.html", context)
+
+    def _save(
+        self, request: HttpRequest, form: SegmentForm, segment: Segment | None
+    ) -> Segment | None:
+        arguments: dict[str, Any] = {
+            **form.settings(),
+            "criteria": form.cleaned_data["criteria"],
+            "actor": actor_of(request),
+            "at": timezone.now(),
+        }
+        try:
+            if segment is None:
+                saved = lifecycle.create_segment(**arguments)
+            else:
+                saved = lifecycle.update_segment(segment, **arguments)
+        except DomainError as error:
+            form.add_problems(error)
+            return None
+        self.message_user(request, _("“%(name)s” was saved.") % {"name": saved}, messages.SUCCESS)
+        return saved
+
+    def _standing(self, request: HttpRequest, segment: Any) -> dict[str, Any]:
+        """How a segment stands, for the top of its page."""
+        now = timezone.now()
+        job = jobs.unfinished(f"segment:{segment.pk}", membership.REFRESH_JOB)
+        actor = actor_of(request)
+        users = access.visible(
+            Segment.objects.filter(pk__in=[s.pk for s in facts.is_named_by(segment.key)]), actor
+        )
+        return {
+            "buttons": self.buttons(request, segment),
+            "links": self.page_links(request, segment),
+            "status_badge": status_badge(segment),
+            "calculation_badge": calculation_badge(segment, at=now),
+            "members": number(segment.member_count),
+            "change": change_since(segment.last_entered, segment.last_left),
+            "next_refresh": schedule.next_refresh_at(segment),
+            "now": now,
+            "sentence": facts.describe_criteria(segment, actor=actor),
+            "running": job_context(job) if job is not None else None,
+            "named_by": list(users),
+        }
+
+    @object_action(
+        gettext_lazy("Refresh now"),
+        permission="segments.refresh_segment",
+        icon="sync",
+        consequence=gettext_lazy(
+            "Its members are calculated anew by a worker: who fits now enters, who no longer fits"
+            " leaves. The saved criteria count."
+        ),
+        is_offered=_is(Status.ACTIVE),
+    )
+    def refresh_now(self, request: HttpRequest, segment: Segment) -> str:
+        membership.request_refresh(segment, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” is being refreshed.") % {"name": segment}
+
+    @object_action(
+        gettext_lazy("Copy"),
+        permission="segments.add_segment",
+        icon="content_copy",
+        consequence=lambda segment: (
+            _(
+                "A new active segment with the same criteria and settings is made and calculated;"
+                " “%(name)s” stays as it is. The copy is yours."
+            )
+            % {"name": segment}
+        ),
+    )
+    def copy(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        made = lifecycle.copy_segment(segment, actor=actor_of(request), at=timezone.now())
+        self.message_user(request, _("This is the copy: “%(name)s”.") % {"name": made})
+        return HttpResponseRedirect(self.page_of(request, made))
+
+    @object_action(
+        gettext_lazy("Set active"),
+        permission="segments.inactivate_segment",
+        icon="play_circle",
+        consequence=gettext_lazy("It can be used again, and is refreshed by its settings."),
+        is_offered=_is(Status.INACTIVE),
+    )
+    def set_active(self, request: HttpRequest, segment: Segment) -> str:
+        lifecycle.activate(segment, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” is active.") % {"name": segment}
+
+    @object_action(
+        gettext_lazy("Set inactive"),
+        permission="segments.inactivate_segment",
+        icon="pause_circle",
+        consequence=lambda segment: (
+            _(
+                "“%(name)s” is refreshed no more and cannot be chosen any more. Its %(count)s"
+                " members stay as they are. You can set it active again."
+            )
+            % {"name": segment, "count": number(segment.member_count)}
+        ),
+        is_offered=_is(Status.ACTIVE),
+    )
+    def set_inactive(self, request: HttpRequest, segment: Segment) -> str:
+        lifecycle.inactivate(segment, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” is inactive.") % {"name": segment}
+
+    @object_action(
+        gettext_lazy("Archive"),
+        permission="segments.archive_segment",
+        icon="inventory_2",
+        variant="danger",
+        consequence=lambda segment: (
+            _(
+                "All %(count)s members leave “%(name)s”, and it can never be used again. Its"
+                " history stays. This cannot be undone."
+            )
+            % {"name": segment, "count": number(segment.member_count)}
+        ),
+        confirm=gettext_lazy("Archive for ever"),
+        is_offered=_is(Status.INACTIVE),
+    )
+    def archive(self, request: HttpRequest, segment: Segment) -> str:
+        lifecycle.archive(segment, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” is archived.") % {"name": segment}
+
+
+def _faulty(problems: tuple[Problem, ...]) -> JsonResponse:
+    return JsonResponse({"problems": [_shown(problem) for problem in problems]})
+
+
+def _shown(problem: Problem) -> dict[str, str]:
+    return {"path": problem.path, "code": problem.code, "message": problem.message}
