@@ -1,0 +1,39 @@
+"""What the rules of this room refuse."""
+
+from workspace.errors import DomainError, InputInvalid, NotFound
+
+
+class ContactUnknown(NotFound):
+    """There is no such contact, or it was erased."""
+
+    code = "contact_unknown"
+
+
+class DefinitionUnknown(NotFound):
+    """There is no attribute, tag, category, consent or metric of that key."""
+
+    code = "definition_unknown"
+
+
+class DefinitionInvalid(InputInvalid):
+    """A definition cannot be saved as it was given."""
+
+    code = "definition_invalid"
+
+
+class DefinitionInUse(DomainError):
+    """A definition cannot be changed in this way or deleted, because it is relied on."""
+
+    code = "definition_in_use"
+
+
+class ContactInvalid(InputInvalid):
+    """What was said of a contact cannot be used; `problems` name each fault."""
+
+    code = "contact_invalid"
+
+
+class IdentityTaken(DomainError):
+    """Another contact has this identity already."""
+
+    code = "identity_taken"
