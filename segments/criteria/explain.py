@@ -95,12 +95,12 @@ _MEASURES = {
     Function.LAST: gettext_noop("the time of the last of {events}"),
 }
 _UNITS = {
-    Unit.MINUTE: (gettext_noop("minute"), gettext_noop("{amount} minutes")),
-    Unit.HOUR: (gettext_noop("hour"), gettext_noop("{amount} hours")),
-    Unit.DAY: (gettext_noop("day"), gettext_noop("{amount} days")),
-    Unit.WEEK: (gettext_noop("week"), gettext_noop("{amount} weeks")),
-    Unit.MONTH: (gettext_noop("month"), gettext_noop("{amount} months")),
-    Unit.YEAR: (gettext_noop("year"), gettext_noop("{amount} years")),
+    Unit.MINUTE: (gettext_noop("{amount} minute"), gettext_noop("{amount} minutes")),
+    Unit.HOUR: (gettext_noop("{amount} hour"), gettext_noop("{amount} hours")),
+    Unit.DAY: (gettext_noop("{amount} day"), gettext_noop("{amount} days")),
+    Unit.WEEK: (gettext_noop("{amount} week"), gettext_noop("{amount} weeks")),
+    Unit.MONTH: (gettext_noop("{amount} month"), gettext_noop("{amount} months")),
+    Unit.YEAR: (gettext_noop("{amount} year"), gettext_noop("{amount} years")),
 }
 _STATES = {
     "granted": gettext_noop("granted"),

@@ -62,7 +62,9 @@ def select(
 ) -> Fragment:
     """SELECT from `table` where all of `where` holds. A table as text is a literal of ours."""
     conditions = [part for part in where if part != _TRUE]
-    found = sql("SELECT {} FROM {}", joined(", ", columns), _table(table))
+    listed = tuple(columns)
+    start = sql("SELECT {}", joined(", ", listed)) if listed else Fragment("SELECT")
+    found = sql("{} FROM {}", start, _table(table))
     return sql("{} WHERE {}", found, joined(" AND ", conditions)) if conditions else found
 
 

@@ -1,0 +1,55 @@
+-- Contacts for whom there are “page_visit” events of which (its time is in the last 7 days and its property “url” contains “/sale”) and there are no “purchase” events of which its time is in the last 30 days.
+SELECT d.contact_id
+FROM (SELECT d.contact_id
+  FROM (SELECT DISTINCT n.contact_id
+    FROM (SELECT e.contact_id
+      FROM contacts_event e
+      WHERE e.definition_id = %s::integer
+      AND e.occurred_at BETWEEN %s::timestamptz AND %s::timestamptz
+      AND e.url_id IN (SELECT u.id
+        FROM contacts_url u
+        WHERE strpos(lower(u.url), lower(%s::text)) > 0)
+      UNION ALL SELECT e.contact_id
+      FROM contacts_event e
+      WHERE e.definition_id = %s::integer
+      AND e.occurred_at BETWEEN %s::timestamptz AND %s::timestamptz
+      AND e.url_id IS NULL
+      AND strpos(lower(segments_text((e.properties->%s::text))), lower(%s::text)) > 0) n) d
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT s.contact_id
+      FROM contacts_eventstatistic s
+      WHERE s.definition_id = %s::integer
+      AND s.last_at <= %s::timestamptz
+      AND s.last_at >= %s::timestamptz
+      UNION ALL SELECT e.contact_id
+      FROM contacts_event e
+      WHERE e.definition_id = %s::integer
+      AND e.occurred_at <= %s::timestamptz
+      AND e.contact_id IN (SELECT s.contact_id
+        FROM contacts_eventstatistic s
+        WHERE s.definition_id = %s::integer
+        AND s.last_at > %s::timestamptz)
+      GROUP BY e.contact_id
+      HAVING max(e.occurred_at) >= %s::timestamptz) n
+    WHERE n.contact_id = d.contact_id)) d
+WHERE NOT EXISTS (SELECT
+  FROM contacts_contact x
+  WHERE x.id = d.contact_id
+  AND x.erased_at IS NOT NULL);
+-- 2
+-- datetime.datetime(2025, 12, 25, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- '/sale'
+-- 2
+-- datetime.datetime(2025, 12, 25, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- 'url'
+-- '/sale'
+-- 1
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- datetime.datetime(2025, 12, 2, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
+-- 1
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- 1
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- datetime.datetime(2025, 12, 2, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)

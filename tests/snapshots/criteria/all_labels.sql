@@ -1,0 +1,15 @@
+-- Contacts for whom tag has all of “vip”, “new”.
+SELECT d.contact_id
+FROM (SELECT d.contact_id
+  FROM (SELECT t.contact_id
+    FROM contacts_contacttag t
+    WHERE t.tag_id = %s::integer) d
+  WHERE d.contact_id IN (SELECT t.contact_id
+    FROM contacts_contacttag t
+    WHERE t.tag_id = %s::integer)) d
+WHERE NOT EXISTS (SELECT
+  FROM contacts_contact x
+  WHERE x.id = d.contact_id
+  AND x.erased_at IS NOT NULL);
+-- 1
+-- 3

@@ -1,0 +1,12 @@
+-- Contacts for whom there are “purchase” events of which its time is before 2025-06-01 00:00.
+SELECT d.contact_id
+FROM (SELECT s.contact_id
+  FROM contacts_eventstatistic s
+  WHERE s.definition_id = %s::integer
+  AND s.first_at <= %s::timestamptz) d
+WHERE NOT EXISTS (SELECT
+  FROM contacts_contact x
+  WHERE x.id = d.contact_id
+  AND x.erased_at IS NOT NULL);
+-- 1
+-- datetime.datetime(2025, 5, 31, 21, 59, 59, 999999, tzinfo=datetime.timezone.utc)

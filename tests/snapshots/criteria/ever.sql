@@ -1,0 +1,12 @@
+-- Contacts for whom there are “purchase” events.
+SELECT d.contact_id
+FROM (SELECT s.contact_id
+  FROM contacts_eventstatistic s
+  WHERE s.definition_id = %s::integer
+  AND s.first_at <= %s::timestamptz) d
+WHERE NOT EXISTS (SELECT
+  FROM contacts_contact x
+  WHERE x.id = d.contact_id
+  AND x.erased_at IS NOT NULL);
+-- 1
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)

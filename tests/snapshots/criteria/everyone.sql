@@ -1,0 +1,4 @@
+-- All contacts.
+SELECT c.id AS contact_id
+FROM contacts_contact c
+WHERE c.erased_at IS NULL;

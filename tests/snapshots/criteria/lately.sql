@@ -1,0 +1,29 @@
+-- Contacts for whom there are “page_visit” events of which its time is in the last 14 days.
+SELECT d.contact_id
+FROM (SELECT s.contact_id
+  FROM contacts_eventstatistic s
+  WHERE s.definition_id = %s::integer
+  AND s.last_at <= %s::timestamptz
+  AND s.last_at >= %s::timestamptz
+  UNION ALL SELECT e.contact_id
+  FROM contacts_event e
+  WHERE e.definition_id = %s::integer
+  AND e.occurred_at <= %s::timestamptz
+  AND e.contact_id IN (SELECT s.contact_id
+    FROM contacts_eventstatistic s
+    WHERE s.definition_id = %s::integer
+    AND s.last_at > %s::timestamptz)
+  GROUP BY e.contact_id
+  HAVING max(e.occurred_at) >= %s::timestamptz) d
+WHERE NOT EXISTS (SELECT
+  FROM contacts_contact x
+  WHERE x.id = d.contact_id
+  AND x.erased_at IS NOT NULL);
+-- 2
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- datetime.datetime(2025, 12, 18, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
+-- 2
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- 2
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- datetime.datetime(2025, 12, 18, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)

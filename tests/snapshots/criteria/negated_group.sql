@@ -1,0 +1,18 @@
+-- Contacts for whom “City” is “Warszawa” and not (tag is “churned” or there are no “purchase” events).
+SELECT c.id AS contact_id
+FROM contacts_contact c
+WHERE c.erased_at IS NULL
+AND c.city = %s::text
+AND NOT EXISTS (SELECT
+  FROM (SELECT t.contact_id
+    FROM contacts_contacttag t
+    WHERE t.tag_id = %s::integer) n
+  WHERE n.contact_id = c.id)
+AND c.id IN (SELECT s.contact_id
+  FROM contacts_eventstatistic s
+  WHERE s.definition_id = %s::integer
+  AND s.first_at <= %s::timestamptz);
+-- 'Warszawa'
+-- 2
+-- 1
+-- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
