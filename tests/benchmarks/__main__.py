@@ -1,0 +1,42 @@
+"""Runs the benchmarks: `make bench ARGS="--size 1m --documents --write"`."""
+
+import argparse
+import os
+import sys
+
+from config.embedded import keys, paths, servers
+
+from . import bench_workspace
+
+
+def main(arguments: list[str]) -> int:
+    """Measure what was asked for; returns 1 where members differ."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--size", choices=bench_workspace.SIZES, default="100k")
+    parser.add_argument("--documents", action="store_true", help="the ten documents")
+    parser.add_argument("--mix", action="store_true", help="a hundred segments")
+    parser.add_argument(
+        "--refresh", action="store_true", help="writing members: difference, replacement"
+    )
+    parser.add_argument(
+        "--import", action="store_true", dest="imports", help="contacts from a file"
+    )
+    parser.add_argument("--ingest", action="store_true", help="events by the batch")
+    parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
+    parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    options = parser.parse_args(arguments)
+    size = bench_workspace.SIZES[options.size]
+    place = bench_workspace.choose_place(size)
+    keys.generate_missing(place)
+    with servers.in_use(paths.var_directory(os.environ), os.environ):
+        import django
+
+        django.setup()
+        from .runs import run
+
+        return run(size, place, options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
