@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic
-from typing import Any, TextIO, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 from django.core.management.base import BaseCommand
 
@@ -19,6 +19,13 @@ def facts(command: BaseCommand, found: Mapping[str, Any], *, as_json: bool) -> N
         return
     for name, value in found.items():
         command.stdout.write(f"{name.replace('_', ' ')}: {value}")
+
+
+class Progress(Protocol):
+    """Whom long work tells how far it is: a job's `Work`, or a `Bar`."""
+
+    def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+        """Say how far the work is; may raise what stops it."""
 
 
 class Bar:
@@ -44,6 +51,10 @@ class Bar:
         self._stream.write(f"\r\x1b[K{self._label} {bar} {message}")
         self._stream.flush()
         self._is_shown = True
+
+    def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+        """Draw the state of the work, as `Progress`."""
+        self.show(done, total, message)
 
     def close(self) -> None:
         """Leave the line."""
