@@ -9,5 +9,8 @@ class SegmentsConfig(AppConfig):
     verbose_name = _("Segments")
 
     def ready(self) -> None:
-        # Long work is known by the kinds that this module registers.
-        from segments import jobs  # noqa: F401
+        # Here, because they need the models. Long work is known by what `jobs` registers.
+        from contacts.extensions import register_eraser
+        from segments import jobs, membership  # noqa: F401
+
+        register_eraser("segments", membership.forget_contacts)

@@ -1,6 +1,7 @@
 """What this room refuses, each by its own name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -28,6 +29,13 @@ class CriteriaRefused(InputInvalid):
             "message": first.message,
         }
         super().__init__(message, problems=[*others, Problem("criteria", "invalid", message)])
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        faults = self.criteria_problems
+        return {
+            "criteria": [{"path": f.path, "code": f.code, "message": f.message} for f in faults]
+        }
 
 
 class SegmentNotInactive(DomainError):

@@ -105,14 +105,16 @@ def describe_criteria(segment: Segment, *, actor: Actor) -> str:
     Segments of other user groups stand in it without their names. Criteria that became wrong are
     described by their first fault.
     """
-    catalog = _Known.load(actor).reading_catalog()
     try:
-        tree = parse_criteria(
-            segment.criteria, SYSTEM, members_only=segment.members_only, catalog=catalog
-        )
+        tree = criteria_of(segment, catalog=reading_catalog(actor))
     except CriteriaRefused as refused:
         return str(refused)
     return explain(tree)
+
+
+def reading_catalog(actor: Actor) -> Catalog:
+    """What criteria that are saved may name, those of others without their names."""
+    return _Known.load(actor).reading_catalog()
 
 
 def explain(tree: Criteria) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from segments import indexes, membership
+from segments import exports, indexes, membership
 from workspace import jobs
 from workspace.errors import Busy
 from workspace.jobs import Work
@@ -40,3 +40,9 @@ def prepare_attributes(work: Work) -> dict[str, Any]:
             work.check()
             time.sleep(1)
     return asdict(indexes.bring_into_step(work=work))
+
+
+@jobs.handler(exports.EXPORT_JOB)
+def make_export(work: Work) -> dict[str, Any]:
+    """Write the file of an export."""
+    return exports.make_file(work.arguments["export_id"], work=work, at=timezone.now())
