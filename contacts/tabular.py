@@ -69,7 +69,8 @@ class Table:
     def chunks(self, on_fault: OnFault) -> Iterator[Chunk]:
         """The records, in the file's order. Empty lines are passed over.
 
-        A row with too few or too many fields or with a NUL goes to `on_fault` instead. Raises
+        A row with too few or too many fields or with a NUL goes to `on_fault` instead, after the
+        chunks with the rows before it. Raises
         FileUnreadable where a quotation mark is opened and never closed.
         """
         if self.kind == "xlsx":
@@ -134,25 +135,33 @@ class Table:
             writer = csv.writer(
                 buffer, delimiter=self.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
             )
-            count = 0
+            count, fault = 0, ""
             for row in rows:
                 if not row:
                     continue
-                if len(row) != width:
-                    words = {"found": len(row), "expected": width}
-                    on_fault(
-                        row, _("The row has %(found)d fields instead of %(expected)d.") % words
-                    )
-                elif any("\0" in cell for cell in row):
-                    on_fault(row, _("The row contains a NUL character."))
-                else:
-                    writer.writerow(row)
-                    count += 1
-                    if count == _CAREFUL_ROWS:
-                        break
-            if not count:
+                if fault := _fault(row, width):
+                    break
+                writer.writerow(row)
+                count += 1
+                if count == _CAREFUL_ROWS:
+                    break
+            # What precedes a faulty row is passed on before it is told of.
+            if count:
+                yield Chunk(buffer.getvalue().encode(), count)
+            if fault:
+                on_fault(row, fault)
+            elif not count:
                 return
-            yield Chunk(buffer.getvalue().encode(), count)
+
+
+def _fault(row: Sequence[str], width: int) -> str:
+    """Why the row cannot be used; nothing where it can."""
+    if len(row) != width:
+        words = {"found": len(row), "expected": width}
+        return _("The row has %(found)d fields instead of %(expected)d.") % words
+    if any("\0" in cell for cell in row):
+        return _("The row contains a NUL character.")
+    return ""
 
 
 def open_table(path: str | Path) -> Table:
