@@ -325,6 +325,13 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "workspace.models.Job.State",
+        "ExportState": "segments.models.Export.State",
+        "CalculationState": "segments.models.Segment.CalculationState",
+        "ConsentLineState": "contacts.models.ConsentEntry.State",
+        "ConsentState": "contacts.consents.STATES",
+    },
 }
 
 # --- Admin ---------------------------------------------------------------------------------------

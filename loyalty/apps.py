@@ -11,4 +11,10 @@ class LoyaltyConfig(AppConfig):
     verbose_name = _("Loyalty")
 
     def ready(self) -> None:
+        # Models can be imported only now.
+        from contacts.extensions import register_eraser, register_part
+        from loyalty import members
+
         facts.register()
+        register_part("loyalty", members.describe_memberships)
+        register_eraser("loyalty", members.forget_members)

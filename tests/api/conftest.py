@@ -5,15 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from workspace.access import SCOPES, SYSTEM
 from workspace.keys import create_api_user
 from workspace.models import User
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """What serves static files looks for their folder when the first request comes."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 class Program:
@@ -23,7 +29,7 @@ class Program:
         self.key = key
         self.client = client or Client(raise_request_exception=False)
 
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """One request; `headers` are named with _ for -."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key:
@@ -93,8 +99,6 @@ def staff(db: None) -> Callable[..., Program]:
     """A person with a session and these permissions ("segments.view_segment")."""
 
     def make(*permissions: str, is_staff: bool = True, **flags: bool) -> Program:
-        from django.contrib.auth.models import Permission
-
         number = User.objects.count()
         user = User.objects.create_user(f"person{number}", password=None, is_staff=is_staff)
         User.objects.filter(pk=user.pk).update(**flags)

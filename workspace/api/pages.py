@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import remove_query_param, replace_query_param
+from rest_framework.utils.urls import replace_query_param
 
 if TYPE_CHECKING:
     # It imports this module, by the name in the settings.
@@ -35,6 +35,8 @@ class Ordering:
     is_descending: bool = False
 
 
+# Where a row stands: the texts of its columns in an ordering.
+Place = tuple[str, ...]
 Orderings = Mapping[str, Ordering]
 BY_ID: Orderings = {"id": Ordering(("id",)), "-id": Ordering(("id",), is_descending=True)}
 NEWEST_FIRST: Orderings = {
@@ -49,10 +51,10 @@ class _Cursor:
 
     ordering: str
     is_backward: bool
-    values: tuple[str, ...]
+    place: Place
 
     def encode(self) -> str:
-        parts = [self.ordering, int(self.is_backward), *self.values]
+        parts = [self.ordering, int(self.is_backward), *self.place]
         return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
     @classmethod
@@ -83,28 +85,55 @@ class KeysetPagination(BasePagination):
 
     def page(self, queryset: "QuerySet[Any]", request: Request, orderings: Orderings) -> list[Any]:
         """The rows of the page that `request` asks for. Raises ValidationError for a bad one."""
-        size = _size(request)
-        name = _ordering_name(request, orderings)
-        cursor = _cursor(request, name)
+        name = ordering_name(request, orderings)
         ordering = orderings[name]
+
+        def fetch(place: Place | None, is_backward: bool, limit: int) -> list[Any]:
+            is_descending = ordering.is_descending != is_backward
+            rows = queryset.order_by(*(f"-{c}" if is_descending else c for c in ordering.columns))
+            if place is not None:
+                lookup = TupleLessThan if is_descending else TupleGreaterThan
+                columns = Tuple(*(F(column) for column in ordering.columns))
+                rows = rows.filter(lookup(columns, _values(queryset.model, ordering, place)))
+            return list(rows[:limit])
+
+        def place_of(row: Any) -> Place:
+            found = (getattr(row, column) for column in ordering.columns)
+            return tuple(v.isoformat() if isinstance(v, datetime) else str(v) for v in found)
+
+        return self.walk(request, fetch, place_of, ordering=name)
+
+    def walk(
+        self,
+        request: Request,
+        fetch: Callable[[Place | None, bool, int], list[Any]],
+        place_of: Callable[[Any], Place],
+        *,
+        ordering: str = "",
+    ) -> list[Any]:
+        """The rows of the page that `request` asks for, from a room that pages by itself.
+
+        `fetch` gets a place, whether to go backward from it, and how many rows at most; it gives
+        them in the order of walking. It raises ValueError for a place that is none of its own.
+        """
+        size = _size(request)
+        cursor = _cursor(request, ordering)
         is_backward = cursor is not None and cursor.is_backward
-        is_descending = ordering.is_descending != is_backward
-        rows = queryset.order_by(*(f"-{c}" if is_descending else c for c in ordering.columns))
-        if cursor is not None:
-            values = _values(queryset.model, ordering, cursor)
-            columns = Tuple(*(F(column) for column in ordering.columns))
-            lookup = TupleLessThan if is_descending else TupleGreaterThan
-            rows = rows.filter(lookup(columns, values))
-        found = list(rows[: size + 1])
+        try:
+            found = fetch(cursor.place if cursor else None, is_backward, size + 1)
+        except ValueError as error:
+            if cursor is None:
+                raise
+            raise _bad_cursor() from error
         has_more, found = len(found) > size, found[:size]
         if is_backward:
             found.reverse()
         self._address = request.build_absolute_uri()
         self._next = self._previous = None
         if found and (has_more or is_backward):
-            self._next = _place(name, ordering, found[-1], is_backward=False)
+            self._next = _Cursor(ordering, False, place_of(found[-1]))
         if found and (has_more if is_backward else cursor is not None):
-            self._previous = _place(name, ordering, found[0], is_backward=True)
+            self._previous = _Cursor(ordering, True, place_of(found[0]))
         return found
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -151,15 +180,6 @@ def orderings_of(view: Any) -> Orderings:
     return orderings
 
 
-def page_of_items(
-    request: Request, items: Sequence[Any], *, next_cursor: str | None
-) -> dict[str, Any]:
-    """A page of what a room pages by itself, going one way: `next_cursor` is that room's word."""
-    address = remove_query_param(request.build_absolute_uri(), "cursor")
-    link = None if next_cursor is None else replace_query_param(address, "cursor", next_cursor)
-    return {"next": link, "previous": None, "results": items}
-
-
 def fault(path: str, code: str, message: str) -> ValidationError:
     """A refusal of one query parameter."""
     return ValidationError({path: [ErrorDetail(message, code=code)]})
@@ -173,7 +193,8 @@ def _size(request: Request) -> int:
     return int(text)
 
 
-def _ordering_name(request: Request, orderings: Orderings) -> str:
+def ordering_name(request: Request, orderings: Orderings) -> str:
+    """Which of the orderings a request asks for. Raises ValidationError for one that is none."""
     name = request.query_params.get("ordering") or next(iter(orderings))
     if name not in orderings:
         message = _("ordering is one of: %(known)s.") % {"known": ", ".join(orderings)}
@@ -194,27 +215,19 @@ def _cursor(request: Request, ordering: str) -> _Cursor | None:
     return cursor
 
 
-def _values(model: type[Model], ordering: Ordering, cursor: _Cursor) -> tuple[Any, ...]:
-    if len(cursor.values) != len(ordering.columns):
-        raise _bad_cursor()
+def _values(model: type[Model], ordering: Ordering, place: Place) -> tuple[Any, ...]:
     values = []
-    for column, text in zip(ordering.columns, cursor.values, strict=True):
+    for column, text in zip(ordering.columns, place, strict=True):
         field: Any = model._meta.get_field(column)
         try:
             value = field.to_python(text)
             field.run_validators(value)
-        except (FieldInvalid, ValueError, OverflowError) as error:
-            raise _bad_cursor() from error
+        except (FieldInvalid, OverflowError) as error:
+            raise ValueError(text) from error
         if isinstance(value, datetime) and value.tzinfo is None:
-            raise _bad_cursor()
+            raise ValueError(text)
         values.append(value)
     return tuple(values)
-
-
-def _place(name: str, ordering: Ordering, row: Any, *, is_backward: bool) -> _Cursor:
-    found = (getattr(row, column) for column in ordering.columns)
-    values = (v.isoformat() if isinstance(v, datetime) else str(v) for v in found)
-    return _Cursor(name, is_backward, tuple(values))
 
 
 def _bad_cursor() -> ValidationError:

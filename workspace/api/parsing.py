@@ -3,12 +3,14 @@
 import hashlib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO, Any
+from zoneinfo import ZoneInfo
 
 import simplejson
 from django.conf import settings
@@ -18,7 +20,7 @@ from django.http import HttpRequest
 from django.utils.encoding import force_str
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
@@ -32,6 +34,7 @@ _ENVELOPE = 2**20
 _CHUNK = 2**16
 # A number with more digits than that before or after the point is no number of anybody's.
 _DIGIT_LIMIT = 1000
+_LOST_PLUS = re.compile(r" (?=\d\d:?\d\d\Z)")
 
 
 class InvalidJSON(ParseError):
@@ -266,6 +269,24 @@ class FileOnDisk(FileUploadHandler):
     def upload_interrupted(self) -> None:
         if hasattr(self, "file"):
             self.file.close()
+
+
+def read_instant(request: Request, name: str) -> datetime | None:
+    """The instant in a query parameter; None without it. Raises ValidationError for another text.
+
+    ISO 8601; without an offset it is wall time in the workspace's time zone.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    # A plus that was not escaped arrives as a space.
+    text = _LOST_PLUS.sub("+", text.strip())
+    try:
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.TIME_ZONE))
+    except ValueError as error:
+        message = _("It must be an instant, as 2026-01-31T09:30:00Z.")
+        raise ValidationError({name: [ErrorDetail(message, code="invalid")]}) from error
 
 
 def _declared_length(request: HttpRequest) -> int:

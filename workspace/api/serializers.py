@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -38,6 +39,17 @@ def refuse_unknown(serializer: serializers.Serializer[Any], data: Any) -> None:
         faults[name] = [serializers.ErrorDetail(message, code=code)]
     if faults:
         raise serializers.ValidationError(faults)
+
+
+@extend_schema_field({})
+class AnyJSONField(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON value, as it is: the room that gets it checks it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 class FaultSerializer(serializers.Serializer[Any]):

@@ -140,6 +140,21 @@ class ApiViewSet(GenericViewSet[Any]):
         found = paginator.page(rows, self.request, pages.orderings_of(self))
         return paginator.get_paginated_response(describe(found))
 
+    def ordering(self) -> str:
+        """The name of the order that the request asks for. Raises ValidationError."""
+        return pages.ordering_name(self.request, pages.orderings_of(self))
+
+    def walk(
+        self,
+        fetch: Callable[[pages.Place | None, bool, int], list[Any]],
+        place_of: Callable[[Any], pages.Place],
+        describe: Callable[[Any], Any],
+    ) -> Response:
+        """One page of what a room pages by itself (see `KeysetPagination.walk`)."""
+        paginator = pages.KeysetPagination()
+        found = paginator.walk(self.request, fetch, place_of, ordering=self.ordering())
+        return paginator.get_paginated_response([describe(row) for row in found])
+
     def shape(self, serializer: type[BaseSerializer[Any]], thing: Any) -> Any:
         """`thing` as `serializer` shows it."""
         return serializer(thing, context=self.get_serializer_context()).data

@@ -1,0 +1,116 @@
+"""Contacts in the API: translation only; what may be written is said in `contacts.changes`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from contacts import profiles
+from contacts.api.event_serializers import EventSerializer
+from contacts.api.event_views import BY_TIME, WINDOW, events_page
+from contacts.api.serializers import (
+    ContactChangeSerializer,
+    ContactSerializer,
+)
+from contacts.filtersets import ContactFilterSet
+from contacts.models import Contact
+from workspace.api.pages import BY_ID, Ordering
+from workspace.api.views import ApiViewSet
+
+ID = r"\d{1,18}"
+_VIEW, _CHANGE = "contacts.view_contact", "contacts.change_contact"
+
+
+class ContactViewSet(ApiViewSet):
+    """People we know."""
+
+    queryset = Contact.objects.all()
+    filterset_class = ContactFilterSet
+    lookup_value_regex = ID
+    orderings = {
+        **BY_ID,
+        "created_at": Ordering(("created_at", "id")),
+        "-created_at": Ordering(("created_at", "id"), is_descending=True),
+    }
+    action_orderings = {"timeline": BY_TIME}
+    query_names = {"timeline": ("name", "since", "until")}
+    permissions = {
+        "list": _VIEW,
+        "create": "contacts.add_contact",
+        "retrieve": _VIEW,
+        "partial_update": _CHANGE,
+        "destroy": "contacts.delete_contact",
+        "by_external_id": _CHANGE,
+        "timeline": _VIEW,
+    }
+
+    def get_queryset(self) -> "QuerySet[Contact]":
+        return Contact.objects.filter(erased_at=None)
+
+    @extend_schema(responses=ContactSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Contacts, by id."""
+        rows = self.filter_queryset(self.get_queryset()).only("pk", "created_at")
+        return self.page(rows, _describe)
+
+    @extend_schema(request=ContactChangeSerializer, responses={201: ContactSerializer})
+    def create(self, request: Request) -> Response:
+        """Make a contact. Its identities must be nobody's yet."""
+        contact = profiles.create_contact(
+            changes=self.read_object(), actor=self.actor, at=timezone.now()
+        )
+        return Response(_describe_one(contact.pk), status=201)
+
+    @extend_schema(responses=ContactSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One contact."""
+        return Response(_describe_one(int(pk)))
+
+    @extend_schema(request=ContactChangeSerializer, responses=ContactSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change what the body names."""
+        self._update(pk, self.read_object())
+        return Response(_describe_one(int(pk)))
+
+    @extend_schema(
+        request=ContactChangeSerializer,
+        responses={200: ContactSerializer, 201: ContactSerializer},
+        parameters=[OpenApiParameter("external_id", str, OpenApiParameter.PATH)],
+    )
+    @action(detail=False, methods=["put"], url_path="by-external-id/(?P<external_id>.+)")
+    def by_external_id(self, request: Request, external_id: str) -> Response:
+        """Change the contact of this external id, or make one."""
+        contact, is_new = profiles.save_by_external_id(
+            external_id, changes=self.read_object(), actor=self.actor, at=timezone.now()
+        )
+        return Response(_describe_one(contact.pk), status=201 if is_new else 200)
+
+    @extend_schema(
+        responses=EventSerializer(many=True),
+        filters=False,
+        parameters=[OpenApiParameter("name", str, description="The kind of event."), *WINDOW],
+    )
+    @action(detail=True, methods=["get"])
+    def timeline(self, request: Request, pk: str) -> Response:
+        """What the contact did, the newest first."""
+        contact = profiles.get_contact(int(pk))
+        return events_page(self, name=request.query_params.get("name"), contact_id=contact.pk)
+
+    def _update(self, pk: str, changes: dict[str, Any]) -> None:
+        profiles.update_contact(int(pk), changes=changes, actor=self.actor, at=timezone.now())
+
+
+def _describe(contacts: Sequence[Contact]) -> Sequence[Any]:
+    return profiles.describe_contacts([contact.pk for contact in contacts])
+
+
+def _describe_one(contact_id: int) -> dict[str, Any]:
+    """The contact. Raises ContactUnknown."""
+    contact = profiles.get_contact(contact_id)
+    (described,) = profiles.describe_contacts([contact.pk])
+    return described

@@ -1,0 +1,286 @@
+"""The shapes of this room in the API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from segments import exports
+from segments.models import Calculation, Export, Segment, SegmentVersion
+from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class CriteriaField(AnyJSONField):
+    """A criteria document; what is wrong with it is told under `criteria` of the problem."""
+
+
+class EverySerializer(StrictSerializer):
+    """From one refresh to the next."""
+
+    amount = serializers.IntegerField()
+    unit = serializers.ChoiceField(choices=Segment.Unit.choices)
+
+
+class RefreshSerializer(StrictSerializer):
+    """When a segment is refreshed."""
+
+    mode = serializers.ChoiceField(choices=Segment.RefreshMode.choices)
+    every = EverySerializer(required=False, allow_null=True)
+
+
+class CalculationSerializer(serializers.Serializer[Any]):
+    """What is known of the members, and until when."""
+
+    state = serializers.ChoiceField(choices=Segment.CalculationState.choices)
+    calculated_at = serializers.DateTimeField(allow_null=True)
+    ready_until = serializers.DateTimeField(allow_null=True)
+    members = serializers.IntegerField()
+    failure = serializers.CharField(allow_blank=True)
+
+
+class SegmentSerializer(serializers.Serializer[Segment]):
+    """A segment."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    criteria = CriteriaField()
+    version = serializers.IntegerField(source="version_number")
+    status = serializers.ChoiceField(choices=Segment.Status.choices)
+    groups = serializers.SerializerMethodField()
+    members_only = serializers.BooleanField()
+    calculation = serializers.SerializerMethodField()
+    refresh = serializers.SerializerMethodField()
+    readiness_hours = serializers.IntegerField(allow_null=True)
+    source = serializers.ChoiceField(choices=Segment.Source.choices)  # type: ignore[assignment]  # a field of a segment, not of a serializer
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_groups(self, segment: Segment) -> list[str]:
+        return sorted(group.name for group in segment.groups.all())
+
+    @extend_schema_field(CalculationSerializer)
+    def get_calculation(self, segment: Segment) -> dict[str, Any]:
+        return {
+            "state": segment.calculation_state(at=timezone.now()),
+            "calculated_at": segment.calculated_at,
+            "ready_until": segment.ready_until,
+            "members": segment.member_count,
+            "failure": segment.failure,
+        }
+
+    @extend_schema_field(RefreshSerializer)
+    def get_refresh(self, segment: Segment) -> dict[str, Any]:
+        every = {"amount": segment.refresh_amount, "unit": segment.refresh_unit}
+        is_by_clock = segment.refresh_mode == Segment.RefreshMode.INTERVAL
+        return {"mode": segment.refresh_mode, "every": every if is_by_clock else None}
+
+
+class SegmentChangeSerializer(StrictSerializer):
+    """What can be changed of a segment."""
+
+    name = serializers.CharField(required=False, allow_blank=True)
+    description = serializers.CharField(required=False, allow_blank=True)
+    criteria = CriteriaField(required=False, allow_null=True)
+    groups = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text=_("Names of user groups.")
+    )
+    members_only = serializers.BooleanField(required=False)
+    refresh = RefreshSerializer(required=False)
+    readiness_hours = serializers.IntegerField(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The settings as `segments.lifecycle` names them."""
+        refresh: Mapping[str, Any] | None = attrs.pop("refresh", None)
+        if refresh is not None:
+            every = refresh.get("every") or {}
+            attrs["refresh_mode"] = refresh["mode"]
+            attrs["refresh_amount"] = every.get("amount")
+            attrs["refresh_unit"] = every.get("unit", "")
+        return attrs
+
+
+class SegmentCreationSerializer(SegmentChangeSerializer):
+    """A new segment; without a key one is made of the name."""
+
+    key = serializers.CharField(required=False)
+    # Checked together with the criteria, so that one answer tells all.
+    name = serializers.CharField(default="", allow_blank=True)
+    criteria = CriteriaField(allow_null=True)
+
+
+class SegmentCopySerializer(StrictSerializer):
+    """How the copy is called; without a name or key they are made of those of the original."""
+
+    name = serializers.CharField(required=False)
+    key = serializers.CharField(required=False)
+
+
+class MemberContactSerializer(serializers.Serializer[Any]):
+    """A contact in a list of members."""
+
+    id = serializers.IntegerField()
+    external_id = serializers.CharField(allow_null=True)
+    email = serializers.CharField(allow_blank=True)
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    """A contact in a segment, since when."""
+
+    contact = MemberContactSerializer()
+    entered_at = serializers.DateTimeField()
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """A contact entered or left."""
+
+    contact_id = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=["entered", "left"])
+    at = serializers.DateTimeField()
+    cause = serializers.CharField()
+
+
+class HistorySerializer(serializers.ModelSerializer[Calculation]):
+    """One calculation of a segment."""
+
+    members = serializers.IntegerField(source="member_count")
+    entered = serializers.IntegerField(source="entered_count")
+    left = serializers.IntegerField(source="left_count")
+    milliseconds = serializers.FloatField()
+
+    class Meta:
+        model = Calculation
+        fields = ("at", "members", "entered", "left", "milliseconds", "cause")
+
+
+class VersionSerializer(serializers.ModelSerializer[SegmentVersion]):
+    """Criteria that a segment had from an instant on."""
+
+    criteria = CriteriaField()
+
+    class Meta:
+        model = SegmentVersion
+        fields = ("number", "criteria", "author", "created_at")
+
+
+class SegmentNameSerializer(serializers.Serializer[Segment]):
+    """A segment, named."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=Segment.Status.choices)
+
+
+class UsesSerializer(serializers.Serializer[Any]):
+    """What uses a segment."""
+
+    segments = SegmentNameSerializer(many=True)
+
+
+class PreviewRequestSerializer(StrictSerializer):
+    """Criteria to try."""
+
+    criteria = CriteriaField(allow_null=True)
+    as_of = serializers.DateTimeField(required=False)
+    members_only = serializers.BooleanField(default=False)
+    segment = serializers.CharField(
+        required=False, help_text=_("The key of the segment that is being changed.")
+    )
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """How many contacts criteria hold for: at least so many where the count is not exact."""
+
+    count = serializers.IntegerField()
+    exact = serializers.BooleanField()
+    sample = serializers.ListField(child=serializers.DictField())
+    as_of = serializers.DateTimeField()
+    milliseconds = serializers.FloatField()
+    sentence = serializers.CharField()
+
+
+class OverlapSetSerializer(serializers.Serializer[Any]):
+    """How many contacts are in all of these segments; `only`: and in none of the others asked."""
+
+    keys = serializers.ListField(child=serializers.CharField())
+    count = serializers.IntegerField()
+    only = serializers.IntegerField()
+
+
+class OverlapSerializer(serializers.Serializer[Any]):
+    """Every combination of the segments."""
+
+    sets = OverlapSetSerializer(many=True)
+
+
+class SegmentOfContactSerializer(SegmentNameSerializer):
+    """A segment that a contact is in, since when."""
+
+    entered_at = serializers.DateTimeField()
+
+
+class ClauseSerializer(serializers.Serializer[Any]):
+    """One rule: whether it holds, what it compared, and when time alone turns it around."""
+
+    path = serializers.CharField()
+    holds = serializers.BooleanField()
+    value = AnyJSONField(allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+    sentence = serializers.CharField()
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """What the criteria of a segment say about one contact."""
+
+    contact_id = serializers.IntegerField()
+    segment = serializers.CharField()
+    member = serializers.BooleanField()
+    entered_at = serializers.DateTimeField(allow_null=True)
+    as_of = serializers.DateTimeField()
+    sentence = serializers.CharField()
+    clauses = ClauseSerializer(many=True)
+
+
+class ExportSerializer(serializers.ModelSerializer[Export]):
+    """A file of contacts."""
+
+    segment = serializers.SlugRelatedField[Segment](slug_field="key", read_only=True)
+    state = serializers.SerializerMethodField()
+    job = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Export
+        fields = (
+            *("id", "segment", "columns", "format", "state", "rows", "size"),
+            *("created_at", "expires_at", "job"),
+        )
+
+    @extend_schema_field(serializers.ChoiceField(choices=Export.State.choices))
+    def get_state(self, export: Export) -> str:
+        return str(exports.state_of(export, at=timezone.now()))
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_job(self, export: Export) -> str | None:
+        if export.job is None:
+            return None
+        return job_address(export.job, self.context.get("request"))
+
+
+class ExportCreationSerializer(StrictSerializer):
+    """What to export: the members of a segment, whom criteria describe, or everyone."""
+
+    segment = serializers.CharField(required=False, allow_null=True)
+    criteria = CriteriaField(required=False)
+    columns = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text=_("Fields, as `email`, `attributes.color`, `tags` or `consents.*`."),
+    )
+    format = serializers.ChoiceField(choices=Export.Format.choices, default=Export.Format.CSV)
+    bom = serializers.BooleanField(
+        default=False, help_text=_("Begin a CSV with the mark that spreadsheets look for.")
+    )

@@ -1,0 +1,29 @@
+"""Filters for lists of this room. Times are ISO 8601 with an offset; `_after` is inclusive."""
+
+import django_filters
+
+from segments.models import Export, Segment
+
+
+class SegmentFilterSet(django_filters.FilterSet):
+    """Filters for segments."""
+
+    status = django_filters.ChoiceFilter(choices=Segment.Status.choices)
+    source = django_filters.ChoiceFilter(choices=Segment.Source.choices)
+    name = django_filters.CharFilter(lookup_expr="icontains")
+    group = django_filters.CharFilter(field_name="groups__name", distinct=True)
+
+    class Meta:
+        model = Segment
+        fields = ("status", "source", "name", "group")
+
+
+class ExportFilterSet(django_filters.FilterSet):
+    """Filters for exports."""
+
+    segment = django_filters.CharFilter(field_name="segment__key")
+    state = django_filters.ChoiceFilter(choices=Export.State.choices)
+
+    class Meta:
+        model = Export
+        fields = ("segment", "state")
