@@ -151,6 +151,20 @@ def test_over_no_events_counts_and_sums_are_zero_and_the_rest_is_missing() -> No
             assert found == [expected] * 3, asked
 
 
+@pytest.mark.parametrize("key", ["amount", "price"])
+def test_events_without_numbers_are_as_no_events(key: str) -> None:
+    someone = did(("purchase", AT, {key: "much"}), ("purchase", AT, {key: None}))
+    for function, operator, value, expected in (
+        *(("sum", "=", 0, True), ("sum", ">=", 0, True), ("sum", "!=", 0, False)),
+        *(("sum", "<", 1, True), ("sum", "notNull", None, True), ("sum", ">", 0, False)),
+        *(("average", "null", None, True), ("average", "!=", 0, True)),
+        *(("minimum", ">=", 0, False), ("maximum", "notIn", [0], True)),
+    ):
+        measure = {"function": function, "property": key}
+        asked = rule("event.purchase", operator, value, measure=measure)
+        assert who(WORLD, asked, someone) == [expected], asked
+
+
 def test_one_and_one_point_zero_are_one_value_and_the_text_another() -> None:
     found = [1, Decimal("1.0"), "1", True, "true", [1], [Decimal("1.00")], {"a": 1}, None, ""]
     someone = did(*(("purchase", AT + timedelta(hours=n), {"x": v}) for n, v in enumerate(found)))

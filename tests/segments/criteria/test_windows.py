@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.reference.criteria import Person
-from tests.segments.criteria.asking import all_of, did, lasting, person, rule, who
-from tests.segments.criteria.people import NEW_YORK, WARSAW, make_world
+from tests.segments.criteria.asking import all_of, did, lasting, person, rolled_back, rule, who
+from tests.segments.criteria.people import NEW_YORK, WARSAW, add_people, make_world, members
 
 pytestmark = pytest.mark.usefixtures("definitions")
 
@@ -75,6 +75,16 @@ def test_an_event_later_than_now_does_not_count_for_who_did_others_before() -> N
         (rule("event.purchase", "<", 2), [True, True]),
     ):
         assert who(WORLD, asked, both, later) == expected, asked
+
+
+def test_an_event_at_now_counts_once() -> None:
+    at_now = did(("purchase", WEEK_AGO), ("purchase", NOW), ("purchase", NOW + TICK))
+    exactly = did(("purchase", WEEK_AGO), ("purchase", NOW))
+    with rolled_back():
+        ids = add_people([at_now, exactly])
+        for operator in ("=", "<=", "between"):
+            asked = rule("event.purchase", operator, [2, 2] if operator == "between" else 2)
+            assert members(all_of(asked), WORLD) == ids
 
 
 def test_first_and_last_are_those_up_to_now() -> None:
