@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.dateparse import parse_datetime
@@ -16,13 +15,13 @@ from django.utils.translation import gettext_lazy
 
 from contacts import events
 from contacts.admin import finding, registry
+from contacts.admin.changing import ChangingContacts
 from contacts.admin.profile import profile_context, shown_properties
 from contacts.models import Contact, Identity
 from workspace.access import actor_of
 from workspace.admin import (
     CappedPaginator,
     EmptyState,
-    ObjectActionsAdmin,
     page_context,
 )
 from workspace.admin.pictures import number
@@ -31,7 +30,7 @@ _PAGE = 50
 
 
 @admin.register(Contact)
-class ContactAdmin(ObjectActionsAdmin):
+class ContactAdmin(ChangingContacts):
     """People we know."""
 
     list_display = ("person", "external", "place", "language", "score", "created_at")
@@ -95,7 +94,7 @@ class ContactAdmin(ObjectActionsAdmin):
     def person(self, contact: Contact) -> SafeString:
         name = f"{contact.first_name} {contact.last_name}".strip()
         return format_html(
-            '<span class="rg-two-lines"><span>{}</span>'
+            '<span class="rg-two-lines"><span class="rg-strong">{}</span>'
             '<span class="rg-faint rg-small rg-break">{}</span></span>',
             name or contact.email or f"#{contact.pk}",
             contact.email if name else contact.phone,
@@ -124,9 +123,6 @@ class ContactAdmin(ObjectActionsAdmin):
             *super().get_urls(),
         ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Contacts are erased, never deleted: ledgers above still have to add up.
         return False
@@ -139,7 +135,7 @@ class ContactAdmin(ObjectActionsAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The profile: everything known of one person on one screen."""
-        contact = self._contact(request, object_id)
+        contact = self.contact_or_404(request, object_id)
         return TemplateResponse(
             request,
             "contacts/profile.html",
@@ -148,13 +144,22 @@ class ContactAdmin(ObjectActionsAdmin):
                 **profile_context(request, contact),
                 **self._timeline(request, contact),
                 "buttons": self.buttons(request, contact),
-                "may_change": self.has_change_permission(request, contact),
+                **self._may_change(request, contact),
             },
         )
 
+    def _may_change(self, request: HttpRequest, contact: Contact) -> dict[str, Any]:
+        if not self.has_change_permission(request, contact):
+            return {"may_change": False}
+        return {
+            "may_change": True,
+            "edit_url": reverse("admin:contacts_contact_edit", args=[contact.pk]),
+            "consent_url": reverse("admin:contacts_contact_consent", args=[contact.pk]),
+        }
+
     def timeline_view(self, request: HttpRequest, contact_id: int) -> HttpResponse:
         """Older events of a person, one page after the other."""
-        contact = self._contact(request, str(contact_id))
+        contact = self.contact_or_404(request, contact_id)
         return TemplateResponse(
             request,
             "contacts/timeline.html",
@@ -176,14 +181,6 @@ class ContactAdmin(ObjectActionsAdmin):
             "older": f"{last.occurred_at.isoformat()}|{last.message_id}" if last else "",
             "is_newest": before is None,
         }
-
-    def _contact(self, request: HttpRequest, object_id: str) -> Contact:
-        contact: Contact | None = self.get_object(request, object_id)
-        if contact is None:
-            raise Http404
-        if not self.has_view_permission(request, contact):
-            raise PermissionDenied
-        return contact
 
 
 def _position(text: str) -> events.Position | None:

@@ -1,7 +1,8 @@
-"""Tags, categories, consents and metrics: the words of the workspace."""
+"""Attributes, tags, categories, consents and metrics: the words of the workspace."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -9,9 +10,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from contacts.models import Category, ConsentDefinition, MetricDefinition, Tag
+from contacts.models import AttributeDefinition, Category, ConsentDefinition, MetricDefinition, Tag
 from workspace.admin import AuditedAdmin, EmptyState
+from workspace.admin.pictures import badge, chips
+
+_CHOICES_SHOWN = 6
 
 
 class DefinitionAdmin(AuditedAdmin):
@@ -35,6 +40,61 @@ class DefinitionAdmin(AuditedAdmin):
             definition.label,
             definition.key,
         )
+
+
+class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
+    """An attribute, its choices one on each line."""
+
+    choices = forms.CharField(
+        label=gettext_lazy("Choices"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
+        help_text=gettext_lazy("The values allowed, one on each line. Empty: any value."),
+    )
+
+    class Meta:
+        model = AttributeDefinition
+        fields = ("key", "label", "type", "choices", "description")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["choices"] = "\n".join(self.instance.choices)
+
+    def clean_choices(self) -> list[str]:
+        lines = (line.strip() for line in self.cleaned_data["choices"].splitlines())
+        return list(dict.fromkeys(line for line in lines if line))
+
+
+@admin.register(AttributeDefinition)
+class AttributeDefinitionAdmin(DefinitionAdmin):
+    """What the workspace keeps of contacts besides the factory fields."""
+
+    form = AttributeForm
+    list_display = ("label_and_key", "type_badge", "choice_chips", "description")
+    list_filter = ("type",)
+    fields = ("key", "label", "type", "choices", "description")
+    empty_state = EmptyState(
+        gettext_lazy(
+            "An attribute is something you keep of each contact, such as a favourite colour. It"
+            " then appears in profiles, imports, exports, criteria and the API by itself."
+        ),
+        icon="tune",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Values are kept as the type says.
+        return () if obj is None else ("key", "type")
+
+    @admin.display(description=gettext_lazy("type"), ordering="type")
+    def type_badge(self, definition: AttributeDefinition) -> SafeString:
+        return badge(definition.get_type_display())
+
+    @admin.display(description=gettext_lazy("choices"))
+    def choice_chips(self, definition: AttributeDefinition) -> SafeString:
+        shown = definition.choices[:_CHOICES_SHOWN]
+        more = ["…"] if len(definition.choices) > _CHOICES_SHOWN else []
+        return chips([*shown, *more], _("any"))
 
 
 class _OfContactsAdmin(DefinitionAdmin):

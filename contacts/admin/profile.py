@@ -1,6 +1,5 @@
 """What the profile page shows of one person; as many queries for much as for little."""
 
-import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,6 +29,7 @@ from contacts.models import (
     Tag,
 )
 from workspace.admin.pictures import badge, number, sparkline
+from workspace.exactjson import exact_dumps
 
 Type = AttributeDefinition.Type
 _FIELDS = (
@@ -61,6 +61,7 @@ def profile_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
         "contact": contact,
         "external_id": next((i.value for i in identities if i.namespace == "user_id"), ""),
         "identities": identities,
+        "initial": str(contact).lstrip("#")[:1].upper(),
         "fields": _fields(contact),
         "attributes": _attributes(contact),
         "labels": [
@@ -118,7 +119,7 @@ def shown_properties(properties: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (
             name,
-            value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False),
+            value if isinstance(value, str) else exact_dumps(value),
         )
         for name, value in properties.items()
     ]

@@ -26,14 +26,30 @@ from workspace.models import UserGroup
 
 # A document of 200 rules is far smaller.
 _LONGEST = 1_000_000
+_ORDER = (
+    *("combinator", "not", "disabled", "field", "event", "measure", "function", "property"),
+    *("operator", "value", "amount", "unit", "where", "steps", "within", "rules"),
+)
 _FIELD_OF = {"refresh": "refresh_mode", "refresh.every": "refresh_amount"}
 
 
 def written(criteria: Any) -> str:
-    """A document as text for people, numbers with all their digits."""
+    """A document as text for people: keys in the order of reading, numbers with all digits."""
     return str(
-        simplejson.dumps(criteria, use_decimal=True, ensure_ascii=False, indent=2, allow_nan=False)
+        simplejson.dumps(
+            _in_order(criteria), use_decimal=True, ensure_ascii=False, indent=2, allow_nan=False
+        )
     )
+
+
+def _in_order(node: Any) -> Any:
+    # The database keeps the keys of an object in an order of its own.
+    if isinstance(node, list):
+        return [_in_order(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    known = [key for key in _ORDER if key in node]
+    return {key: _in_order(node[key]) for key in [*known, *(k for k in node if k not in known)]}
 
 
 def read_document(text: str) -> tuple[Any, Problem | None]:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
-from contacts.admin import Panel, register_filter, register_panel
+from contacts.admin import Link, Panel, register_filter, register_link, register_panel
 from contacts.models import Contact
 from segments.admin.badges import status_badge
 from segments.members import segments_of_contact
@@ -46,6 +46,15 @@ def _segments_panel(request: HttpRequest, contact: Contact) -> dict[str, Any] | 
 
 
 register_filter(SegmentFilter)
+register_link(
+    Link(
+        "export",
+        _("Export"),
+        "admin:segments_export_new",
+        "download",
+        "segments.export_segment",
+    )
+)
 register_panel(
     Panel("segments", _("Segments"), "segments/contact_panel.html", _segments_panel, place=10)
 )

@@ -1,9 +1,11 @@
 """The pages of one segment besides its form: members, history, changes, versions, explanation."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
-from segments import facts
+from segments import exports, facts
+from segments.admin.explaining import explanation_context
+from segments.admin.exporting import ExportForm, export_rows, request_from_form
 from segments.admin.forms import written
 from segments.members import changes_page, members_page
 from segments.models import Calculation, MembershipChange, Segment
@@ -32,11 +36,20 @@ class SegmentPages(PagesAdmin):
         ("history", gettext_lazy("History"), "history_view"),
         ("changes", gettext_lazy("Entered and left"), "changes_view"),
         ("versions", gettext_lazy("Versions"), "versions_view"),
+        ("explain", gettext_lazy("Explain"), "explain_view"),
+        ("export", gettext_lazy("Export"), "export_view"),
     )
+
+    def may_open(self, request: HttpRequest, slug: str) -> bool:
+        needed = {"export": "segments.export_segment", "explain": "contacts.view_contact"}
+        return slug not in needed or actor_of(request).may(needed[slug])
 
     def page_links(self, request: HttpRequest, segment: Segment) -> list[dict[str, Any]]:
         """Links that stand among the buttons."""
-        return []
+        if not self.may_open(request, "export") or segment.status == Segment.Status.ARCHIVED:
+            return []
+        url = reverse("admin:segments_segment_export", args=[segment.pk])
+        return [{"title": _("Export"), "url": url, "icon": "download"}]
 
     def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Who is in, by id, page after page at the same cost."""
@@ -63,7 +76,9 @@ class SegmentPages(PagesAdmin):
         calculations = Calculation.objects.filter(segment_id=segment.pk).order_by("-at", "-pk")
         found = list(calculations[:_CHARTED])
         drawn = found[::-1]
-        labels = [date_format(timezone.localtime(c.at), "j M, H:i") for c in drawn]
+        is_long = bool(drawn) and drawn[-1].at - drawn[0].at > timedelta(days=14)
+        moment = "j M" if is_long else "j M, H:i"
+        labels = [date_format(timezone.localtime(c.at), moment) for c in drawn]
         context = self.thing_context(request, segment, page="history", title=_("History"))
         context.update(
             calculations=found,
@@ -125,10 +140,36 @@ class SegmentPages(PagesAdmin):
         )
         return TemplateResponse(request, "segments/versions.html", context)
 
+    def explain_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """Why somebody is in it, or not."""
+        _may_look_at_contacts(request)
+        context = self.thing_context(request, segment, page="explain", title=_("Explain"))
+        context.update(explanation_context(request, segment))
+        return TemplateResponse(request, "segments/explain.html", context)
 
-def contact_url(contact_id: int) -> str:
-    """The page of a contact."""
-    return reverse("admin:contacts_contact_change", args=[contact_id])
+    def export_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """Its members to a file, and the files there are."""
+        actor = actor_of(request)
+        if not actor.may("segments.export_segment"):
+            raise PermissionDenied
+        form = ExportForm(request.POST if request.method == "POST" else None, of_segment=True)
+        if request.method == "POST" and request_from_form(form, actor=actor, segment=segment):
+            self.message_user(request, _("The file is being written."), messages.SUCCESS)
+            return HttpResponseRedirect(reverse("admin:segments_segment_export", args=[segment.pk]))
+        files = exports.visible_exports(actor).filter(segment_id=segment.pk).order_by("-pk")
+        context = self.thing_context(request, segment, page="export", title=_("Export"))
+        context.update(
+            form=form,
+            media=self.media + form.media,
+            rows=export_rows(files[:_PAGE], at=timezone.now()),
+            may_export=segment.status != Segment.Status.ARCHIVED,
+        )
+        return TemplateResponse(request, "segments/exports.html", context)
+
+
+def _may_look_at_contacts(request: HttpRequest) -> None:
+    if not actor_of(request).may("contacts.view_contact"):
+        raise PermissionDenied
 
 
 def _whole(text: str | None) -> int | None:

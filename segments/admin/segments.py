@@ -100,7 +100,7 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
         if segment.status == Status.ACTIVE:
             state = calculation_badge(segment, at=timezone.now())
         return format_html(
-            '<span class="rg-two-lines"><span class="rg-break">{}</span>'
+            '<span class="rg-two-lines"><span class="rg-strong rg-break">{}</span>'
             '<span class="rg-row" style="gap:.3rem">{}{}</span></span>',
             segment.name,
             status_badge(segment),

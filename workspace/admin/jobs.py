@@ -237,7 +237,7 @@ def rejected_file(job: Job) -> Path | None:
     if not named:
         return None
     file = Path(str(named)).resolve()
-    roots = [Path(settings.UPLOADS_ROOT).resolve(), Path(settings.EXPORTS_ROOT).resolve()]
+    roots = [Path(settings.UPLOADS_ROOT).resolve(), (settings.VAR / "rejected").resolve()]
     return file if file.is_file() and any(root in file.parents for root in roots) else None
 
 

@@ -73,8 +73,14 @@ class PagesAdmin(ModelAdmin):
             raise PermissionDenied
         return thing
 
-    def tabs_of(self, thing: Model, current: str = "") -> list[dict[str, Any]]:
-        """The pages of a thing, for the template."""
+    def may_open(self, request: HttpRequest, slug: str) -> bool:
+        """Whether this person may open a page of things that he may see."""
+        return True
+
+    def tabs_of(
+        self, request: HttpRequest, thing: Model, current: str = ""
+    ) -> list[dict[str, Any]]:
+        """The pages of a thing that this person may open, for the template."""
         room = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}"
         first = {
             "title": self.first_page_label,
@@ -90,6 +96,7 @@ class PagesAdmin(ModelAdmin):
                     "is_current": slug == current,
                 }
                 for slug, label, _method in self.thing_pages
+                if self.may_open(request, slug)
             ),
         ]
 
@@ -100,6 +107,6 @@ class PagesAdmin(ModelAdmin):
         return {
             **page_context(self, request, title=title, thing=thing),
             "thing": thing,
-            "thing_tabs": self.tabs_of(thing, page),
+            "thing_tabs": self.tabs_of(request, thing, page),
             "actor": actor_of(request),
         }

@@ -31,6 +31,8 @@ def change_since(entered: int | None, left: int | None) -> SafeString:
     """How many came and went: +3 −1."""
     if entered is None or left is None:
         return format_html('<span class="rg-faint">{}</span>', "–")
+    if not entered and not left:
+        return format_html('<span class="rg-faint">{}</span>', "±0")
     return format_html(
         '<span class="rg-change"><span class="rg-plus">+{}</span> '
         '<span class="rg-minus">−{}</span></span>',

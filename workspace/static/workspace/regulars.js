@@ -80,6 +80,9 @@
         part.click();
       });
     }
+    for (const tab of document.querySelectorAll(".rg-tabs [aria-current]")) {
+      tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;
+    }
     for (const button of document.querySelectorAll("[data-copy]")) {
       button.addEventListener("click", async () => {
         await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
