@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from contacts.events import IncomingEvent, record_events
 from contacts.models import (
     AttributeDefinition,
     Category,
@@ -20,7 +21,6 @@ from contacts.models import (
     EventDefinition,
     MetricDefinition,
     Tag,
-    Url,
 )
 from loyalty.models import Member
 from segments.models import Segment
@@ -28,7 +28,6 @@ from workspace import locks, sql
 from workspace.copying import copy_records, reserve_ids
 from workspace.errors import DomainError
 from workspace.models import User
-from workspace.partitions import ensure_months
 
 from . import shop
 from .histories import make_segments
@@ -87,7 +86,7 @@ def load_demo_data(*, at: datetime) -> Loaded:
     ids = {person.number: first_id + place for place, person in enumerate(people)}
     _define()
     _load_people(stories, ids, at)
-    event_count = _load_events(stories, ids)
+    event_count = _load_events(stories, ids, at)
     _load_metrics(stories, ids, at)
     member_count = _load_members(rng, stories, ids)
     for table in _TABLES:
@@ -207,48 +206,22 @@ def _where(person: Person, state: str) -> tuple[str, str]:
     return ("cafe", "") if person.number % 4 == 0 else ("web_form", "")
 
 
-def _load_events(stories: Sequence[Story], ids: Mapping[int, int]) -> int:
+def _load_events(stories: Sequence[Story], ids: Mapping[int, int], at: datetime) -> int:
     happenings = sorted(
         (event for story in stories for event in story.happenings),
         key=lambda event: (event.occurred_at, event.person.number, event.serial),
     )
-    definitions = dict(EventDefinition.objects.values_list("name", "pk"))
-    addresses = sorted(
-        {event.properties["url"] for event in happenings if "url" in event.properties}
-    )
-    Url.objects.bulk_create([Url(url=address) for address in addresses])
-    urls = dict(Url.objects.values_list("url", "pk"))
-    ensure_months("contacts_event", {event.occurred_at.replace(day=1) for event in happenings})
-    count = copy_records(
-        "contacts_event",
-        (
-            *("contact_id", "occurred_at", "received_at", "definition_id", "url_id"),
-            *("message_id", "properties"),
-        ),
-        (
-            (
-                ids[event.person.number],
-                event.occurred_at,
-                event.occurred_at,
-                definitions[event.name],
-                urls.get(event.properties.get("url", ""), 0),
-                _message_id(event.person, event.serial),
-                _json(event.properties),
-            )
-            for event in happenings
-        ),
-    )
-    sql.execute(
-        "INSERT INTO contacts_eventstatistic"
-        " (contact_id, definition_id, event_count, first_at, last_at)"
-        " SELECT contact_id, definition_id, count(*), min(occurred_at), max(occurred_at)"
-        " FROM contacts_event GROUP BY contact_id, definition_id"
-    )
-    sql.execute(
-        "INSERT INTO contacts_lastseen (contact_id, last_seen_at)"
-        " SELECT contact_id, max(last_at) FROM contacts_eventstatistic GROUP BY contact_id"
-    )
-    return count
+    incoming = [
+        IncomingEvent(
+            contact_id=ids[event.person.number],
+            name=event.name,
+            occurred_at=event.occurred_at,
+            properties=event.properties,
+            message_id=_message_id(event.person, event.serial),
+        )
+        for event in happenings
+    ]
+    return record_events(incoming, received_at=at).accepted
 
 
 def _load_metrics(stories: Sequence[Story], ids: Mapping[int, int], at: datetime) -> None:

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django_celery_beat.models import PeriodicTask
 from psycopg import sql as syntax
 
+from contacts.events import pause_recording
 from contacts.models import (
     AttributeDefinition,
     Category,
@@ -122,6 +123,7 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
     """
     access.require(actor, _PERMISSION)
     locks.lock("demo workspace")
+    pause_recording()
     found = find_demo_data()
     kept = [*_remove_segments(), *_remove_contacts_and_definitions()]
     kept_logins = _remove_logins(actor)

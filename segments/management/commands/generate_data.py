@@ -1,12 +1,12 @@
 """Makes a synthetic workspace of any size."""
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from segments.management.moments import read_moment
 from segments.synthetic import AS_OF, generate_workspace
 from workspace.console import Bar, facts
 from workspace.errors import DomainError
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
         parser.add_argument(
             "--as-of",
-            type=_instant,
+            type=read_moment,
             default=AS_OF,
             metavar="TIME",
             help="the instant at which the year of events ends; default: 2026-01-01T00:00Z",
@@ -57,9 +57,3 @@ class Command(BaseCommand):
             "seconds": round(monotonic() - began_at, 1),
         }
         facts(self, found, as_json=options["json"])
-
-
-def _instant(text: str) -> datetime:
-    """An ISO instant; without an offset it is in UTC."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,7 +1,6 @@
 """Loads the demo workspace."""
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from config.demo.loading import WorkspaceInUse, is_empty, load_demo_data
 from config.demo.logins import logins_file
+from segments.management.moments import read_moment
 from workspace.console import facts
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             "--if-empty", action="store_true", help="do nothing in a workspace that is in use"
         )
         parser.add_argument(
-            "--at", type=_instant, metavar="TIME", help="the instant at which the year ends"
+            "--at", type=read_moment, metavar="TIME", help="the instant at which the year ends"
         )
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
@@ -50,9 +50,3 @@ class Command(BaseCommand):
             "seconds": round(monotonic() - began_at, 1),
         }
         facts(self, found, as_json=options["json"])
-
-
-def _instant(text: str) -> datetime:
-    """An ISO instant; without an offset it is in UTC."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
