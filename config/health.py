@@ -96,7 +96,7 @@ def _jobs() -> Iterator[GaugeMetricFamily]:
     waiting.add_metric(
         [],
         sql.one(
-            "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)"
+            "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)"
             " FROM workspace_job WHERE state = %s",
             [Job.State.QUEUED],
         ),

@@ -1,6 +1,8 @@
 """Who is refused, and how it is said."""
 
 from collections.abc import Callable
+from io import BytesIO
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -117,6 +119,31 @@ def test_a_body_over_ten_megabytes_is_413(program: Program) -> None:
     job = Job.objects.create(kind="k", title="t")
     body = b'{"a": "' + b"x" * 10_000_000 + b'"}'
     assert_problem(program.post(f"/api/jobs/{job.pk}/cancel/", body), 413, "too_large")
+
+
+def send_in_chunks(program: Program, path: str, body: bytes, **environ: Any) -> Any:
+    """A body without a length, as the web server hands it on."""
+    return program.client.generic(
+        "POST",
+        path,
+        headers={"Authorization": f"Api-Key {program.key}", "Transfer-Encoding": "chunked"},
+        **{
+            "CONTENT_TYPE": "application/json",
+            "wsgi.input": BytesIO(body),
+            "wsgi.input_terminated": True,
+            **environ,
+        },
+    )
+
+
+def test_a_body_in_chunks_is_read_and_limited(program: Program) -> None:
+    path = "/api/event-definitions/"
+    assert send_in_chunks(program, path, b'{"name": "x"}').json()["name"] == "x"
+    assert_problem(send_in_chunks(program, path, b'{"name": "x", "y": 1}'), 400, "invalid")
+    too_large = b'{"name": "' + b"x" * 10_000_000 + b'"}'
+    assert_problem(send_in_chunks(program, path, too_large), 413, "too_large")
+    unterminated = send_in_chunks(program, path, b"{}", **{"wsgi.input_terminated": False})
+    assert_problem(unterminated, 411, "length_required")
 
 
 def test_an_unknown_query_parameter_is_400_and_named(program: Program) -> None:

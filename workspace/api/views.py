@@ -18,9 +18,9 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from workspace import jobs
-from workspace.access import Actor, actor_of, visible_jobs
+from workspace.access import Actor, actor_of, may_cancel, visible_jobs
 from workspace.api import idempotency, limits, pages, parsing
-from workspace.api.permissions import ANYBODY
+from workspace.api.permissions import ANYBODY, check
 from workspace.api.serializers import EmptySerializer, JobSerializer, job_address
 from workspace.filtersets import JobFilterSet
 from workspace.keys import note_use
@@ -249,5 +249,8 @@ class JobViewSet(ApiViewSet):
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a job: at once if it waits, else as soon as its worker notices."""
         self.read_nothing()
-        job = jobs.cancel(self.get_object(), actor=self.actor, at=timezone.now())
+        job = self.get_object()
+        if not may_cancel(job, self.actor):
+            check(self.actor, "workspace.change_job")
+        job = jobs.cancel(job, actor=self.actor, at=timezone.now())
         return Response(self.shape(JobSerializer, job))
