@@ -4,7 +4,7 @@ import csv
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from django.conf import settings
 from django.db import connection
@@ -38,12 +38,12 @@ class RejectionFile:
         csv.writer(self._open(), lineterminator="\n").writerow([reason, *cells])
         self.row_count += 1
 
-    def copy(self, query: sql.Composable, params: Sequence[Any] = ()) -> int:
+    def copy(self, query: sql.Composable) -> int:
         """Add the rows of a query: the reason, then the cells. Returns how many."""
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')").format(query)
         count = 0
         with connection.cursor() as cursor:
-            with cursor.copy(statement, params) as copy:
+            with cursor.copy(statement) as copy:
                 for block in copy:
                     self._open().write(bytes(block).decode())
             count = int(cursor.rowcount)
