@@ -47,8 +47,10 @@ _CHANGES = "segments_membershipchange"
 
 # The instant of the log is that of the evaluation, or right after the last one logged: so the
 # log is in the order of what happened, also where somebody evaluates as of an earlier moment.
+# Who fits comes in the order of the memberships' key, and the server merges the two: for half a
+# million that is twice as quick as the hash table that it would build otherwise.
 _DIFFERENCE = """
-WITH fitting AS MATERIALIZED ({members}),
+WITH fitting AS MATERIALIZED (SELECT contact_id FROM ({members}) n ORDER BY contact_id),
 moment AS MATERIALIZED (
   SELECT greatest(%s, (
     SELECT max(l.at) + interval '1 microsecond' FROM segments_membershipchange l
@@ -419,7 +421,7 @@ def _write(
     query = compile_members(tree, now=as_of)
     pk = segment.pk
     params = [*query.params, as_of, pk, as_of, pk, pk, pk, pk, cause]
-    with sql.local_settings(query.settings):
+    with sql.local_settings({"work_mem": "64MB", **query.settings}):
         found = sql.rows(_DIFFERENCE.format(members=query.text), params)
     fitting, entered, left, moment = found[0].values()
     if work is not None:
