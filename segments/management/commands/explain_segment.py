@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from segments import explanation, facts, lifecycle
-from segments.management.moments import read_moment
 from segments.models import Segment
 from workspace import console
 from workspace.access import SYSTEM
 from workspace.errors import DomainError
+from workspace.management.moments import read_moment
 
 
 class Command(BaseCommand):

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from segments.management.moments import read_moment
 from segments.synthetic import AS_OF, generate_workspace
 from workspace.console import Bar, facts
 from workspace.errors import DomainError
+from workspace.management.moments import read_moment
 
 
 class Command(BaseCommand):

@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from segments import membership, schedule
-from segments.management.moments import read_moment
 from segments.membership import Refreshed, RefreshFailed
 from segments.models import Segment
 from workspace.console import Bar, facts
+from workspace.management.moments import read_moment
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from config.demo.loading import WorkspaceInUse, is_empty, load_demo_data
 from config.demo.logins import logins_file
-from segments.management.moments import read_moment
 from workspace.console import facts
+from workspace.management.moments import read_moment
 
 
 class Command(BaseCommand):
