@@ -7,3 +7,9 @@ class ContactsConfig(AppConfig):
 
     name = "contacts"
     verbose_name = _("Contacts")
+
+    def ready(self) -> None:
+        # Here, because it needs the models.
+        from contacts import retention
+
+        retention.register()

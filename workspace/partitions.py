@@ -77,6 +77,22 @@ def ensure_ahead(table: str, *, at: datetime, count: int = 3) -> list[str]:
     return ensure_months(table, times)
 
 
+def tables() -> list[str]:
+    """All tables that are partitioned by month."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid"
+            " WHERE p.partstrat = 'r' AND pg_table_is_visible(c.oid) ORDER BY c.relname"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def analyze(table: str) -> None:
+    """Count anew what is in `table`: the server does it by itself for its partitions only."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+
+
 def months(table: str) -> list[Month]:
     """The monthly partitions of `table`, oldest first; not the default one."""
     with connection.cursor() as cursor:
