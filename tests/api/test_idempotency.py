@@ -10,7 +10,6 @@ from django.db.models import F
 
 from contacts.models import Contact, EventStatistic
 from tests.api.conftest import MakeProgram, Program, assert_problem
-from workspace.api import idempotency
 from workspace.models import IdempotencyRecord
 
 EVENT = {"name": "purchase", "occurred_at": "2026-03-01T12:00:00Z", "properties": {"amount": 1.5}}
@@ -82,17 +81,6 @@ def test_a_refused_request_leaves_its_key_free(program: Program) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 256])
 def test_a_key_that_cannot_be_kept_is_400(program: Program, key: str) -> None:
     assert_problem(program.post("/api/events/", event(), Idempotency_Key=key), 400, "invalid")
-
-
-@pytest.mark.django_db
-def test_expired_records_are_forgotten(program: Program) -> None:
-    body = event(contact=Contact.objects.create().pk)
-    program.post("/api/events/", body, Idempotency_Key="old")
-    IdempotencyRecord.objects.update(created_at=F("created_at") - timedelta(hours=25))
-    program.post("/api/events/", body, Idempotency_Key="new")
-    newest = IdempotencyRecord.objects.get(key="new").created_at
-    assert idempotency.forget_expired(at=newest) == 1
-    assert IdempotencyRecord.objects.get().key == "new"
 
 
 @pytest.mark.django_db(transaction=True)

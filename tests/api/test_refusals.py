@@ -63,8 +63,10 @@ def test_a_forged_request_with_a_session_is_403(staff: Callable[..., Program]) -
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing/", "/api/jobs/x/", "/api/jobs"])
 def test_an_unknown_address_is_404_in_json(program: Program, path: str) -> None:
-    assert_problem(program.get(path), 404, "not_found")
-    assert_problem(program.post(path, {}), 404, "not_found")
+    strict = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    for sender in (program, Program(program.key, client=strict)):
+        assert_problem(sender.get(path), 404, "not_found")
+        assert_problem(sender.post(path, {}), 404, "not_found")
 
 
 def test_what_is_not_there_is_404(program: Program) -> None:

@@ -94,11 +94,6 @@ def claim(*, owner: str, key: str, request: str, at: datetime) -> Claim | Answer
     return Answer(record.status, record.body)
 
 
-def forget_expired(*, at: datetime) -> int:
-    """Delete the records that no longer count; returns how many."""
-    return IdempotencyRecord.objects.filter(created_at__lte=at - KEPT_FOR).delete()[0]
-
-
 def _insert(owner: str, key: str, request: str, at: datetime) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_WAIT])

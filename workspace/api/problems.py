@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from workspace.errors import DomainError, Problem
@@ -111,6 +112,7 @@ def defect() -> HttpResponse:
     return problem(status=500, code="defect", detail=detail)
 
 
+@csrf_exempt
 def unknown_address(request: HttpRequest, **_path: str) -> HttpResponse:
     """The answer at every address under /api/ where there is none of ours."""
     if request.path.endswith("/"):
