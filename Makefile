@@ -34,9 +34,10 @@ check: development ## formatting, lint, types, floors, templates, settings, miss
 bench: benchmark ## our speed beside DuckDB's and chdb's, in the same run
 	@exec $(PY) -m tests.benchmarks $(ARGS)
 
-demo-data: runtime ## a synthetic workspace: make demo-data SIZE=100000 (contacts)
+demo-data: runtime ## a synthetic workspace: make demo-data SIZE=100000 (contacts; ARGS=--add to add)
 	@test -n "$(SIZE)" || { echo "make demo-data needs the number of contacts. For example: make demo-data SIZE=100000" >&2; exit 2; }
-	@exec $(PY) manage.py generate_data --contacts $(SIZE) --events $$(($(SIZE) * $(EVENTS_PER_CONTACT)))
+	@$(PY) manage.py migrate --noinput -v 0
+	@exec $(PY) manage.py generate_data --contacts $(SIZE) --events $$(($(SIZE) * $(EVENTS_PER_CONTACT))) $(ARGS)
 
 clean: ## destroys .venv and $REGULARS_VAR with all its data; asks first
 	@PYTHONPATH=config exec $(PYTHON) -m embedded.cleaning $(YES)
