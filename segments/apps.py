@@ -11,6 +11,8 @@ class SegmentsConfig(AppConfig):
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts.extensions import register_eraser
-        from segments import jobs, membership  # noqa: F401
+        from segments import exports, jobs, membership  # noqa: F401
+        from workspace import retention
 
         register_eraser("segments", membership.forget_contacts)
+        retention.register("exports", exports.purge_exports)

@@ -34,7 +34,7 @@ from workspace.models import AuditEntry, Job
 EXPORT_JOB = "segments.export"
 KEPT_FOR = timedelta(days=7)
 _FETCHED = 2000
-# A part of a file that nobody has written to for so long was left by a killed worker.
+# A file of no export that nobody has written to for so long was left by a killed worker.
 _ABANDONED_AFTER = timedelta(days=1)
 
 
@@ -245,20 +245,29 @@ def download_name(export: Export) -> str:
     return f"{name}-{export.created_at:%Y-%m-%d}.{export.format}"
 
 
-def purge_exports(*, at: datetime) -> int:
-    """Delete the files whose time is over; returns how many exports expired."""
-    over = Export.objects.filter(state=Export.State.READY, expires_at__lte=at)
+def purge_exports(as_of: datetime) -> dict[str, int]:
+    """Delete the files whose time is over; returns how many exports expired, for the round."""
+    over = Export.objects.filter(state=Export.State.READY, expires_at__lte=as_of)
     folder = exports_folder()
     # Files first: a row says that its file is there as long as it may be.
     names = list(over.values_list("file_name", flat=True))
     for name in names:
         (folder / name).unlink(missing_ok=True)
     count = over.filter(file_name__in=names).update(state=Export.State.EXPIRED)
-    limit = (at - _ABANDONED_AFTER).timestamp()
-    for part in folder.glob("*.part"):
-        if part.stat().st_mtime < limit:
-            part.unlink(missing_ok=True)
-    return count
+    return {"exports": count, "abandoned_files": _delete_abandoned(folder, as_of)}
+
+
+def _delete_abandoned(folder: Path, as_of: datetime) -> int:
+    """Delete files that belong to no export, which a worker left that was killed."""
+    ready = Export.objects.filter(state=Export.State.READY)
+    kept = set(ready.values_list("file_name", flat=True))
+    limit = (as_of - _ABANDONED_AFTER).timestamp()
+    left = [
+        path for path in folder.iterdir() if path.name not in kept and path.stat().st_mtime < limit
+    ]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def exports_folder() -> Path:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,7 +33,7 @@ from segments.export_columns import available_columns
 from segments.export_files import neutralised, restored, write
 from segments.models import Export, Segment
 from tests.segments.factories import DAY, NOW, lives_in, make_contacts, make_segment, refresh
-from workspace import jobs
+from workspace import jobs, retention
 from workspace.access import SYSTEM, Actor, actor_of_user
 from workspace.errors import InputInvalid, NotAllowed
 from workspace.models import AuditEntry, Job, User
@@ -296,20 +295,31 @@ def test_after_seven_days_the_file_is_gone_from_disk() -> None:
     export = _made(None, SYSTEM)
     path = exports.file_to_download(export, actor=SYSTEM, at=NOW)
     assert export.expires_at is not None
-    abandoned = path.parent / "left.csv.part"
-    abandoned.touch()
-    long_ago = time.time() - 10 * 86400
-    os.utime(abandoned, (long_ago, long_ago))
     before = export.expires_at - timedelta(seconds=1)
-    assert exports.purge_exports(at=before) == 0
+    assert exports.purge_exports(before)["exports"] == 0
     assert path.exists()
     with pytest.raises(ExportExpired):
         exports.file_to_download(export, actor=SYSTEM, at=export.expires_at)
-    assert exports.purge_exports(at=export.expires_at) == 1
-    assert list(path.parent.iterdir()) == []
+    (purged,) = (
+        one for one in retention.purge_expired(as_of=export.expires_at) if one.kind == "exports"
+    )
+    assert purged.counts["exports"] == 1
+    assert not path.exists()
     export.refresh_from_db()
     assert export.state == "expired"
-    assert exports.purge_exports(at=export.expires_at) == 0
+    assert exports.purge_exports(export.expires_at)["exports"] == 0
+
+
+@pytest.mark.django_db
+def test_files_that_a_killed_worker_left_are_deleted_after_a_day() -> None:
+    kept = exports.file_to_download(_made(None, SYSTEM), actor=SYSTEM, at=NOW)
+    whole, part = kept.with_name("left.csv"), kept.with_name("left.csv.part")
+    for path, age in ((kept, 2), (whole, 2), (part, 2), (kept.with_name("new.csv.part"), 0)):
+        path.touch()
+        at = (NOW - age * DAY).timestamp()
+        os.utime(path, (at, at))
+    assert exports.purge_exports(NOW) == {"exports": 0, "abandoned_files": 2}
+    assert {path.name for path in kept.parent.iterdir()} == {kept.name, "new.csv.part"}
 
 
 @pytest.mark.django_db
