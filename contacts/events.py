@@ -394,7 +394,11 @@ WITH added AS (
     last_at = greatest(known.last_at, excluded.last_at)
 ), seen AS (
   INSERT INTO contacts_lastseen AS known (contact_id, last_seen_at)
-  SELECT contact_id, max(occurred_at) FROM added GROUP BY contact_id ORDER BY contact_id
+  SELECT contact_id, max(occurred_at) AS at FROM added GROUP BY contact_id
+  -- Nothing of old events: the conflict alone would lock, and so write, each row it finds.
+  HAVING NOT EXISTS (SELECT FROM contacts_lastseen later
+    WHERE later.contact_id = added.contact_id AND later.last_seen_at >= max(added.occurred_at))
+  ORDER BY contact_id
   ON CONFLICT (contact_id) DO UPDATE SET last_seen_at = excluded.last_seen_at
   WHERE known.last_seen_at < excluded.last_seen_at
 )
