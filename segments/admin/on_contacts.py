@@ -22,6 +22,10 @@ class SegmentFilter(DropdownFilter):
     title = _("segment")
     parameter_name = "segment"
 
+    def has_output(self) -> bool:
+        # Also without choices: else what stands in the address would be passed over.
+        return bool(self.lookup_choices) or self.value() is not None
+
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         actor = actor_of(request)
         if not actor.may("segments.view_segment"):

@@ -1,0 +1,102 @@
+"""Every page of the admin opens, in an empty workspace and in one with data."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin as django_admin
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from contacts.models import Contact
+from tests.admin.workspace import furnish, some_job, some_segment
+from workspace.models import User, UserGroup
+
+
+def _lists() -> list[str]:
+    """The address of every list, and of every form for a new thing."""
+    found = [reverse("admin:index"), reverse("mail_outbox"), reverse("admin:segments_export_new")]
+    for model in django_admin.site._registry:
+        room = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found.append(reverse(f"{room}_changelist"))
+    return found
+
+
+def _new_forms(client: Client) -> list[str]:
+    user = User.objects.get(username="root")
+    found = []
+    for model, screen in django_admin.site._registry.items():
+        request: Any = client.request().wsgi_request
+        request.user = user
+        if screen.has_add_permission(request):
+            found.append(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add"))
+    return found
+
+
+def _things() -> list[str]:
+    """The address of one thing of every kind that has any."""
+    found = []
+    for model in django_admin.site._registry:
+        thing = model._default_manager.order_by("pk").first()
+        if thing is not None and model._meta.model_name != "export":
+            room = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+            found.append(reverse(f"{room}_change", args=[thing.pk]))
+    segment, contact = some_segment(), Contact.objects.earliest("pk")
+    found += [
+        reverse(f"admin:segments_segment_{page}", args=[segment.pk])
+        for page in ("members", "history", "changes", "versions", "explain", "export")
+    ]
+    found += [
+        reverse(f"admin:contacts_contact_{page}", args=[contact.pk])
+        for page in ("edit", "timeline")
+    ]
+    found.append(reverse("admin:workspace_job_progress", args=[some_job().pk]))
+    return found
+
+
+def test_every_page_opens_in_an_empty_workspace(admin: Client) -> None:
+    for address in [*_lists(), *_new_forms(admin)]:
+        assert admin.get(address).status_code == 200, address
+
+
+def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
+    furnish(2)
+    group = Group.objects.create(name="Team")
+    UserGroup.objects.create(group=group, entities=["segment"])
+    for address in [*_lists(), *_new_forms(admin), *_things()]:
+        assert admin.get(address).status_code == 200, address
+
+
+@pytest.mark.parametrize(
+    ("name", "lesson"),
+    [
+        ("contacts_contact", "Contacts are the people you know"),
+        ("contacts_tag", "A tag is a word that you attach"),
+        ("contacts_attributedefinition", "An attribute is something you keep"),
+        ("contacts_eventdefinition", "POST /api/events/"),
+        ("segments_segment", "A segment is a named group of contacts"),
+        ("segments_export", "Files are kept for seven days"),
+        ("workspace_apiuser", "with as few scopes as it can work with"),
+        ("workspace_job", "Long work appears here"),
+    ],
+)
+def test_empty_lists_teach(admin: Client, name: str, lesson: str) -> None:
+    page = admin.get(reverse(f"admin:{name}_changelist")).content.decode()
+    assert lesson in page
+
+
+def test_a_search_without_result_says_so_and_leads_back(admin: Client) -> None:
+    furnish(1)
+    page = admin.get(reverse("admin:contacts_contact_changelist"), {"q": "nobody"})
+    assert "Nothing matches" in page.content.decode()
+
+
+def test_no_page_runs_scripts_of_its_own(admin: Client) -> None:
+    furnish(1)
+    for address in [*_lists(), *_things()]:
+        page = admin.get(address).content.decode()
+        for tag in page.split("<script")[1:]:
+            attributes, _close, body = tag.partition(">")
+            is_data = "application/json" in attributes
+            assert is_data or not body.partition("</script")[0].strip(), address
+        assert " onclick=" not in page, address

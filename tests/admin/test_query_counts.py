@@ -1,0 +1,77 @@
+"""A list of twenty costs what a list of one costs."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from contacts.models import Contact
+from tests.admin.workspace import furnish, some_segment
+
+LISTS = (
+    "contacts_contact",
+    "contacts_attributedefinition",
+    "contacts_tag",
+    "contacts_category",
+    "contacts_consentdefinition",
+    "contacts_metricdefinition",
+    "contacts_eventdefinition",
+    "segments_segment",
+    "segments_export",
+    "workspace_job",
+    "workspace_user",
+    "workspace_apiuser",
+    "workspace_auditentry",
+    "django_celery_beat_periodictask",
+    "auth_group",
+)
+
+
+def _queries(client: Client, address: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(address).status_code == 200, address
+    return len(captured)
+
+
+def test_lists_cost_the_same_with_twenty_rows_as_with_one(admin: Client) -> None:
+    addresses = [reverse(f"admin:{name}_changelist") for name in LISTS] + [reverse("admin:index")]
+    furnish(1)
+    for address in addresses:
+        # What is remembered after the first look is no part of the comparison.
+        _queries(admin, address)
+    few = {address: _queries(admin, address) for address in addresses}
+    furnish(19, prefix="b")
+    many = {address: _queries(admin, address) for address in addresses}
+    assert many == few
+
+
+def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> None:
+    furnish(1)
+    contact = Contact.objects.earliest("pk")
+    segment = some_segment()
+    addresses = [
+        reverse("admin:contacts_contact_change", args=[contact.pk]),
+        *(
+            reverse(f"admin:segments_segment_{page}", args=[segment.pk])
+            for page in ("change", "members", "history", "changes", "versions", "export")
+        ),
+    ]
+    for address in addresses:
+        _queries(admin, address)
+    few = {address: _queries(admin, address) for address in addresses}
+    furnish(19, prefix="b")
+    many = {address: _queries(admin, address) for address in addresses}
+    assert many == few
+
+
+@pytest.mark.parametrize("query", ["", "?q=Nowak", "?tag=a0", "?segment=a0", "?country=PL"])
+def test_the_list_of_contacts_counts_no_further_than_it_must(admin: Client, query: str) -> None:
+    furnish(1)
+    with CaptureQueriesContext(connection) as captured:
+        admin.get(reverse("admin:contacts_contact_changelist") + query)
+    counts = [q["sql"] for q in captured if "COUNT(" in q["sql"] and "contacts_contact" in q["sql"]]
+    assert counts
+    assert all("LIMIT" in statement for statement in counts), counts
