@@ -29,6 +29,22 @@ def named_attributes(document: Any) -> frozenset[str]:
     )
 
 
+def named_definitions(document: Any) -> frozenset[tuple[str, str]]:
+    """The definitions that a criteria document asks for, as ("tag", "vip") or ("consent", "sms")."""
+    found: set[tuple[str, str]] = set()
+    for rule in _rules(document):
+        field, value = rule.get("field"), rule.get("value")
+        if not isinstance(field, str):
+            continue
+        if field in {"tag", "category"}:
+            keys = value if isinstance(value, list) else [value]
+            found.update((field, key) for key in keys if isinstance(key, str))
+        kind, _dot, key = field.partition(".")
+        if kind in {"attribute", "consent", "metric"}:
+            found.add((kind, key))
+    return frozenset(found)
+
+
 def dependencies_first(keys: Iterable[str], references: Mapping[str, Iterable[str]]) -> list[str]:
     """`keys` in an order in which each comes after those that it names, directly or not.
 

@@ -3,6 +3,13 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from contacts.api.definition_views import (
+    AttributeViewSet,
+    CategoryViewSet,
+    ConsentViewSet,
+    MetricViewSet,
+    TagViewSet,
+)
 from contacts.api.event_views import EventDefinitionViewSet, EventViewSet
 from contacts.api.part_views import ContactConsentViewSet, ContactLabelViewSet
 from contacts.api.views import ContactViewSet
@@ -13,6 +20,11 @@ _LABELS: dict[str, Kind] = {"tags": "tag", "categories": "category"}
 
 router = SimpleRouter()
 router.register("contacts", ContactViewSet, basename="contact")
+router.register("attributes", AttributeViewSet, basename="attribute")
+router.register("tags", TagViewSet, basename="tag")
+router.register("categories", CategoryViewSet, basename="category")
+router.register("consents", ConsentViewSet, basename="consent")
+router.register("metrics", MetricViewSet, basename="metric")
 router.register("event-definitions", EventDefinitionViewSet, basename="event-definition")
 router.register("events", EventViewSet, basename="event")
 

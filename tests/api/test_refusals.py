@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from tests.api.conftest import MakeProgram, Program, assert_problem
+from workspace.api import limits
 from workspace.models import ApiUser, Job
 
 pytestmark = pytest.mark.django_db
@@ -190,3 +191,43 @@ def test_too_many_requests_are_429_and_told_when_to_come_again(make_program: Mak
     assert_problem(answer, 429, "too_many_requests")
     assert 1 <= int(answer["Retry-After"]) <= 120
     assert quick.get("/api/jobs/").status_code == 200, "another key has its own limit"
+
+
+def test_the_minute_slides(make_program: MakeProgram) -> None:
+    make_program(per_minute=4)
+    api_user = ApiUser.objects.get()
+    start = 60_000_000.0
+
+    def is_counted(seconds: float) -> bool:
+        try:
+            limits.count_request(api_user, now=start + seconds)
+        except limits.TooManyRequests:
+            return False
+        return True
+
+    assert [is_counted(50) for _n in range(5)] == [True] * 4 + [False]
+    assert not is_counted(61), "four of the last sixty seconds"
+    # Of the four before, half have left the sliding minute.
+    assert [is_counted(90) for _n in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 4])
+@pytest.mark.parametrize("elapsed", [0, 20, 59])
+def test_who_waits_as_told_is_let_in(
+    make_program: MakeProgram, before: int, elapsed: float
+) -> None:
+    make_program(per_minute=4)
+    api_user = ApiUser.objects.get()
+    start = 60_000_000.0
+    for _request in range(before):
+        limits.count_request(api_user, now=start - 30)
+    now, sent = start + elapsed, 0
+    while True:
+        try:
+            limits.count_request(api_user, now=now)
+        except limits.TooManyRequests as refused:
+            wait = refused.context["retry_after"]
+            break
+        sent += 1
+    assert sent <= 4
+    limits.count_request(api_user, now=now + wait)
