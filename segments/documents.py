@@ -30,7 +30,7 @@ def named_attributes(document: Any) -> frozenset[str]:
 
 
 def named_definitions(document: Any) -> frozenset[tuple[str, str]]:
-    """The definitions that a criteria document asks for, as ("tag", "vip") or ("consent", "sms")."""
+    """What a criteria document asks for, as ("tag", "vip") or ("consent", "sms")."""
     found: set[tuple[str, str]] = set()
     for rule in _rules(document):
         field, value = rule.get("field"), rule.get("value")
