@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts import consents, labels, profiles
+from contacts import consents, labels, metrics, profiles
 from contacts.api.serializers import (
     ConsentLineSerializer,
     ConsentRecordSerializer,
@@ -22,6 +22,7 @@ from contacts.models import Contact, ContactCategory, ContactTag
 from workspace.api.views import ApiViewSet
 
 _VIEW, _CHANGE = "contacts.view_contact", "contacts.change_contact"
+_VALUES = {"type": "object", "additionalProperties": {"type": ["number", "string", "null"]}}
 _PLURAL: dict[Kind, str] = {"tag": "tags", "category": "categories"}
 
 
@@ -113,6 +114,28 @@ class ContactConsentViewSet(ApiViewSet):
             "states": consents.states_of([contact_id])[contact_id],
         }
         return Response(body, status=status)
+
+
+class ContactMetricViewSet(ApiViewSet):
+    """The metrics of a contact that others compute."""
+
+    queryset = Contact.objects.all()
+    permissions = {"list": _VIEW, "replace": _CHANGE}
+
+    @extend_schema(
+        operation_id="contacts_metrics_retrieve", responses={200: _VALUES}, filters=False
+    )
+    def list(self, request: Request, contact_id: str) -> Response:
+        """The values that the contact has, by key."""
+        return Response(metrics.values_of(profiles.get_contact(int(contact_id)).pk))
+
+    @extend_schema(request={"application/json": _VALUES}, responses={200: _VALUES})
+    @transaction.atomic
+    def replace(self, request: Request, contact_id: str) -> Response:
+        """Set the metrics that the body names, by key; null takes a value away."""
+        given, contact = self.read_object(), profiles.lock_contact(int(contact_id))
+        metrics.set_values(contact.pk, given, at=timezone.now())
+        return Response(metrics.values_of(contact.pk))
 
 
 def _labels_of(contact_id: int, kind: Kind) -> list[dict[str, Any]]:

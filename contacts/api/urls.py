@@ -11,7 +11,11 @@ from contacts.api.definition_views import (
     TagViewSet,
 )
 from contacts.api.event_views import EventDefinitionViewSet, EventViewSet
-from contacts.api.part_views import ContactConsentViewSet, ContactLabelViewSet
+from contacts.api.part_views import (
+    ContactConsentViewSet,
+    ContactLabelViewSet,
+    ContactMetricViewSet,
+)
 from contacts.api.views import ContactViewSet
 from contacts.labels import Kind
 
@@ -33,6 +37,11 @@ urlpatterns = [
         rf"{_CONTACT}/consents/$",
         ContactConsentViewSet.as_view({"get": "list", "post": "create"}),
         name="contact-consents",
+    ),
+    re_path(
+        rf"{_CONTACT}/metrics/$",
+        ContactMetricViewSet.as_view({"get": "list", "put": "replace"}),
+        name="contact-metrics",
     ),
     *(
         re_path(

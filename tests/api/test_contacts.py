@@ -11,6 +11,7 @@ from contacts.models import (
     Category,
     ConsentDefinition,
     Contact,
+    MetricDefinition,
     Tag,
 )
 from loyalty.models import Member
@@ -277,6 +278,31 @@ def test_consents_are_a_ledger(program: Program) -> None:
     assert_problem(program.post(path, {"consent": "unknown", "state": "granted"}), 404)
     assert_problem(program.post(path, {"consent": "newsletter", "state": "unknown"}), 400)
     assert_problem(program.post(path, {"consent": "newsletter", "state": "granted", "x": 1}), 400)
+
+
+def test_metrics_are_set_by_key(program: Program) -> None:
+    for key, kind in {"ltv": "number", "next": "date", "mood": "text"}.items():
+        MetricDefinition.objects.create(key=key, label=key, type=kind)
+    path = f"/api/contacts/{make(program)['id']}/metrics/"
+    values = {"ltv": 1000.12345678, "mood": "good", "next": "2026-03-31"}
+    assert program.put(path, values).json() == values
+    assert program.put(path, {"mood": None, "ltv": 1000}).json() == {
+        "ltv": 1000,
+        "next": "2026-03-31",
+    }
+    body = assert_problem(
+        program.put(path, {"ltv": "many", "next": 3, "nothing": 1, "mood": "bad"}),
+        400,
+    )
+    assert [(error["path"], error["code"]) for error in body["errors"]] == [
+        ("ltv", "wrong_value"),
+        ("next", "wrong_value"),
+        ("nothing", "unknown_key"),
+    ]
+    assert_problem(program.put(path, {"ltv": 0.123456789}), 400)
+    assert_problem(program.put(path, {"ltv": 10**22}), 400)
+    assert program.get(path).json() == {"ltv": 1000, "next": "2026-03-31"}
+    assert_problem(program.put("/api/contacts/99999999/metrics/", {}), 404, "contact_unknown")
 
 
 def test_contacts_need_their_scopes(make_program: MakeProgram) -> None:
