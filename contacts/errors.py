@@ -37,3 +37,15 @@ class IdentityTaken(DomainError):
     """Another contact has this identity already."""
 
     code = "identity_taken"
+
+
+class FileRefused(InputInvalid):
+    """A file as a whole cannot be imported: nothing of it was used."""
+
+    code = "file_refused"
+
+
+class ImportContended(DomainError):
+    """Others kept changing the contacts that an import was about."""
+
+    code = "import_contended"
