@@ -36,7 +36,7 @@ from workspace.errors import Problem
 
 Definition = AttributeDefinition | Tag | Category | ConsentDefinition | MetricDefinition
 # The names of what uses a definition above this floor, for people.
-FindUses = Callable[["Kind", str], list[str]]
+FindUses = Callable[["Kind", str, Actor], list[str]]
 
 CHOICE_LIMIT = 1000
 _WITH_CHOICES = {Type.TEXT, Type.LIST}
@@ -160,7 +160,7 @@ def delete_definition(kind: Kind, key: str, *, actor: Actor, at: datetime) -> No
     """
     definition = _hold(kind, key)
     words = {"kind": _SHELVES[kind].label, "key": key}
-    uses = [name for find in _find_uses.values() for name in find(kind, key)]
+    uses = [name for find in _find_uses.values() for name in find(kind, key, actor)]
     if uses:
         message = _("The %(kind)s “%(key)s” cannot be deleted: %(uses)s ask for it.")
         raise DefinitionInUse(message % {**words, "uses": ", ".join(uses[:5])})

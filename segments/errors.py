@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from segments import criteria
 from workspace.errors import Busy, DomainError, InputInvalid, NotFound, Problem
@@ -24,10 +25,12 @@ class CriteriaRefused(InputInvalid):
     def __init__(self, faults: Iterable[criteria.Problem], others: Iterable[Problem] = ()) -> None:
         self.criteria_problems = tuple(Problem(f.path, f.code, f.message) for f in faults)
         first = self.criteria_problems[0]
-        message = _("The criteria have %(count)d faults. The first: %(message)s") % {
-            "count": len(self.criteria_problems),
-            "message": first.message,
-        }
+        count = len(self.criteria_problems)
+        message = ngettext(
+            "The criteria have a fault: %(message)s",
+            "The criteria have %(count)d faults. The first: %(message)s",
+            count,
+        ) % {"count": count, "message": first.message}
         super().__init__(message, problems=[*others, Problem("criteria", "invalid", message)])
 
     @property

@@ -117,6 +117,11 @@ def reading_catalog(actor: Actor) -> Catalog:
     return _Known.load(actor).reading_catalog()
 
 
+def nameless() -> str:
+    """What stands instead of the name of a segment that one may not know of."""
+    return pgettext("instead of the name of a segment", "a segment of another group")
+
+
 def explain(tree: Criteria) -> str:
     """Criteria as a sentence, in the language of whoever reads."""
     return criteria.explain(tree, translate=gettext)
@@ -215,7 +220,7 @@ class _Known:
 
     def reading_catalog(self) -> Catalog:
         """All segments, those that the reader may not know of without their names."""
-        hidden = pgettext("instead of the name of a segment", "a segment of another group")
+        hidden = nameless()
         return self._catalog(
             {
                 key: item if key in self.visible else replace(item, label=hidden)

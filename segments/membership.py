@@ -114,6 +114,15 @@ counted AS (
   WHERE s.id = g.segment_id)
 SELECT count(*) FROM gone
 """
+# Who cancelled it did not mean that the clock should begin it again at once.
+_WITHDRAW_LOST = """
+UPDATE segments_segment s SET refresh_requested_at = NULL, failed_at = CASE
+    WHEN (SELECT j.state FROM workspace_job j WHERE j.subject = 'segment:' || s.id AND j.kind = %s
+          ORDER BY j.id DESC LIMIT 1) = 'cancelled' THEN %s ELSE s.failed_at END
+WHERE s.refresh_requested_at < %s AND NOT EXISTS (
+  SELECT FROM workspace_job j WHERE j.subject = 'segment:' || s.id AND j.kind = %s
+  AND j.state IN ('queued', 'running'))
+"""
 _FORGET_CHANGES = "DELETE FROM segments_membershipchange WHERE contact_id = ANY(%s)"
 
 
@@ -171,13 +180,13 @@ def refresh(
                 return _last(segment)
             return _write(segment, as_of, cause, begun, catalog, work)
     except Cancelled:
-        withdraw_request(segment_id, requested_at=requested_at)
+        _record_cancel(segment_id, as_of, requested_at)
         raise
     except (SegmentBusy, SegmentUnknown, SegmentInactive, SegmentArchived, SegmentNotCalculated):
         raise
     except (DomainError, DatabaseError) as error:
         if work is not None and work.is_cancelled.is_set():
-            withdraw_request(segment_id, requested_at=requested_at)
+            _record_cancel(segment_id, as_of, requested_at)
             raise Cancelled from error
         told = _told(error, monotonic() - begun)
         _record_failure(segment_id, str(told), as_of, requested_at)
@@ -285,23 +294,10 @@ def cancel_refresh(segment: Segment, *, actor: Actor, at: datetime) -> None:
             continue
 
 
-def withdraw_request(segment_id: int, *, requested_at: datetime | None) -> None:
-    """Forget a request for a refresh, unless a newer one came."""
-    Segment.objects.filter(pk=segment_id, refresh_requested_at=requested_at).update(
-        refresh_requested_at=None
-    )
-
-
 def withdraw_lost_requests(*, at: datetime) -> int:
     """Forget requests of a minute ago or more whose job is over: cancelled while it waited."""
     # In one statement, and never a fresh one: its job may not be seen yet.
-    return sql.execute(
-        "UPDATE segments_segment s SET refresh_requested_at = NULL"
-        " WHERE s.refresh_requested_at < %s AND NOT EXISTS ("
-        "   SELECT FROM workspace_job j WHERE j.subject = 'segment:' || s.id AND j.kind = %s"
-        "   AND j.state IN ('queued', 'running'))",
-        [at - _LOST_AFTER, REFRESH_JOB],
-    )
+    return sql.execute(_WITHDRAW_LOST, [REFRESH_JOB, at, at - _LOST_AFTER, REFRESH_JOB])
 
 
 def take_turn_to_remove(segment: Segment) -> None:
@@ -492,4 +488,16 @@ def _record_failure(
     segment_id: int, failure: str, as_of: datetime, requested_at: datetime | None
 ) -> None:
     Segment.objects.filter(pk=segment_id).update(failure=failure[:2000], failed_at=as_of)
-    withdraw_request(segment_id, requested_at=requested_at)
+    _withdraw_request(segment_id, requested_at)
+
+
+def _record_cancel(segment_id: int, as_of: datetime, requested_at: datetime | None) -> None:
+    """Note that it was tried: who cancels it does not want the clock to begin it again at once."""
+    Segment.objects.filter(pk=segment_id).update(failed_at=as_of)
+    _withdraw_request(segment_id, requested_at)
+
+
+def _withdraw_request(segment_id: int, requested_at: datetime | None) -> None:
+    """Forget a request for a refresh, unless a newer one came."""
+    asked = Segment.objects.filter(pk=segment_id, refresh_requested_at=requested_at)
+    asked.update(refresh_requested_at=None)

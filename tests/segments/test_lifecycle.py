@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission
 
-from contacts.models import Contact
+from contacts.definitions import Kind, delete_definition
+from contacts.errors import DefinitionInUse
+from contacts.models import AttributeDefinition, Contact
 from segments import definitions, lifecycle, membership
 from segments.errors import (
     CriteriaRefused,
@@ -19,6 +21,7 @@ from tests.segments.factories import (
     DAY,
     HOUR,
     NOW,
+    has_attribute,
     is_in,
     lives_in,
     make_contacts,
@@ -391,3 +394,13 @@ def test_a_long_name_is_copied_and_a_copy_keeps_only_the_actors_groups() -> None
     copy = lifecycle.copy_segment(segment, actor=anna, at=_LATER + DAY)
     assert copy.name.endswith("(copy)")
     assert [group.name for group in copy.groups.all()] == ["Poland"]
+
+
+def test_what_a_segment_asks_for_cannot_be_deleted_and_its_name_is_not_betrayed() -> None:
+    _poland, france = _group("Poland"), _group("France")
+    pierre = _person("pierre", france)
+    AttributeDefinition.objects.create(key="color", label="Color")
+    make_segment("polish", has_attribute("color", "red"), name="Secret plan", groups=["Poland"])
+    for actor, told in ((SYSTEM, "Secret plan"), (pierre, "a segment of another group")):
+        with pytest.raises(DefinitionInUse, match=told):
+            delete_definition(Kind.ATTRIBUTE, "color", actor=actor, at=NOW)

@@ -171,11 +171,27 @@ def test_a_round_repairs_what_somebody_changed_by_hand() -> None:
 
 def test_a_request_whose_job_is_gone_is_forgotten_and_made_again() -> None:
     segment = make_segment()
-    jobs.cancel(Job.objects.get(), actor=SYSTEM, at=NOW)
+    Job.objects.all().delete()
     (job,) = schedule.refresh_due(as_of=NOW + HOUR)
     assert job.subject == f"segment:{segment.pk}", "it was never calculated"
     segment.refresh_from_db()
     assert segment.refresh_requested_at == NOW + HOUR
+
+
+def test_what_somebody_cancelled_does_not_begin_again_at_once() -> None:
+    once, hourly = make_segment("once"), _every(1, key="hourly")
+    membership.queue_refresh(hourly, actor=SYSTEM, cause="requested", at=NOW)
+    for job in Job.objects.all():
+        jobs.cancel(job, actor=SYSTEM, at=NOW)
+    for requested in (once, hourly):
+        membership.queue_refresh(requested, actor=SYSTEM, cause="requested", at=NOW)
+        jobs.cancel(Job.objects.get(state="queued"), actor=SYSTEM, at=NOW)
+    later = NOW + timedelta(minutes=2)
+    assert schedule.refresh_due(as_of=later) == []
+    assert not Segment.objects.filter(refresh_requested_at__isnull=False).exists()
+    assert _due(NOW + 2 * HOUR) == ["hourly"]
+    once.refresh_from_db()
+    assert once.calculation_state(at=later) == "waiting"
 
 
 def test_a_round_costs_the_same_for_few_and_many(django_assert_num_queries: Any) -> None:
