@@ -188,11 +188,13 @@ _LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26]
 # Casts fail for a 30 February, and one row must not spoil the file: so the calendar comes first.
 # Its first and last days are left out: in another zone they may lie outside.
 _INSTANT = """CASE
-  WHEN written !~ {iso} OR written ~ '^(0000|0001-01-01|9999-12-31)'
+  WHEN written !~ {iso} OR left(written, 4) = '0000'
+    OR left(written, 10) IN ('0001-01-01', '9999-12-31')
     OR (written ~ '^....-02-29' AND written !~ {leap})
     THEN NULL
   WHEN length(written) = 10 THEN written::date::timestamp AT TIME ZONE {zone}
-  WHEN written ~ {offset} THEN written::timestamptz
+  WHEN right(written, 1) = 'Z' OR left(right(written, 6), 1) IN ('+', '-')
+    OR left(right(written, 5), 1) IN ('+', '-') THEN written::timestamptz
   ELSE written::timestamp AT TIME ZONE {zone} END"""
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _SPACE = " \t\r\n\u00a0"
@@ -203,7 +205,6 @@ def _read_rows(contact: str, at: str, properties: Mapping[str, str]) -> None:
     instant = sql.SQL(_INSTANT).format(
         iso=sql.Literal(f"^[0-9]{{4}}-({_DAYS})([T ]{_CLOCK}{_OFFSET}?)?$"),
         leap=sql.Literal(f"^{_LEAP_YEAR}"),
-        offset=sql.Literal(f"{_OFFSET}$"),
         zone=sql.Literal(settings.TIME_ZONE),
     )
     value = sql.SQL(
