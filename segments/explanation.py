@@ -15,6 +15,7 @@ from segments.criteria import Criteria, Query, compile_clauses, compile_members
 from segments.criteria.references import rules_of
 from segments.criteria.syntax import Group, Rule, SegmentRule
 from segments.deadlines import until
+from segments.export_columns import short_number
 from segments.models import Membership, Segment
 from workspace import access, sql
 from workspace.access import SYSTEM, Actor
@@ -107,7 +108,7 @@ def _rows(query: Query) -> list[dict[str, Any]]:
 def _clause(
     rule: Rule, row: dict[str, Any], hidden: frozenset[str], now: datetime, tree: Criteria
 ) -> Clause:
-    value = None if row["value"] is None else exact_loads(row["value"])
+    value = None if row["value"] is None else short_number(exact_loads(row["value"]))
     if isinstance(rule, SegmentRule) and isinstance(value, list):
         value = [key for key in value if key not in hidden]
     return Clause(

@@ -160,8 +160,8 @@ def _moment(value: Any) -> Any:
     return None if value is None else value.isoformat()
 
 
-def _number(value: Any) -> Any:
-    # 12.5000 as a person writes it.
+def short_number(value: Any) -> Any:
+    """A decimal as a person writes it: 12.5 and 12, not 12.5000 and 12.0000; others as they are."""
     if not isinstance(value, Decimal):
         return value
     short = value.normalize()
@@ -171,5 +171,5 @@ def _number(value: Any) -> Any:
 _READERS: Mapping[Type, Callable[[Any], Any]] = {
     Type.DATE: _moment,
     Type.DATETIME: _moment,
-    Type.NUMBER: _number,
+    Type.NUMBER: short_number,
 }

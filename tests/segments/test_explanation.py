@@ -1,6 +1,7 @@
 """Why a contact is in or out, with the values compared, until when."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,7 +48,7 @@ _WARSAW = ZoneInfo("Europe/Warsaw")
 def test_each_clause_says_what_it_compared() -> None:
     AttributeDefinition.objects.create(key="points", label="Points", type="number")
     tag = Tag.objects.create(key="vip", label="VIP")
-    ania = Contact.objects.create(city="Warszawa", attributes={"points": 7})
+    ania = Contact.objects.create(city="Warszawa", attributes={"points": 7}, lead_score="12.5000")
     ContactTag.objects.create(contact=ania, tag=tag)
     rules: list[dict[str, Any]] = [
         *lives_in("Warszawa")["rules"],
@@ -55,6 +56,7 @@ def test_each_clause_says_what_it_compared() -> None:
         {"combinator": "or", "rules": [{"field": "tag", "operator": "in", "value": ["vip"]}]},
         {"field": "contact.email", "operator": "notNull", "disabled": True},
         {"field": "contact.phone", "operator": "null"},
+        {"field": "contact.lead_score", "operator": "<", "value": 20},
     ]
     segment = make_segment(criteria={"combinator": "and", "rules": rules})
     why = explain_contact(segment, ania.pk, as_of=NOW)
@@ -64,6 +66,7 @@ def test_each_clause_says_what_it_compared() -> None:
         ("rules[1]", False, 7),
         ("rules[2].rules[0]", True, ["vip"]),
         ("rules[4]", True, None),
+        ("rules[5]", True, Decimal("12.5")),
     ]
     assert "Points" in why.clauses[1].sentence
     assert all(clause.until is None for clause in why.clauses)
