@@ -4,7 +4,9 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 
 from tests.api.conftest import MakeProgram, Program, assert_problem
@@ -177,6 +179,31 @@ def test_a_defect_is_500_in_json_and_logged(
     body = assert_problem(program.get("/api/jobs/"), 500, "defect")
     assert "not an object" not in body["detail"]
     assert "GET /api/jobs/" in caplog.text
+
+
+def test_a_request_for_another_host_is_400_in_json(program: Program) -> None:
+    assert_problem(program.get("/api/jobs/", Host="evil.example"), 400, "bad_request")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_cannot_answer_now_is_503(make_program: MakeProgram) -> None:
+    program = make_program()
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("LOCK TABLE contacts_contact IN ACCESS EXCLUSIVE MODE")
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        try:
+            answer = program.post("/api/contacts/", {})
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")
+    assert_problem(answer, 503, "unavailable")
+    assert answer["Retry-After"] == "5"
+
+
+def test_no_cache_keeps_an_answer(program: Program, nobody: Program) -> None:
+    assert program.get("/api/jobs/")["Cache-Control"] == "no-store"
+    assert nobody.get("/api/jobs/")["Cache-Control"] == "no-store"
 
 
 def test_the_answer_is_json_whatever_is_accepted(program: Program) -> None:

@@ -50,7 +50,7 @@ class ApiViewSet(GenericViewSet[Any]):
     query_names: ClassVar[Mapping[str, Iterable[str]]] = {}
     unwrapped: ClassVar[frozenset[str]] = frozenset()
     uploads: ClassVar[frozenset[str]] = frozenset()
-    metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = parsing.AlwaysJSON
 
     _claim: idempotency.Claim | None = None
@@ -104,6 +104,8 @@ class ApiViewSet(GenericViewSet[Any]):
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # any response will do
+        # What one may see is nothing for a cache in between.
+        final.headers.setdefault("Cache-Control", "no-store")
         if self._claim is not None and final.status_code < 400:
             body = b"" if final.data is None else parsing.write_json(final.data)
             self._claim.settle(status=final.status_code, body=body)
