@@ -158,7 +158,7 @@ def _people(times: list[datetime], dates: list[date]) -> st.SearchStrategy[Perso
             {}, optional={"orders": number, "last_order": day, "favourite": text}
         ),
         loyalty=st.none() | loyalty,
-        events=st.lists(_events(times, dates), max_size=7).map(tuple),
+        events=st.lists(_events(times, dates), max_size=8).map(tuple),
         is_erased=st.sampled_from([False] * 9 + [True]),
     ).map(_forget)
 
@@ -176,7 +176,9 @@ def _subset(keys: tuple[str, ...]) -> st.SearchStrategy[frozenset[str]]:
 
 
 def _events(times: list[datetime], dates: list[date]) -> st.SearchStrategy[Happening]:
-    time, day = st.sampled_from(times), st.sampled_from(dates)
+    # Most of what happened is past, and much of it within one window.
+    happened = sorted(times)[: len(times) * 2 // 3]
+    time, day = st.sampled_from([*happened, *happened[-15:], *times]), st.sampled_from(dates)
     written = st.one_of(
         time.map(_iso),
         day.map(str),
@@ -206,14 +208,25 @@ def _events(times: list[datetime], dates: list[date]) -> st.SearchStrategy[Happe
 
 
 def _documents(times: list[datetime], dates: list[date]) -> st.SearchStrategy[dict[str, Any]]:
-    rule = st.one_of(
-        _field_rules(times, dates),
-        _key_rules(),
-        _event_rules(times),
-        _event_rules(times),
-        _sequences(times),
+    """Half of them ask one thing only, so that it decides; of the rules most are of behaviour."""
+    rule = _weighted(
+        (3, _field_rules(times, dates)),
+        (2, _key_rules()),
+        (6, _event_rules(times)),
+        (2, _sequences(times)),
     )
-    return _groups(rule, max_size=4, depth=2)
+    alone = st.builds(
+        lambda one, negated: {"combinator": "and", "rules": [one], "not": negated},
+        rule,
+        st.booleans(),
+    )
+    return _weighted((1, alone), (1, _groups(rule, max_size=4, depth=2)))
+
+
+def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """One of the strategies, so many times as likely; `one_of` would flatten those in it."""
+    wheel = [index for index, (weight, _) in enumerate(choices) for _ in range(weight)]
+    return st.sampled_from(wheel).flatmap(lambda index: choices[index][1])
 
 
 def _groups(
@@ -284,11 +297,12 @@ def _key_rules() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _event_rules(times: list[datetime]) -> st.SearchStrategy[dict[str, Any]]:
-    event = st.sampled_from(["event.purchase", "event.page_visit", "event.never_seen"])
+    names = ["purchase"] * 5 + ["page_visit"] * 4 + ["never_seen"]
+    event = st.sampled_from([f"event.{name}" for name in names])
     wheres: st.SearchStrategy[dict[str, Any]] = st.sampled_from(["none", "some", "some"]).flatmap(
         lambda kind: st.just({}) if kind == "none" else st.builds(dict, where=_wheres(times))
     )
-    properties = st.sampled_from(["amount", "amount", "x", "deep.x", "url"])
+    properties = st.sampled_from(["amount", "amount", "amount", "x", "deep.x", "url"])
     counted: st.SearchStrategy[dict[str, Any]] = st.one_of(
         st.just({}), st.just({"measure": {"function": "count"}})
     )
@@ -309,8 +323,10 @@ def _event_rules(times: list[datetime]) -> st.SearchStrategy[dict[str, Any]]:
         )
 
     counts = _number_tests(st.sampled_from([0, 1, 2, Decimal("0.5"), Decimal(-1)]))
-    return st.one_of(
-        rules(counted, counts), rules(numeric, _number_tests()), rules(timed, _time_tests(times))
+    return _weighted(
+        (2, rules(counted, counts)),
+        (3, rules(numeric, _number_tests())),
+        (1, rules(timed, _time_tests(times))),
     )
 
 
@@ -335,7 +351,8 @@ def _wheres(times: list[datetime]) -> st.SearchStrategy[dict[str, Any]]:
         _rule("properties.url", urls),
         *(_rule(f"properties.{way}", property_tests) for way in ("x", "deep.x", "deep.0", "url")),
     )
-    return _groups(rule, max_size=3, depth=1)
+    alone = rule.map(lambda one: {"combinator": "and", "rules": [one]})
+    return _weighted((2, alone), (1, _groups(rule, max_size=3, depth=1)))
 
 
 def _sequences(times: list[datetime]) -> st.SearchStrategy[dict[str, Any]]:

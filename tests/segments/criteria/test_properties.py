@@ -53,6 +53,7 @@ AT = NOW - timedelta(days=3)
         ({"a": 1}, "=", '{"a": 1}', False),
         (["a"], "contains", "a", False),
         ([1], "in", ["[1]"], False),
+        ([1], "=", "[1]", False),
         ("x", "in", ["x", 1], True),
         (Decimal("1.0"), "in", ["x", 1], True),
         ("y", "notIn", ["x", 1], True),
