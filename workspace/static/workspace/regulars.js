@@ -80,6 +80,10 @@
         part.click();
       });
     }
+    // A picture is drawn by a word; who has the page read aloud should not hear it.
+    for (const icon of document.querySelectorAll(".material-symbols-outlined:not([role])")) {
+      icon.setAttribute("aria-hidden", "true");
+    }
     for (const tab of document.querySelectorAll(".rg-tabs [aria-current]")) {
       tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;
     }
@@ -90,6 +94,12 @@
       });
     }
   };
+  // The theme hides the page until it is ready, and what is hidden cannot be given the focus.
+  document.addEventListener("alpine:initialized", () => {
+    requestAnimationFrame(() => {
+      if (document.activeElement === document.body) document.querySelector("[autofocus], #login-form #id_username")?.focus();
+    });
+  });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })();

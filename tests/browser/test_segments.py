@@ -1,0 +1,195 @@
+"""Segments in a real browser: written with a live preview, refreshed, looked at."""
+
+import json
+import re
+from typing import Literal
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from contacts.models import Contact
+from segments import membership
+from segments.models import Segment
+from tests.segments.factories import lives_in, make_contacts, make_segment, refresh
+from workspace import jobs
+from workspace.models import Job
+
+
+def _run_jobs() -> None:
+    """Do what waits, as a worker would."""
+    for job in Job.objects.filter(state=Job.State.QUEUED):
+        jobs.run(job.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_segment_is_written_previewed_refreshed_and_its_members_seen(logged_in: Page) -> None:
+    make_contacts("Warszawa", "Warszawa", "Kraków")
+    page = logged_in
+    page.get_by_role("link", name="Segments", exact=True).click()
+    page.get_by_role("link", name="Add segment").first.click()
+    page.fill("#id_name", "People of Warszawa")
+    page.fill("#id_criteria", json.dumps(lives_in("Warszawa")))
+    expect(page.locator("[data-count]")).to_have_text("2")
+    expect(page.locator("[data-sentence]")).to_contain_text("Warszawa")
+    expect(page.locator("[data-sample] li")).to_have_count(2)
+    assert not Segment.objects.exists(), "a preview saves nothing"
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("“People of Warszawa” was saved.")).to_be_visible()
+    _run_jobs()
+    page.reload()
+    expect(page.locator("dl.rg-figures dd").first).to_have_text("2")
+
+    Contact.objects.filter(city="Kraków").update(city="Warszawa")
+    page.get_by_role("button", name="Refresh now").click()
+    dialog = page.get_by_role("dialog", name="Refresh now")
+    expect(dialog).to_contain_text("Its members are calculated anew")
+    dialog.get_by_role("button", name="Refresh now").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    _run_jobs()
+    # The page watches the job and shows what came of it, without being asked to.
+    expect(page.locator("dl.rg-figures dd").first).to_have_text("3")
+    page.get_by_role("link", name="Members", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("canvas")).to_have_count(2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_faults_are_marked_at_their_lines_while_one_writes(logged_in: Page) -> None:
+    page = logged_in
+    page.goto("/admin/segments/segment/add/")
+    faulty = {
+        "combinator": "and",
+        "rules": [
+            {"field": "contact.city", "operator": "=", "value": "Warszawa"},
+            {"field": "contact.shoe_size", "operator": "=", "value": 43},
+        ],
+    }
+    page.fill("#id_criteria", json.dumps(faulty, indent=2))
+    fault = page.locator("[data-problems] button")
+    expect(fault).to_contain_text("rules[1].field")
+    line = [
+        n for n, text in enumerate(json.dumps(faulty, indent=2).splitlines(), 1) if "shoe" in text
+    ]
+    expect(page.locator(".rg-gutter .rg-fault")).to_have_text(str(line[0]))
+    fault.click()
+    chosen = page.evaluate("() => document.getSelection().toString()")
+    assert "shoe_size" in chosen
+    page.fill("#id_criteria", '{"combinator": "and", "rules": []}')
+    expect(page.locator("[data-problems]")).to_be_hidden()
+    page.get_by_role("button", name="Format").click()
+    expect(page.locator(".rg-gutter div")).to_have_count(4)
+    page.get_by_label("Start from an example").select_option("Birthday in the next 7 days")
+    expect(page.locator("[data-sentence]")).to_contain_text("7 days")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dialog_is_closed_by_escape_and_nothing_happens(logged_in: Page) -> None:
+    segment = make_segment()
+    page = logged_in
+    page.goto(f"/admin/segments/segment/{segment.pk}/change/")
+    page.get_by_role("button", name="Set inactive").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    segment.refresh_from_db()
+    assert segment.status == Segment.Status.ACTIVE
+
+
+def _tab_to(page: Page, words: str) -> None:
+    """Press Tab until what has the focus is called `words`."""
+    for _press in range(120):
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            "() => { const e = document.activeElement; return (e.getAttribute('aria-label')"
+            " || e.title || e.innerText || (e.labels && e.labels[0] && e.labels[0].innerText)"
+            " || '').trim().replace(/\\s+/g, ' ') }"
+        )
+        if re.fullmatch(words, name):
+            visible = page.evaluate(
+                "() => getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+                " || getComputedStyle(document.activeElement).boxShadow !== 'none'"
+            )
+            assert visible, f"the focus on {name} cannot be seen"
+            return
+    pytest.fail(f"{words} cannot be reached by the keyboard")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_segment_is_made_and_put_away_by_keyboard_alone(page: Page) -> None:
+    make_contacts("Warszawa")
+    page.goto("/admin/login/")
+    page.keyboard.type("ada")
+    page.keyboard.press("Tab")
+    page.keyboard.type("correct horse battery")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    _tab_to(page, r"(\w+ )?Segments")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/segments/segment/")
+    _tab_to(page, r"(add )?Add segment")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/add/")
+    _tab_to(page, r"Name\*?")
+    page.keyboard.type("By keyboard")
+    _tab_to(page, "Criteria")
+    page.keyboard.press("Control+A")
+    page.keyboard.type('{"combinator": "and", "rules": []}')
+    _tab_to(page, "Save")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/change/")
+    segment = Segment.objects.get()
+    assert segment.name == "By keyboard"
+    _tab_to(page, r"(\w+ )?Set inactive")
+    page.keyboard.press("Enter")
+    _tab_to(page, "Set inactive")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("“By keyboard” is inactive.")).to_be_visible()
+    segment.refresh_from_db()
+    assert segment.status == Segment.Status.INACTIVE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_menu_opens_by_keyboard_on_a_phone(logged_in: Page) -> None:
+    page = logged_in
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto("/admin/")
+    _tab_to(page, "Menu")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Contacts", exact=True)).to_be_in_viewport()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(logged_in: Page, theme: Literal["light", "dark"]) -> None:
+    [contact_id, *_others] = make_contacts(*["Warszawa"] * 3)
+    Contact.objects.filter(pk=contact_id).update(
+        email=f"{'very' * 20}@example.com", last_name="Longname" * 12
+    )
+    segment = make_segment(name="A segment with a name that is rather long for a phone " * 3)
+    refresh(segment, as_of=timezone.now())
+    membership.refresh(segment.pk, as_of=timezone.now(), cause="test")
+    page = logged_in
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.emulate_media(color_scheme=theme)
+    room = f"/admin/segments/segment/{segment.pk}"
+    for path in (
+        "/admin/",
+        "/admin/contacts/contact/",
+        f"/admin/contacts/contact/{contact_id}/change/",
+        f"/admin/contacts/contact/{contact_id}/edit/",
+        "/admin/segments/segment/",
+        *(f"{room}/{part}/" for part in ("change", "members", "history", "changes", "versions")),
+        *(f"{room}/{part}/" for part in ("explain", "export")),
+        "/admin/workspace/job/",
+        "/admin/workspace/apiuser/add/",
+        "/admin/workspace/auditentry/",
+    ):
+        page.goto(path)
+        is_dark = "document.documentElement.classList.contains('dark')"
+        page.wait_for_function(is_dark if theme == "dark" else f"!{is_dark}")
+        if path == f"{room}/change/":
+            expect(page.locator("[data-sample] li")).to_have_count(3)
+        width = page.evaluate("() => document.documentElement.scrollWidth")
+        assert width <= 360, f"{path} is {width} wide"
