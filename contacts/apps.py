@@ -9,7 +9,7 @@ class ContactsConfig(AppConfig):
     verbose_name = _("Contacts")
 
     def ready(self) -> None:
-        # Here, because it needs the models.
-        from contacts import retention
+        # Here, because they need the models. Long work is known by what `jobs` registers.
+        from contacts import jobs, retention  # noqa: F401
 
         retention.register()

@@ -79,6 +79,19 @@ class Table:
             return self._checked(rows, on_fault)
         return self._records(on_fault)
 
+    def rows(self) -> Iterator[list[str]]:
+        """The records one by one as texts, without the header and empty lines, faulty ones too.
+
+        For a look at the first ones. Raises FileUnreadable.
+        """
+        if self.kind == "xlsx":
+            rows = _sheet_rows(self.path, len(self.columns))
+            next(rows, None)
+            return rows
+        blocks = _blocks(self.path, self.encoding)
+        pending, line = _after_header(blocks)
+        return filter(None, _read(_lines(chain([pending], blocks)), self.delimiter, line=line))
+
     def copy_statement(self, table: str, columns: Sequence[str]) -> sql.Composed:
         """The statement that takes the chunks into `columns` of `table`; empty fields are NULL."""
         names = sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -24,6 +24,7 @@ from psycopg import sql
 from contacts.imports import checks
 from contacts.imports.cells import Known, reading_of
 from contacts.imports.columns import Column, Targets, understand
+from contacts.imports.headers import Header, read_header
 from contacts.imports.merge import PORTION, Merge, Merged
 from contacts.imports.staging import Shifts, stage, temporary_tables
 from contacts.imports.statements import execute
@@ -33,6 +34,8 @@ from contacts.tabular import Table, open_table
 from workspace import audit
 from workspace.access import Actor
 from workspace.console import Progress
+
+__all__ = ["Header", "ImportResult", "import_contacts", "read_header"]
 
 # Index-only scans live on the visibility map: after so many changes it is brought up to date.
 _VACUUM_CHANGES = 5_000
