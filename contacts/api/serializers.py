@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -74,7 +75,12 @@ class ContactSerializer(ContactChangeSerializer):
 
 
 class ErasureSerializer(serializers.Serializer[Any]):
-    """The proof that a person was forgotten: what was deleted or emptied, and how much of it."""
+    """The proof that a person was forgotten: rows deleted, and rows that point to the empty one."""
+
+    contact_id = serializers.IntegerField()
+    erased_at = serializers.DateTimeField()
+    deleted = serializers.DictField(child=serializers.IntegerField())
+    remaining = serializers.DictField(child=serializers.IntegerField())
 
 
 class ConsentLineSerializer(serializers.Serializer[Any]):
@@ -133,3 +139,9 @@ class ImportSerializer(StrictSerializer):
     columns = serializers.JSONField(
         required=False, help_text=_("Which column is which field: an object, as JSON.")
     )
+
+    def validate_columns(self, value: Any) -> dict[str, str]:
+        if isinstance(value, dict) and all(isinstance(name, str) for name in value.values()):
+            return value
+        message = gettext("It must be an object of texts, as JSON.")
+        raise serializers.ValidationError(message, code="wrong_type")

@@ -16,10 +16,16 @@ from contacts.api.event_views import BY_TIME, WINDOW, events_page
 from contacts.api.serializers import (
     ContactChangeSerializer,
     ContactSerializer,
+    ErasureSerializer,
+    ImportSerializer,
 )
+from contacts.erasure import erase_contact
 from contacts.filtersets import ContactFilterSet
+from contacts.jobs import request_import
 from contacts.models import Contact
 from workspace.api.pages import BY_ID, Ordering
+from workspace.api.parsing import UploadOnDisk
+from workspace.api.serializers import JobLinkSerializer
 from workspace.api.views import ApiViewSet
 
 ID = r"\d{1,18}"
@@ -39,12 +45,14 @@ class ContactViewSet(ApiViewSet):
     }
     action_orderings = {"timeline": BY_TIME}
     query_names = {"timeline": ("name", "since", "until")}
+    uploads = frozenset({"import_file"})
     permissions = {
         "list": _VIEW,
         "create": "contacts.add_contact",
         "retrieve": _VIEW,
         "partial_update": _CHANGE,
         "destroy": "contacts.delete_contact",
+        "import_file": _CHANGE,
         "by_external_id": _CHANGE,
         "timeline": _VIEW,
     }
@@ -76,6 +84,30 @@ class ContactViewSet(ApiViewSet):
         """Change what the body names."""
         self._update(pk, self.read_object())
         return Response(_describe_one(int(pk)))
+
+    @extend_schema(responses={200: ErasureSerializer})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Forget the person everywhere. The answer is the proof: what was deleted, and where."""
+        contact = profiles.get_contact(int(pk))
+        proof = erase_contact(contact.pk, actor=self.actor, at=timezone.now())
+        return Response(proof.as_json())
+
+    @extend_schema(
+        request={"multipart/form-data": ImportSerializer}, responses={202: JobLinkSerializer}
+    )
+    @action(detail=False, methods=["post"], url_path="import")
+    def import_file(self, request: Request) -> Response:
+        """Import contacts from a CSV or XLSX of up to 2 GB, as a job."""
+        given = self.read(ImportSerializer)
+        file: UploadOnDisk = given["file"]
+        job = request_import(
+            file.keep(),
+            name=file.name or "",
+            columns=given.get("columns"),
+            update=given["update"],
+            actor=self.actor,
+        )
+        return self.started(job)
 
     @extend_schema(
         request=ContactChangeSerializer,

@@ -1,9 +1,7 @@
 """Long work on the screen: who started what, how far it is, what came of it."""
 
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import (
@@ -29,6 +27,7 @@ from workspace.admin.buttons import ObjectActionsAdmin, object_action
 from workspace.admin.lists import CappedPaginator, ReadOnlyAdmin
 from workspace.admin.pages import EmptyState, page_context
 from workspace.admin.pictures import badge, number
+from workspace.job_files import rejected_file
 from workspace.models import Job
 
 _TONES = {
@@ -229,16 +228,6 @@ class JobAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
                 "file_url": reverse("admin:workspace_job_file", args=[job.pk]) if file else "",
             },
         )
-
-
-def rejected_file(job: Job) -> Path | None:
-    """The file of rejected rows that a job names, where it still is; never one from elsewhere."""
-    named = job.result.get("rejected_file")
-    if not named:
-        return None
-    file = Path(str(named)).resolve()
-    roots = [Path(settings.UPLOADS_ROOT).resolve(), (settings.VAR / "rejected").resolve()]
-    return file if file.is_file() and any(root in file.parents for root in roots) else None
 
 
 def _starter(job: Job) -> str:

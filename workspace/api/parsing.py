@@ -228,10 +228,10 @@ class UploadOnDisk(UploadedFile):  # type: ignore[type-arg]  # not generic when 
         self._path = Path(file.name)
         self.sha256 = sha256
 
-    def keep(self, suffix: str = "") -> Path:
+    def keep(self) -> Path:
         """Give the file a lasting name; without that it is gone when the request is over."""
         self.flush()
-        kept = self._path.with_suffix(suffix or ".upload")
+        kept = self._path.with_suffix(".upload")
         os.link(self._path, kept)
         return kept
 

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from workspace.job_files import rejected_file
 from workspace.models import Job
 
 
@@ -91,7 +92,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     total = serializers.IntegerField(
         read_only=True, allow_null=True, help_text=_("Unknown until it was counted.")
     )
-    result = serializers.DictField(read_only=True)
+    result = serializers.SerializerMethodField()
 
     class Meta:
         model = Job
@@ -102,7 +103,18 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
     def get_url(self, job: Job) -> str:
-        return job_address(job, self.context.get("request"))
+        return job_address(job, self._request())
+
+    def get_result(self, job: Job) -> dict[str, Any]:
+        """What the job found; instead of where a file lies here, where one can fetch it."""
+        result: dict[str, Any] = dict(job.result)
+        if result.get("rejected_file"):
+            address = reverse("api:job-rejected", args=[job.pk], request=self._request())
+            result["rejected_file"] = address if rejected_file(job) else None
+        return result
+
+    def _request(self) -> Any:
+        return self.context.get("request")
 
 
 def job_address(job: Job, request: Any) -> str:

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -23,6 +24,7 @@ from workspace.api import idempotency, limits, pages, parsing
 from workspace.api.permissions import ANYBODY, check
 from workspace.api.serializers import EmptySerializer, JobSerializer, job_address
 from workspace.filtersets import JobFilterSet
+from workspace.job_files import rejected_file
 from workspace.keys import note_use
 from workspace.models import ApiUser, Job
 
@@ -233,7 +235,12 @@ class JobViewSet(ApiViewSet):
     filterset_class = JobFilterSet
     orderings = pages.NEWEST_FIRST
     lookup_value_regex = r"\d{1,18}"
-    permissions = {"list": ANYBODY, "retrieve": ANYBODY, "cancel": ANYBODY}
+    permissions = {
+        "list": ANYBODY,
+        "retrieve": ANYBODY,
+        "rejected": ANYBODY,
+        "cancel": ANYBODY,
+    }
 
     def get_queryset(self) -> "QuerySet[Job]":
         return visible_jobs(self.actor)
@@ -245,6 +252,15 @@ class JobViewSet(ApiViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         """One job."""
         return Response(self.shape(JobSerializer, self.get_object()))
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def rejected(self, request: Request, pk: str) -> Any:
+        """The rows of a file that the job could not use, each with the reason, as CSV."""
+        file = rejected_file(self.get_object())
+        if file is None:
+            raise Http404
+        return FileResponse(file.open("rb"), as_attachment=True, content_type="text/csv")
 
     @extend_schema(request=None, responses=JobSerializer)
     @action(detail=True, methods=["post"])
