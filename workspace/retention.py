@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError
 
 from workspace.errors import DomainError
+from workspace.job_files import purge_uploads
 from workspace.models import IdempotencyRecord, Job
 
 logger = logging.getLogger(__name__)
@@ -59,3 +60,4 @@ def _purge_jobs(as_of: datetime) -> dict[str, int]:
 
 register("idempotency", _purge_answers)
 register("jobs", _purge_jobs)
+register("uploads", purge_uploads)

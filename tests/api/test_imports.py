@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from django.utils import timezone
 
 from contacts.models import Contact, Identity
 from tests.api.conftest import MakeProgram, Program, assert_problem
-from workspace import jobs
+from workspace import job_files, jobs
 from workspace.api import parsing
 from workspace.models import Job
 
@@ -108,6 +109,14 @@ def test_a_file_that_is_too_large_is_413(
     monkeypatch.setattr(parsing, "FILE_LIMIT", 100_000)
     assert_problem(send(program, {"file": csv("x" * 200_000)}), 413, "too_large")
     assert_problem(send(program, {"file": csv("x" * 2_000_000)}), 413, "too_large")
+    assert list(uploads.iterdir()) == []
+
+
+def test_uploads_that_no_job_took_are_purged(program: Program, uploads: Path) -> None:
+    send(program, {"file": csv("external_id", "u-1")})
+    now = timezone.now()
+    assert job_files.purge_uploads(now) == {"uploads": 0}
+    assert job_files.purge_uploads(now + job_files.UPLOADS_KEPT) == {"uploads": 1}
     assert list(uploads.iterdir()) == []
 
 
