@@ -68,7 +68,7 @@ def spans(*, event_count: int, begins: Sequence[datetime]) -> list[Span]:
 
 
 class Blocks:
-    """Makes the rows of a month, in order of time."""
+    """Makes the rows of a month, in no order."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -91,7 +91,7 @@ class Blocks:
         """The rows of `span` for COPY."""
         rng = np.random.default_rng([self._plan.seed, 3, span.begins_at.toordinal()])
         begin = _microseconds(span.begins_at)
-        times = np.sort(rng.integers(begin, _microseconds(span.ends_at), span.count))
+        times = rng.integers(begin, _microseconds(span.ends_at), span.count)
         for start in range(0, span.count, BLOCK):
             part = times[start : start + BLOCK]
             serials = np.arange(len(part), dtype=np.int64) + span.first_serial + start

@@ -64,6 +64,11 @@ def fill(size: Size, place: Path) -> None:
         stamp.write_text(json.dumps(wanted), "utf-8")
 
 
+def forget(place: Path) -> None:
+    """Have the next run make the data anew."""
+    (place / "made.json").unlink(missing_ok=True)
+
+
 def _recipe() -> str:
     """A digest of the code that makes the tables and their rows."""
     digest = hashlib.sha256()

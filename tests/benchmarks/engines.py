@@ -43,20 +43,33 @@ class Engine(Protocol):
 
 
 class DuckDB:
-    """DuckDB in this process, on a file of its own."""
+    """DuckDB in this process, on a file of its own, with as many threads as there are cores.
+
+    Its events lie as ours do: month by month, in no order of time within one. `by_time` asks a
+    second copy of them that is sorted by time.
+    """
 
     name = f"DuckDB {duckdb.__version__}"
 
     def __init__(self, file: Path, parquet: Path) -> None:
         is_new = not file.exists()
-        self._connection = duckdb.connect(str(file), config={"threads": 2})
+        self._connection = duckdb.connect(str(file))
         if is_new:
             for table in TABLES:
                 source = parquet / f"{table}.parquet"
                 self._connection.execute(
                     f"CREATE TABLE {table} AS SELECT * FROM read_parquet('{source}')"
                 )
+            self._connection.execute("CREATE SCHEMA by_time")
+            self._connection.execute(
+                "CREATE TABLE by_time.events AS SELECT * FROM events ORDER BY moment"
+            )
             self._connection.execute("CHECKPOINT")
+
+    def by_time(self, is_wanted: bool) -> None:
+        """Ask the copy that is sorted by time from now on, or no more."""
+        path = "by_time,main" if is_wanted else "main"
+        self._connection.execute(f"SET search_path = '{path}'")
 
     def members(self, sql: str) -> Ids:
         found = self._connection.execute(sql).fetchnumpy()
@@ -159,7 +172,7 @@ TABLES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @contextmanager
-def columnar_engines(place: Path) -> Iterator[list[Engine]]:
+def columnar_engines(place: Path) -> Iterator[tuple[DuckDB, ClickHouse]]:
     """Both engines with the data of the workspace; filled once for each state of it."""
     folder = place / "columnar"
     stamp = (place / "made.json").read_text("utf-8")
@@ -174,7 +187,7 @@ def columnar_engines(place: Path) -> Iterator[list[Engine]]:
     for table in TABLES:
         (folder / f"{table}.parquet").unlink(missing_ok=True)
     try:
-        yield [duck, house]
+        yield duck, house
     finally:
         duck.close()
         house.close()
