@@ -102,6 +102,15 @@ def test_who_is_in_for_several_reasons_is_in_once(asked: dict[str, Any]) -> None
         assert members(document, WORLD, among=ids) == ids
 
 
+@pytest.mark.parametrize("asked", [VIP, BOUGHT, all_of(VIP, BOUGHT), any_of(VIP, IN_WARSAW)])
+def test_among_restricts_every_shape_to_those_asked_about(asked: dict[str, Any]) -> None:
+    people = [tagged("vip", events=times(1).events) for _ in range(3)]
+    with rolled_back():
+        ids = add_people(people)
+        document = asked if "rules" in asked else all_of(asked)
+        assert members(document, WORLD, among=ids[1:]) == ids[1:]
+
+
 def test_labels_one_of_none_of_every_one_any() -> None:
     people = [tagged(), tagged("vip"), tagged("vip", "new"), tagged("churned")]
     for operator, keys, expected in (
@@ -193,7 +202,7 @@ def test_times_outside_of_a_span_are_on_both_sides_of_it() -> None:
     people = [did(("purchase", at)) for at in around]
     between = rule("occurred_at", "notBetween", [edge.isoformat() for edge in edges])
     for more in ([], [rule("occurred_at", "inLast", lasting(3, "day"))]):
-        asked = rule("event.purchase", ">=", 1, where=all_of(between, *more))
+        asked = rule("event.purchase", ">=", 1, where=all_of(*more, between))
         assert who(WORLD, asked, *people) == [not more, False, False, True]
 
 
