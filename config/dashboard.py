@@ -127,7 +127,7 @@ def _next_steps(actor: access.Actor, contact_count: int) -> list[dict[str, Any]]
                 "Import a CSV or XLSX file: its columns are recognised, and nothing is written"
                 " before you have seen a preview."
             ),
-            reverse("admin:contacts_contact_changelist"),
+            reverse("admin:contacts_import"),
             "upload_file",
         ),
         (

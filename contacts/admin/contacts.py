@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -16,6 +17,8 @@ from django.utils.translation import gettext_lazy
 from contacts import events
 from contacts.admin import finding, registry
 from contacts.admin.changing import ChangingContacts
+from contacts.admin.erasing import ErasingContacts
+from contacts.admin.importing import preview_view, upload_view
 from contacts.admin.profile import profile_context, shown_properties
 from contacts.models import Contact, Identity
 from workspace.access import actor_of
@@ -30,7 +33,7 @@ _PAGE = 50
 
 
 @admin.register(Contact)
-class ContactAdmin(ChangingContacts):
+class ContactAdmin(ChangingContacts, ErasingContacts):
     """People we know."""
 
     list_display = ("person", "external", "place", "language", "score", "created_at")
@@ -50,6 +53,14 @@ class ContactAdmin(ChangingContacts):
             " file, send them through the API, or add one by hand."
         ),
         icon="group",
+        steps=(
+            (
+                gettext_lazy("Import a file"),
+                "admin:contacts_import",
+                "upload_file",
+                "contacts.add_contact",
+            ),
+        ),
     )
     change_list_template = "contacts/contact_list.html"
 
@@ -80,7 +91,15 @@ class ContactAdmin(ChangingContacts):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         actor = actor_of(request)
-        links = [
+        may_import = actor.may("contacts.add_contact")
+        own = [
+            {
+                "title": _("Import"),
+                "icon": "upload_file",
+                "url": reverse("admin:contacts_import"),
+            }
+        ]
+        links = (own if may_import else []) + [
             {"title": link.title, "icon": link.icon, "url": reverse(link.url_name)}
             for link in registry.links()
             if actor.may(link.permission)
@@ -115,6 +134,8 @@ class ContactAdmin(ChangingContacts):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("import/", wrap(self.import_view), name="contacts_import"),
+            path("import/<str:token>/", wrap(self.import_preview), name="contacts_import_preview"),
             path(
                 "<int:contact_id>/timeline/",
                 wrap(self.timeline_view),
@@ -122,6 +143,19 @@ class ContactAdmin(ChangingContacts):
             ),
             *super().get_urls(),
         ]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """A file of contacts."""
+        return upload_view(request, self._import_context(request))
+
+    def import_preview(self, request: HttpRequest, token: str) -> HttpResponse:
+        """What it says, before anything is written."""
+        return preview_view(request, self._import_context(request), token)
+
+    def _import_context(self, request: HttpRequest) -> dict[str, Any]:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return page_context(self, request, title=_("Import"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Contacts are erased, never deleted: ledgers above still have to add up.

@@ -4,24 +4,44 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from contacts.definitions import Kind, change_definition, create_definition, delete_definition
 from contacts.models import AttributeDefinition, Category, ConsentDefinition, MetricDefinition, Tag
-from workspace.admin import AuditedAdmin, EmptyState
+from workspace.access import actor_of
+from workspace.admin import EmptyState, ObjectActionsAdmin, object_action
 from workspace.admin.pictures import badge, chips
+from workspace.errors import DomainError, Problem
 
 _CHOICES_SHOWN = 6
 
 
-class DefinitionAdmin(AuditedAdmin):
+class DefinitionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A definition; what the verb refused is shown beside the fields."""
+
+    refusal: DomainError | None = None
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        if self.refusal is not None:
+            for problem in self.refusal.problems or [Problem("", "", str(self.refusal))]:
+                name = problem.path.split("[")[0]
+                self.add_error(name if name in self.fields else None, problem.message)
+        return cleaned
+
+
+class DefinitionAdmin(ObjectActionsAdmin):
     """A key that never changes, with a label that may."""
 
+    kind: Kind
+    form = DefinitionForm
     list_display: tuple[str, ...] = ("label_and_key",)
     search_fields = ("key", "label")
     ordering = ("label", "key")
@@ -31,6 +51,60 @@ class DefinitionAdmin(AuditedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Criteria, files and programs name it by its key.
         return () if obj is None else ("key",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # By a button with a verb behind it: what is used stays.
+        return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as refusal:
+            # Shown in the form that was sent, so that nothing has to be written again.
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change, **options)
+        return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in form.fields}
+        arguments: dict[str, Any] = {"actor": actor_of(request), "at": timezone.now()}
+        if change:
+            saved = change_definition(self.kind, obj.key, values=values, **arguments)
+        else:
+            saved = create_definition(self.kind, values=values, **arguments)
+        obj.pk = saved.pk
+
+    @object_action(
+        gettext_lazy("Delete"),
+        permission=lambda actor, definition: actor.may(
+            f"contacts.delete_{definition._meta.model_name}"
+        ),
+        icon="delete",
+        variant="danger",
+        consequence=lambda definition: (
+            _(
+                "“%(name)s” is deleted. That is refused while contacts have it or something, such"
+                " as a segment, asks for it."
+            )
+            % {"name": definition}
+        ),
+    )
+    def delete_unused(self, request: HttpRequest, definition: Any) -> HttpResponse:
+        delete_definition(self.kind, definition.key, actor=actor_of(request), at=timezone.now())
+        self.message_user(request, _("“%(name)s” was deleted.") % {"name": definition})
+        room = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return HttpResponseRedirect(reverse(room))
 
     @admin.display(description=gettext_lazy("name"), ordering="label")
     def label_and_key(self, definition: Any) -> SafeString:
@@ -42,7 +116,7 @@ class DefinitionAdmin(AuditedAdmin):
         )
 
 
-class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
+class AttributeForm(DefinitionForm):
     """An attribute, its choices one on each line."""
 
     choices = forms.CharField(
@@ -70,6 +144,7 @@ class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
 class AttributeDefinitionAdmin(DefinitionAdmin):
     """What the workspace keeps of contacts besides the factory fields."""
 
+    kind = Kind.ATTRIBUTE
     form = AttributeForm
     list_display = ("label_and_key", "type_badge", "choice_chips", "description")
     list_filter = ("type",)
@@ -119,6 +194,7 @@ class _OfContactsAdmin(DefinitionAdmin):
 class TagAdmin(_OfContactsAdmin):
     """Words that staff or a journey attach."""
 
+    kind = Kind.TAG
     parameter = "tag"
     empty_state = EmptyState(
         gettext_lazy(
@@ -133,6 +209,7 @@ class TagAdmin(_OfContactsAdmin):
 class CategoryAdmin(_OfContactsAdmin):
     """Interests and kinds."""
 
+    kind = Kind.CATEGORY
     parameter = "category"
     empty_state = EmptyState(
         gettext_lazy("A category is an interest or kind that contacts belong to, such as “media”."),
@@ -144,6 +221,7 @@ class CategoryAdmin(_OfContactsAdmin):
 class ConsentDefinitionAdmin(DefinitionAdmin):
     """What contacts may allow."""
 
+    kind = Kind.CONSENT
     fields = ("key", "label", "description")
     empty_state = EmptyState(
         gettext_lazy(
@@ -158,6 +236,7 @@ class ConsentDefinitionAdmin(DefinitionAdmin):
 class MetricDefinitionAdmin(DefinitionAdmin):
     """Figures computed per contact."""
 
+    kind = Kind.METRIC
     list_display = ("label_and_key", "type", "description")
     fields = ("key", "label", "type", "description")
     empty_state = EmptyState(

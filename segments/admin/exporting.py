@@ -133,7 +133,14 @@ class ExportAdmin(ReadOnlyAdmin):
             " kept for seven days, then deleted."
         ),
         icon="download",
-        steps=((gettext_lazy("Export all contacts"), "admin:segments_export_new", "download"),),
+        steps=(
+            (
+                gettext_lazy("Export all contacts"),
+                "admin:segments_export_new",
+                "download",
+                "segments.export_segment",
+            ),
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Export]":

@@ -15,11 +15,14 @@ from workspace.access import actor_of
 
 @dataclass(frozen=True, slots=True)
 class EmptyState:
-    """What a list says while it has no rows; `steps` are (label, name of the address, icon)."""
+    """What a list says while it has no rows.
+
+    `steps` are buttons: (label, name of the address, icon, permission that they need).
+    """
 
     text: Any
     icon: str = "inbox"
-    steps: tuple[tuple[Any, str, str], ...] = ()
+    steps: tuple[tuple[Any, str, str, str], ...] = ()
 
 
 def page_context(
