@@ -17,7 +17,7 @@ from import_export.resources import Resource
 from import_export.results import Error, Result, RowResult
 
 from contacts.imports import import_contacts
-from contacts.imports.columns import REJECTED_COLUMNS, Targets, understand
+from contacts.imports.columns import Targets, understand
 from contacts.jobs import request_import
 from contacts.rejections import REASON_COLUMN
 from workspace.access import Actor
@@ -79,16 +79,16 @@ class ContactResource(Resource):
 
 
 def _faulty_rows(file: Path) -> list[RowResult]:
-    """The first rows of a file of rejected ones, each with its number and reason."""
+    """The first rows of a file of rejected ones, each with its reason."""
     found: list[RowResult] = []
     with file.open(encoding="utf-8-sig", newline="") as stream:
         for cells in csv.DictReader(stream):
             row = RowResult()
             row.import_type = RowResult.IMPORT_TYPE_INVALID
-            number = cells.pop(REJECTED_COLUMNS[0], None)
-            reason = cells.pop(REJECTED_COLUMNS[1], None) or cells.pop(REASON_COLUMN, None)
+            # The reason says which row of the file it is.
+            reason = cells.pop(REASON_COLUMN)
             row.row_values = cells
-            row.errors.append(Error(ValueError(reason or _("It cannot be used.")), cells, number))
+            row.errors.append(Error(ValueError(reason), cells))
             found.append(row)
             if len(found) == _TOLD_FAULTS:
                 break

@@ -60,6 +60,7 @@ def import_contacts(
     actor: Actor,
     at: datetime,
     work: Progress | None = None,
+    portion_size: int = PORTION,
 ) -> ImportResult:
     """Import contacts; `columns` says what those columns are whose names do not say it.
 
@@ -79,10 +80,10 @@ def import_contacts(
             rejections.discard()
             raise
         try:
-            for first in range(1, count + 1, PORTION):
+            for first in range(1, count + 1, portion_size):
                 if work is not None:
                     work.advance(first - 1, count, _("importing"))
-                merged += merge.portion(first, first + PORTION - 1)
+                merged += merge.portion(first, first + portion_size - 1)
             if work is not None:
                 work.advance(count, count, _("importing"))
             _write_rejected(table, shifts, rejections)

@@ -10,11 +10,10 @@ from contacts.errors import FileRefused
 from contacts.fields import FIELDS, WRITABLE
 from contacts.identities import FIELD_OF, NAMESPACE_OF, USER_ID, check_namespace
 from contacts.models import AttributeDefinition, ConsentDefinition
+from contacts.rejections import REASON_COLUMN
 from contacts.values import ValueRefused
 from workspace.errors import Problem
 
-# Columns of a file of rejected rows: it can be corrected and imported as it is.
-REJECTED_COLUMNS = ("rejected_row", "rejected_because")
 # Namespaces of the vendors: a column of that name needs no prefix.
 NAMESPACES = ("user_id", "anonymous_id", "ipresso_id", "emarsys_id", "dotdigital_id")
 _LABELS = {"tags": "tag", "categories": "category"}
@@ -134,7 +133,7 @@ def guess(headers: Iterable[str], targets: Targets) -> dict[str, str]:
     """For each column what it seems to be, by name; an empty text where that is not known."""
     found: dict[str, str] = {}
     for header in headers:
-        target = None if header in REJECTED_COLUMNS else targets.find(header)
+        target = targets.find(header)
         found[header] = "" if target is None or target.name in found.values() else target.name
     return found
 
@@ -157,10 +156,13 @@ def understand(
     ]
     columns: dict[Target, Column] = {}
     for position, header in enumerate(headers):
-        name = mapping.get(header, "" if header in REJECTED_COLUMNS else header)
+        name = mapping.get(header, header)
         if not name:
             continue
         target = targets.find(name)
+        if target is None and name == REASON_COLUMN:
+            # A file of rejected rows can be mended and imported as it is.
+            continue
         if target is None:
             problems.append(_unknown(header, name))
         elif (twin := columns.get(target)) is not None:
