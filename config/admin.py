@@ -136,6 +136,10 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
             "icon": icon,
             "link": address,
         }
+        if name == "contacts_contact_changelist":
+            # The import has an entry of its own, below this address.
+            is_import = request.path.startswith(reverse("admin:contacts_import"))
+            item["active"] = request.path.startswith(address) and not is_import
         if name == "workspace_job_changelist":
             item |= {"badge": running_jobs(), "badge_variant": "info"}
         found.append(item)

@@ -18,7 +18,6 @@ from import_export.results import Error, Result, RowResult
 from contacts.imports import import_contacts
 from contacts.imports.columns import Targets, understand
 from contacts.jobs import request_import
-from contacts.rejections import REASON_COLUMN
 from workspace.access import Actor
 from workspace.models import Job
 
@@ -81,13 +80,14 @@ def _faulty_rows(file: Path) -> list[RowResult]:
     """The first rows of a file of rejected ones, each with its reason."""
     found: list[RowResult] = []
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        for cells in csv.DictReader(stream):
+        lines = csv.reader(stream)
+        header = next(lines, [])[1:]
+        # The first cell is the reason, with the number of the row; the others are the file's own.
+        for reason, *cells in lines:
             row = RowResult()
             row.import_type = RowResult.IMPORT_TYPE_INVALID
-            # The reason says which row of the file it is.
-            reason = cells.pop(REASON_COLUMN)
-            row.row_values = cells
-            row.errors.append(Error(ValueError(reason), cells))
+            row.row_values = dict(zip(header, cells, strict=False))
+            row.errors.append(Error(ValueError(reason), row.row_values))
             found.append(row)
             if len(found) == _TOLD_FAULTS:
                 break

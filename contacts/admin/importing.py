@@ -181,7 +181,7 @@ def _told(result: Result) -> dict[str, Any]:
         "counts": {name: number(count) for name, count in counts.items()},
         "useful": counts["created"] + counts["updated"],
         "faults": [
-            (error.number or "", str(error.error), ", ".join(filter(None, row.row_values.values())))
+            (str(error.error), ", ".join(filter(None, row.row_values.values())))
             for row in result.rows
             for error in row.errors
         ],

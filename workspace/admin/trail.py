@@ -39,6 +39,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     )
     list_filter_submit = True
     list_per_page = 50
+    rows_name = gettext_lazy("audit entries")
     show_full_result_count = False
     paginator = CappedPaginator
     ordering = ("-pk",)
