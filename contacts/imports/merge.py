@@ -205,21 +205,24 @@ class Merge:
         )
 
     def _later_rows(self) -> list[sql.Composable]:
-        """Rows that share an identity or a contact with an earlier one.
+        """Rows that share an identity or a contact with an earlier one that may be in the way.
 
-        Where contacts that exist are left alone, only rows that make contacts can be in the way.
+        Where contacts that exist are left alone, only rows that make contacts are.
         """
-        candidates = sql.SQL("import_pending p JOIN import_target t USING (id) WHERE {}").format(
-            sql.SQL("true" if self._update else "t.is_new")
-        )
+        rows = sql.SQL("import_pending p JOIN import_target t USING (id)")
         found: list[sql.Composable] = [
             sql.SQL("""
                 SELECT row.id FROM (
-                  SELECT p.{name} AS name, min(p.id) AS first FROM {candidates}
-                  AND p.{name} IS NOT NULL GROUP BY p.{name} HAVING count(*) > 1) shared
-                JOIN (SELECT p.id, p.{name} AS name FROM {candidates}) row USING (name)
+                  SELECT p.{name} AS name, min(p.id) FILTER (WHERE {may_write}) AS first
+                  FROM {rows} WHERE p.{name} IS NOT NULL
+                  GROUP BY p.{name} HAVING count(*) > 1) shared
+                JOIN (SELECT p.id, p.{name} AS name FROM import_pending p) row USING (name)
                 WHERE row.id > shared.first
-                """).format(candidates=candidates, name=sql.Identifier(reading.name_column))
+                """).format(
+                name=sql.Identifier(reading.name_column),
+                rows=rows,
+                may_write=sql.SQL("true" if self._update else "t.is_new"),
+            )
             for reading in self._named
         ]
         if self._update:
