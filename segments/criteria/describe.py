@@ -5,8 +5,7 @@ from typing import Any
 
 from . import catalog as words
 from .catalog import Catalog
-from .errors import Translate
-from .explain import gettext_noop
+from .errors import Translate, gettext_noop
 from .parse import LEVEL_LIMIT, RULE_LIMIT, STEP_LIMITS
 from .syntax import Function, Item, SegmentItem, Type
 from .values import AMOUNT_LIMIT

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from .errors import Translate
+from .errors import Translate, gettext_noop
 from .syntax import (
     AnniversaryInNext,
     Between,
@@ -44,12 +44,6 @@ from .syntax import (
     Unit,
 )
 
-
-def gettext_noop(template: str) -> str:
-    """`template`, marked so that tools which collect texts to translate find it."""
-    return template
-
-
 _SIGNS = {
     "=": gettext_noop("is {value}"),
     "<": gettext_noop("is less than {value}"),
@@ -57,12 +51,25 @@ _SIGNS = {
     ">": gettext_noop("is greater than {value}"),
     ">=": gettext_noop("is at least {value}"),
 }
+_COUNTS = {
+    "=": gettext_noop("there are exactly {value} {events}"),
+    "<": gettext_noop("there are fewer than {value} {events}"),
+    "<=": gettext_noop("there are at most {value} {events}"),
+    ">": gettext_noop("there are more than {value} {events}"),
+    ">=": gettext_noop("there are at least {value} {events}"),
+}
 _TIME_SIGNS = {
     "=": gettext_noop("is {value}"),
     "<": gettext_noop("is before {value}"),
     "<=": gettext_noop("is {value} or before"),
     ">": gettext_noop("is after {value}"),
     ">=": gettext_noop("is {value} or after"),
+}
+_WHEN = {
+    "<": gettext_noop("before {value}"),
+    "<=": gettext_noop("until {value}"),
+    ">": gettext_noop("after {value}"),
+    ">=": gettext_noop("since {value}"),
 }
 _MATCHES = {
     "contains": gettext_noop("contains {value}"),
@@ -174,9 +181,9 @@ class _Speaker:
     def field(self, field: object) -> str:
         match field:
             case OccurredAt():
-                return self.say(gettext_noop("its time"))
+                return self.say(gettext_noop("time"))
             case Property(way):
-                return self.say(gettext_noop("its property “{name}”"), name=".".join(way))
+                return f"“{'.'.join(way)}”"
             case _:
                 return f"“{getattr(field, 'label', '')}”"
 
@@ -239,6 +246,8 @@ class _Speaker:
                 return self.say(gettext_noop("there are {events}"), events=events)
             case Compare("=", Decimal() as none) if is_count and not none and not rule.negated:
                 return self.say(gettext_noop("there are no {events}"), events=events)
+            case Compare(operator, Decimal() as count) if is_count and not rule.negated:
+                return self.say(_COUNTS[operator], value=_plain(count), events=events)
         return f"{self.measure(rule.measure, events)} {self.test(rule.test, rule.negated)}"
 
     def measure(self, measure: Measure, events: str) -> str:
@@ -246,10 +255,36 @@ class _Speaker:
         return self.say(_MEASURES[measure.function], property=f"“{name}”", events=events)
 
     def events(self, event: Event, where: Group) -> str:
-        if not where.children and (where.combinator == "and") != where.negated:
-            return self.say(gettext_noop("“{event}” events"), event=event.label)
-        template = gettext_noop("“{event}” events of which {clause}")
-        return self.say(template, event=event.label, clause=self.node(where))
+        found = self.say(gettext_noop("“{event}” events"), event=event.label)
+        rest = where
+        if where.combinator == "and" and not where.negated:
+            # When it happened reads best right after what happened.
+            times = [child for child in where.children if self.when(child)]
+            found = " ".join([found, *map(self.when, times)])
+            others = tuple(child for child in where.children if child not in times)
+            rest = Group(where.path, "and", others)
+            if not others:
+                return found
+        template = gettext_noop("{events} whose {clause}")
+        return self.say(template, events=found, clause=self.node(rest))
+
+    def when(self, node: Node) -> str:
+        """The time that `node` demands of an event, to be put after it; '' for another demand."""
+        match node:
+            case FieldRule(_, OccurredAt(), InLast(duration), False):
+                return self.say(
+                    gettext_noop("in the last {duration}"), duration=self.duration(duration)
+                )
+            case FieldRule(_, OccurredAt(), InLast(duration), True):
+                return self.say(
+                    gettext_noop("not in the last {duration}"), duration=self.duration(duration)
+                )
+            case FieldRule(_, OccurredAt(), Between(low, high), False):
+                words = {"low": self.value(low), "high": self.value(high)}
+                return self.say(gettext_noop("between {low} and {high}"), **words)
+            case FieldRule(_, OccurredAt(), Compare(operator, at), False) if operator != "=":
+                return self.say(_WHEN[operator], value=self.value(at))
+        return ""
 
     def sequence(self, steps: Sequence[Step], absent: Step | None) -> str:
         found = self.say(gettext_noop("there are first {events}"), events=self.step(steps[0]))
@@ -303,4 +338,5 @@ def _plain(number: Decimal) -> str:
     """Without an exponent, unless that would be long."""
     if abs(number.adjusted()) > 30:
         return str(number)
-    return f"{number:f}"
+    written = f"{number:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written

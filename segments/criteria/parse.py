@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .catalog import Catalog
-from .errors import CriteriaInvalid, Faults, Problem, Translate, key_path
+from .errors import CriteriaInvalid, Faults, Problem, Translate, gettext_noop, key_path
 from .syntax import Criteria, Event, Group, Node, Rule, SequenceRule, Step
 from .validate import Asker
 from .values import is_empty
@@ -70,7 +70,7 @@ class _Reader:
         root = None
         if isinstance(document, dict) and (_is_group(document) or "field" not in document):
             if document.get("disabled") is True:
-                message = "The outermost group cannot be disabled."
+                message = gettext_noop("The outermost group cannot be disabled.")
                 self.faults.add("disabled", "malformed", message)
             else:
                 self._is_disabled(document, "")
@@ -78,7 +78,7 @@ class _Reader:
         else:
             self.faults.add("", "malformed", "Criteria are a group of rules.")
         if self.rule_count > RULE_LIMIT:
-            message = "There are {count} rules; {limit} is the most."
+            message = gettext_noop("There are {count} rules; {limit} is the most.")
             words = {"count": self.rule_count, "limit": RULE_LIMIT}
             self.faults.add("", "too_many_rules", message, **words)
         if self.faults.problems or root is None:
@@ -89,14 +89,16 @@ class _Reader:
         self, document: dict[str, Any], path: str, level: int, read_rule: _ReadRule
     ) -> Group | None:
         if level > LEVEL_LIMIT:
-            message = "Groups may stand in each other {limit} levels deep."
+            message = gettext_noop("Groups may stand in each other {limit} levels deep.")
             self.faults.add(path, "too_deep", message, limit=LEVEL_LIMIT)
             return None
         combinator = document.get("combinator", "and")
         if is_empty(combinator) or "combinator" not in document:
-            self.faults.add(key_path(path, "combinator"), "missing_value", "Choose “and” or “or”.")
+            self.faults.add(
+                key_path(path, "combinator"), "missing_value", gettext_noop("Choose “and” or “or”.")
+            )
         elif combinator not in ("and", "or"):
-            message = "The combinator is “and” or “or”."
+            message = gettext_noop("The combinator is “and” or “or”.")
             self.faults.add(key_path(path, "combinator"), "malformed", message)
         negated = self._flag(document, path, "not")
         children = self._children(document, path, level, read_rule)
@@ -123,9 +125,9 @@ class _Reader:
     ) -> tuple[Node, ...]:
         rules, path = document.get("rules"), key_path(path, "rules")
         if "rules" not in document:
-            self.faults.add(path, "missing_value", "A group has a list of rules.")
+            self.faults.add(path, "missing_value", gettext_noop("A group has a list of rules."))
         elif not isinstance(rules, list):
-            self.faults.add(path, "malformed", "The rules of a group are a list.")
+            self.faults.add(path, "malformed", gettext_noop("The rules of a group are a list."))
         else:
             found = (
                 self._node(child, f"{path}[{index}]", level, read_rule)
@@ -136,7 +138,7 @@ class _Reader:
 
     def _node(self, document: Any, path: str, level: int, read_rule: _ReadRule) -> Node | None:
         if not isinstance(document, dict):
-            self.faults.add(path, "malformed", "This is neither a rule nor a group.")
+            self.faults.add(path, "malformed", gettext_noop("This is neither a rule nor a group."))
             return None
         if self._is_disabled(document, path):
             return None
@@ -155,7 +157,9 @@ class _Reader:
             return Group(path, "and")
         where = document["where"]
         if not isinstance(where, dict) or ("field" in where and not _is_group(where)):
-            self.faults.add(path, "malformed", "The conditions on events are a group of rules.")
+            self.faults.add(
+                path, "malformed", gettext_noop("The conditions on events are a group of rules.")
+            )
             return None
         if self._is_disabled(where, path):
             return Group(path, "and")
@@ -164,15 +168,17 @@ class _Reader:
     def _sequence(self, document: dict[str, Any], path: str, level: int) -> Rule | None:
         path_of_steps, steps = key_path(path, "steps"), document.get("steps")
         if "steps" not in document:
-            self.faults.add(path_of_steps, "missing_value", "A sequence has steps.")
+            self.faults.add(path_of_steps, "missing_value", gettext_noop("A sequence has steps."))
             return None
         if not isinstance(steps, list):
-            self.faults.add(path_of_steps, "malformed", "The steps of a sequence are a list.")
+            self.faults.add(
+                path_of_steps, "malformed", gettext_noop("The steps of a sequence are a list.")
+            )
             return None
         self.rule_count += len(steps)
         least, most = STEP_LIMITS
         if not least <= len(steps) <= most:
-            message = "A sequence has {least} to {most} steps."
+            message = gettext_noop("A sequence has {least} to {most} steps.")
             self.faults.add(path_of_steps, "malformed", message, least=least, most=most)
         found: list[Step] = []
         for index, step in enumerate(steps):
@@ -181,7 +187,7 @@ class _Reader:
             one = self._step(step, at, level, is_first=is_first, is_last=is_last)
             is_absent = isinstance(step, dict) and step.get("not") is True
             if is_absent and not is_last:
-                message = "Only the last step may be one that did not happen."
+                message = gettext_noop("Only the last step may be one that did not happen.")
                 self.faults.add(f"{path_of_steps}[{index}].not", "malformed", message)
             if one is not None:
                 found.append(one)
@@ -195,22 +201,28 @@ class _Reader:
         self, step: Any, path: str, level: int, *, is_first: bool, is_last: bool
     ) -> Step | None:
         if not isinstance(step, dict):
-            self.faults.add(path, "malformed", "A step is an object that names an event.")
+            self.faults.add(
+                path, "malformed", gettext_noop("A step is an object that names an event.")
+            )
             return None
         event, event_path = step.get("event"), key_path(path, "event")
         if "event" not in step or is_empty(event):
-            self.faults.add(event_path, "missing_value", "A step names an event.")
+            self.faults.add(event_path, "missing_value", gettext_noop("A step names an event."))
         elif not isinstance(event, str):
-            self.faults.add(event_path, "malformed", "The name of an event is a text.")
+            self.faults.add(
+                event_path, "malformed", gettext_noop("The name of an event is a text.")
+            )
         is_absent = self._flag(step, path, "not")
         within, within_path = None, key_path(path, "within")
         if "within" in step and is_first:
-            message = "The first step has no step before it to be within a time of."
+            message = gettext_noop("The first step has no step before it to be within a time of.")
             self.faults.add(within_path, "malformed", message)
         elif "within" in step:
             within = self.ask.duration(step["within"], within_path)
         elif is_absent and is_last:
-            message = "A step that did not happen needs the time within which it did not."
+            message = gettext_noop(
+                "A step that did not happen needs the time within which it did not."
+            )
             self.faults.add(within_path, "missing_value", message)
         where = self._where(step, path, level)
         if where is None or not isinstance(event, str):
@@ -222,7 +234,7 @@ class _Reader:
 
     def _refuse_not(self, document: dict[str, Any], path: str) -> None:
         if "not" in document:
-            message = "Only a group can be negated; a rule has negative operators."
+            message = gettext_noop("Only a group can be negated; a rule has negative operators.")
             self.faults.add(key_path(path, "not"), "malformed", message)
 
     def _is_disabled(self, document: dict[str, Any], path: str) -> bool:
@@ -231,7 +243,7 @@ class _Reader:
     def _flag(self, document: dict[str, Any], path: str, key: str) -> bool:
         flag = document.get(key, False)
         if not isinstance(flag, bool):
-            message = "“{key}” is true or false."
+            message = gettext_noop("“{key}” is true or false.")
             self.faults.add(key_path(path, key), "malformed", message, key=key)
         return flag is True
 
@@ -250,12 +262,20 @@ def _find_unstorable(document: Any, faults: Faults) -> None:
         found, path = to_see.pop()
         if isinstance(found, str):
             if not _is_storable(found):
-                faults.add(path, "malformed", "A text holds a character that cannot be stored.")
+                faults.add(
+                    path,
+                    "malformed",
+                    gettext_noop("A text holds a character that cannot be stored."),
+                )
         elif isinstance(found, list):
             to_see.extend((element, f"{path}[{i}]") for i, element in enumerate(found))
         elif isinstance(found, dict):
             if not all(_is_storable(key) for key in found):
-                faults.add(path, "malformed", "A key holds a character that cannot be stored.")
+                faults.add(
+                    path,
+                    "malformed",
+                    gettext_noop("A key holds a character that cannot be stored."),
+                )
             to_see.extend((inner, key_path(path, key)) for key, inner in found.items())
 
 

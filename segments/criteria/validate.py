@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from . import catalog as words
 from .catalog import Catalog
-from .errors import Faults, key_path
+from .errors import Faults, gettext_noop, key_path
 from .syntax import (
     ConsentRule,
     Duration,
@@ -52,9 +52,9 @@ class Asker:
         if path in self.faults.paths:
             return None
         if "field" not in document or is_empty(name):
-            self.faults.add(path, "missing_value", "Choose a field.")
+            self.faults.add(path, "missing_value", gettext_noop("Choose a field."))
         elif not isinstance(name, str):
-            self.faults.add(path, "malformed", "The name of a field is a text.")
+            self.faults.add(path, "malformed", gettext_noop("The name of a field is a text."))
         else:
             return name
         return None
@@ -85,7 +85,7 @@ class Asker:
             return self._field_rule(document, path, OccurredAt(), Type.DATETIME, operators)
         way = name.removeprefix("properties.").split(".") if name else []
         if name is not None and (not name.startswith("properties.") or not all(way)):
-            message = "There is no field {name} of an event."
+            message = gettext_noop("There is no field {name} of an event.")
             self.faults.add(key_path(path, "field"), "unknown_field", message, name=name)
         if name is None or key_path(path, "field") in self.faults.paths:
             self._operator(document, path, None)
@@ -125,10 +125,12 @@ class Asker:
             "metric": self.catalog.metrics,
         }
         if kind not in keyed or not key:
-            self.faults.add(path, "unknown_field", "There is no field {name}.", name=name)
+            self.faults.add(
+                path, "unknown_field", gettext_noop("There is no field {name}."), name=name
+            )
             return None
         if key not in keyed[kind]:
-            self.faults.add(path, "unknown_key", "There is no {name}.", name=name)
+            self.faults.add(path, "unknown_key", gettext_noop("There is no {name}."), name=name)
         return keyed[kind].get(key)
 
     def _field_rule(
@@ -153,11 +155,11 @@ class Asker:
         if path in self.faults.paths:
             return None
         if "operator" not in document or is_empty(operator):
-            self.faults.add(path, "missing_value", "Choose an operator.")
+            self.faults.add(path, "missing_value", gettext_noop("Choose an operator."))
         elif not isinstance(operator, str):
-            self.faults.add(path, "malformed", "The name of an operator is a text.")
+            self.faults.add(path, "malformed", gettext_noop("The name of an operator is a text."))
         elif operators is not None and operator not in operators:
-            message = "This field has no operator {operator}."
+            message = gettext_noop("This field has no operator {operator}.")
             self.faults.add(path, "unknown_operator", message, operator=operator)
         else:
             return operator
@@ -184,7 +186,7 @@ class Asker:
             return None
         for path_of_key, key in keys:
             if key not in items:
-                message = "There is no {kind} {key}."
+                message = gettext_noop("There is no {kind} {key}.")
                 self.faults.add(path_of_key, "unknown_key", message, kind=kind, key=key)
         return tuple(items[key] for _, key in keys if key in items)
 
@@ -200,13 +202,15 @@ class Asker:
 
     def _segment(self, key: str, path: str) -> SegmentItem | None:
         if key in self.catalog.cyclic_segments:
-            message = "Segment {key} depends on this one: its criteria would turn in a circle."
+            message = gettext_noop(
+                "Segment {key} depends on this one: its criteria would turn in a circle."
+            )
             self.faults.add(path, "cycle", message, key=key)
         elif key in self.catalog.forbidden_segments:
-            message = "Segment {key} belongs to a user group that is not yours."
+            message = gettext_noop("Segment {key} belongs to a user group that is not yours.")
             self.faults.add(path, "not_allowed", message, key=key)
         elif key not in self.catalog.segments:
-            message = "There is no {kind} {key}."
+            message = gettext_noop("There is no {kind} {key}.")
             self.faults.add(path, "unknown_key", message, kind="segment", key=key)
         else:
             return self.catalog.segments[key]
@@ -215,7 +219,7 @@ class Asker:
     def _consent_rule(self, document: dict[str, Any], path: str, key: str) -> Rule | None:
         consent = self.catalog.consents.get(key)
         if consent is None:
-            message = "There is no {name}."
+            message = gettext_noop("There is no {name}.")
             self.faults.add(key_path(path, "field"), "unknown_key", message, name=f"consent.{key}")
         operator = self._operator(document, path, words.CONSENT_OPERATORS)
         states = operator and self._values.states(document, path, operator)
@@ -228,11 +232,13 @@ class Asker:
             return Measure(Function.COUNT)
         measure, path = document["measure"], key_path(path, "measure")
         if not isinstance(measure, dict):
-            self.faults.add(path, "malformed", "A measure is an object with a function.")
+            self.faults.add(
+                path, "malformed", gettext_noop("A measure is an object with a function.")
+            )
             return None
         name = measure.get("function", "count")
         if not isinstance(name, str) or name not in set(Function):
-            message = "There is no such function."
+            message = gettext_noop("There is no such function.")
             self.faults.add(key_path(path, "function"), "malformed", message)
             return None
         function = Function(name)
@@ -246,9 +252,11 @@ class Asker:
         if path in self.faults.paths:
             return None
         if "property" not in measure or is_empty(name):
-            self.faults.add(path, "missing_value", "Choose the property to be measured.")
+            self.faults.add(
+                path, "missing_value", gettext_noop("Choose the property to be measured.")
+            )
         elif not isinstance(name, str) or not all(name.split(".")):
-            self.faults.add(path, "malformed", "This is not the name of a property.")
+            self.faults.add(path, "malformed", gettext_noop("This is not the name of a property."))
         else:
             return Property(tuple(name.split(".")))
         return None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from . import catalog as words
-from .errors import Faults, key_path
+from .errors import Faults, gettext_noop, key_path
 from .syntax import (
     AnniversaryInNext,
     Between,
@@ -53,7 +53,7 @@ class ValueReader:
             return Present()
         path, content = key_path(path, "value"), document.get("value")
         if "value" not in document or is_empty(content):
-            self.faults.add(path, "missing_value", "Give a value.")
+            self.faults.add(path, "missing_value", gettext_noop("Give a value."))
             return None
         match positive:
             case "in":
@@ -86,10 +86,10 @@ class ValueReader:
         """The keys in `value`, each with its path."""
         path, content = key_path(path, "value"), document.get("value")
         if "value" not in document or is_empty(content):
-            self.faults.add(path, "missing_value", "Give a value.")
+            self.faults.add(path, "missing_value", gettext_noop("Give a value."))
             return None
         if not isinstance(content, list):
-            self.faults.add(path, "wrong_type", "The value is a list.")
+            self.faults.add(path, "wrong_type", gettext_noop("The value is a list."))
             return None
         found = [
             (f"{path}[{index}]", self._scalar(key, f"{path}[{index}]", Type.TEXT))
@@ -109,7 +109,7 @@ class ValueReader:
                     keys = None
         for path_of_state, state in keys or ():
             if state not in words.CONSENT_STATES:
-                message = "A consent is granted, withdrawn or unknown."
+                message = gettext_noop("A consent is granted, withdrawn or unknown.")
                 self.faults.add(path_of_state, "wrong_type", message)
         if keys is None:
             return None
@@ -118,13 +118,13 @@ class ValueReader:
     def duration(self, content: Any, path: str, units: Sequence[Unit]) -> Duration | None:
         """A duration in one of `units`."""
         if not isinstance(content, dict):
-            message = "A duration has an amount and a unit."
+            message = gettext_noop("A duration has an amount and a unit.")
             self.faults.add(path, "bad_duration", message)
             return None
         faults_before = len(self.faults.problems)
         for key in ("amount", "unit"):
             if key not in content or is_empty(content[key]):
-                message = "A duration has an amount and a unit."
+                message = gettext_noop("A duration has an amount and a unit.")
                 self.faults.add(key_path(path, key), "missing_value", message)
         amount, unit = content.get("amount"), content.get("unit")
         whole = _number(amount)
@@ -132,10 +132,10 @@ class ValueReader:
         if key_path(path, "amount") not in self.faults.paths and not (
             is_whole and whole is not None and 1 <= whole <= AMOUNT_LIMIT
         ):
-            message = "The amount of a duration is a whole number, 1 to {limit}."
+            message = gettext_noop("The amount of a duration is a whole number, 1 to {limit}.")
             self.faults.add(key_path(path, "amount"), "bad_duration", message, limit=AMOUNT_LIMIT)
         if key_path(path, "unit") not in self.faults.paths and unit not in units:
-            message = "The unit is one of: {units}."
+            message = gettext_noop("The unit is one of: {units}.")
             listed = ", ".join(units)
             self.faults.add(key_path(path, "unit"), "bad_duration", message, units=listed)
         if len(self.faults.problems) > faults_before or whole is None:
@@ -144,7 +144,9 @@ class ValueReader:
 
     def _between(self, content: Any, path: str, kind: Kind) -> Test | None:
         if not isinstance(content, list) or len(content) != 2:
-            self.faults.add(path, "wrong_type", "Give two values: the lowest and the highest.")
+            self.faults.add(
+                path, "wrong_type", gettext_noop("Give two values: the lowest and the highest.")
+            )
             return None
         if kind == "property":
             # The first says what both are: two numbers or two times.
@@ -154,7 +156,7 @@ class ValueReader:
 
     def _list(self, content: Any, path: str, kind: Kind) -> tuple[Scalar, ...] | None:
         if not isinstance(content, list):
-            self.faults.add(path, "wrong_type", "The value is a list.")
+            self.faults.add(path, "wrong_type", gettext_noop("The value is a list."))
             return None
         found = [self._scalar(c, f"{path}[{i}]", kind) for i, c in enumerate(content)]
         values = tuple(one for one in found if one is not None)
@@ -169,7 +171,7 @@ class ValueReader:
         if path in self.faults.paths:
             return None
         if is_empty(content):
-            self.faults.add(path, "missing_value", "Give a value.")
+            self.faults.add(path, "missing_value", gettext_noop("Give a value."))
             return None
         found = self._read(content, kind)
         if found is None:
@@ -194,13 +196,13 @@ class ValueReader:
 
 
 _WANTED: dict[Kind, str] = {
-    Type.TEXT: "The value is a text.",
-    Type.LIST: "The value is a text.",
-    Type.NUMBER: "The value is a number.",
-    Type.BOOLEAN: "The value is true or false.",
-    Type.DATE: "The value is a date, as in 2024-12-31.",
-    Type.DATETIME: "The value is a date and time, as in 2024-12-31T23:59.",
-    "property": "The value is a text, a number, true or false.",
+    Type.TEXT: gettext_noop("The value is a text."),
+    Type.LIST: gettext_noop("The value is a text."),
+    Type.NUMBER: gettext_noop("The value is a number."),
+    Type.BOOLEAN: gettext_noop("The value is true or false."),
+    Type.DATE: gettext_noop("The value is a date, as in 2024-12-31."),
+    Type.DATETIME: gettext_noop("The value is a date and time, as in 2024-12-31T23:59."),
+    "property": gettext_noop("The value is a text, a number, true or false."),
 }
 
 

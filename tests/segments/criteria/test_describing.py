@@ -77,8 +77,38 @@ BOUGHT = rule("event.purchase", ">=", 1)
                     ),
                 )
             ),
-            "Contacts for whom the sum of “amount” over “purchase” events of which (its time is in"
-            " the last 90 days and its property “product” contains “coffee”) is at least 500.0.",
+            "Contacts for whom the sum of “amount” over “purchase” events in the last 90 days whose"
+            " “product” contains “coffee” is at least 500.",
+        ),
+        (
+            all_of(
+                rule(
+                    "event.purchase",
+                    ">=",
+                    6,
+                    where=any_of(
+                        rule("occurred_at", "inLast", lasting(2, "day")),
+                        rule("occurred_at", "inLast", lasting(3, "day")),
+                    ),
+                )
+            ),
+            "Contacts for whom there are at least 6 “purchase” events whose (time is in the last"
+            " 2 days or time is in the last 3 days).",
+        ),
+        (
+            all_of(
+                rule(
+                    "event.purchase",
+                    "<",
+                    2,
+                    where=all_of(
+                        rule("occurred_at", ">=", "2025-06-01"),
+                        rule("occurred_at", "notInLast", lasting(1, "week")),
+                    ),
+                )
+            ),
+            "Contacts for whom there are fewer than 2 “purchase” events since 2025-06-01 00:00 not"
+            " in the last 1 week.",
         ),
         (
             all_of(

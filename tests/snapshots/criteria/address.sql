@@ -1,4 +1,4 @@
--- Contacts for whom there are “page_visit” events of which (its time is in the last 7 days and its property “url” contains “/sale”) and there are no “purchase” events of which its time is in the last 30 days.
+-- Contacts for whom there are “page_visit” events in the last 7 days whose “url” contains “/sale” and there are no “purchase” events in the last 30 days.
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT DISTINCT n.contact_id

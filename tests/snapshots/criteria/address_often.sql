@@ -1,4 +1,4 @@
--- Contacts for whom the number of “page_visit” events of which (its time is in the last 7 days and its property “url” contains “/sale”) is at least 3.
+-- Contacts for whom there are at least 3 “page_visit” events in the last 7 days whose “url” contains “/sale”.
 SET LOCAL enable_hashagg = 'off';
 SELECT d.contact_id
 FROM (SELECT e.contact_id

@@ -1,4 +1,4 @@
--- Contacts for whom the average of “amount” over “purchase” events of which its time is in the last 90 days is between 10 and 20.
+-- Contacts for whom the average of “amount” over “purchase” events in the last 90 days is between 10 and 20.
 SET LOCAL enable_hashagg = 'off';
 SELECT d.contact_id
 FROM (SELECT e.contact_id

@@ -1,4 +1,4 @@
--- Contacts for whom there are “purchase” events of which its time is before 2025-06-01 00:00.
+-- Contacts for whom there are “purchase” events before 2025-06-01 00:00.
 SELECT d.contact_id
 FROM (SELECT s.contact_id
   FROM contacts_eventstatistic s

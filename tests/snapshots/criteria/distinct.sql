@@ -1,4 +1,4 @@
--- Contacts for whom the number of different “product.id” of “purchase” events of which its time is in the last 90 days is greater than 3.
+-- Contacts for whom the number of different “product.id” of “purchase” events in the last 90 days is greater than 3.
 SET LOCAL enable_hashagg = 'off';
 SELECT d.contact_id
 FROM (SELECT e.contact_id

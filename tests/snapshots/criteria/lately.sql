@@ -1,4 +1,4 @@
--- Contacts for whom there are “page_visit” events of which its time is in the last 14 days.
+-- Contacts for whom there are “page_visit” events in the last 14 days.
 SELECT d.contact_id
 FROM (SELECT s.contact_id
   FROM contacts_eventstatistic s

@@ -1,4 +1,4 @@
--- Contacts for whom the largest “price” of “purchase” events of which its time is in the last 90 days is missing.
+-- Contacts for whom the largest “price” of “purchase” events in the last 90 days is missing.
 SET LOCAL enable_hashagg = 'off';
 SELECT c.id AS contact_id
 FROM contacts_contact c

@@ -1,4 +1,4 @@
--- Contacts for whom ((“City” is “Warszawa” and “Lead score” is greater than 5) or the number of “purchase” events of which (its time is in the last 30 days and its property “amount” is greater than 50) is at least 3) and not (tag is “churned”) and segment is “other”.
+-- Contacts for whom ((“City” is “Warszawa” and “Lead score” is greater than 5) or there are at least 3 “purchase” events in the last 30 days whose “amount” is greater than 50) and not (tag is “churned”) and segment is “other”.
 SET LOCAL enable_hashagg = 'off';
 SELECT d.contact_id
 FROM (SELECT d.contact_id

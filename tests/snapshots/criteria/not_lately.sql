@@ -1,4 +1,4 @@
--- Contacts for whom “City” is “Warszawa” and the number of “page_visit” events of which its time is in the last 14 days is less than 1.
+-- Contacts for whom “City” is “Warszawa” and there are fewer than 1 “page_visit” events in the last 14 days.
 SELECT c.id AS contact_id
 FROM contacts_contact c
 WHERE c.erased_at IS NULL

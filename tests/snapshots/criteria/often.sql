@@ -1,4 +1,4 @@
--- Contacts for whom the number of “purchase” events is at least 5.
+-- Contacts for whom there are at least 5 “purchase” events.
 SELECT d.contact_id
 FROM (SELECT s.contact_id
   FROM contacts_eventstatistic s

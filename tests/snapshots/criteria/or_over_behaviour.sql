@@ -1,4 +1,4 @@
--- Contacts for whom the number of “purchase” events of which (its time is in the last 30 days and its property “amount” is greater than 50) is at least 3 or “City” is “Warszawa” or tag is “vip”.
+-- Contacts for whom there are at least 3 “purchase” events in the last 30 days whose “amount” is greater than 50 or “City” is “Warszawa” or tag is “vip”.
 SET LOCAL enable_hashagg = 'off';
 SELECT d.contact_id
 FROM ((SELECT e.contact_id

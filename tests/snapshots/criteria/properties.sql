@@ -1,4 +1,4 @@
--- Contacts for whom there are “purchase” events of which (its property “product” is “coffee” or its property “product” does not contain “tea” or its property “size” is one of “l”, 2, yes or its property “due” is in the next 1 day or (its property “gift” is not yes and its property “a.b” is missing)).
+-- Contacts for whom there are “purchase” events whose (“product” is “coffee” or “product” does not contain “tea” or “size” is one of “l”, 2, yes or “due” is in the next 1 day or (“gift” is not yes and “a.b” is missing)).
 SELECT d.contact_id
 FROM (SELECT DISTINCT n.contact_id
   FROM (SELECT e.contact_id

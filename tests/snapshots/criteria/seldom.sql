@@ -1,4 +1,4 @@
--- Contacts for whom the number of “purchase” events is at most 5.
+-- Contacts for whom there are at most 5 “purchase” events.
 SELECT c.id AS contact_id
 FROM contacts_contact c
 WHERE c.erased_at IS NULL

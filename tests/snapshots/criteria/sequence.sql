@@ -1,4 +1,4 @@
--- Contacts for whom there are first “page_visit” events, then within 2 days “purchase” events of which its property “amount” is greater than 50.
+-- Contacts for whom there are first “page_visit” events, then within 2 days “purchase” events whose “amount” is greater than 50.
 SELECT d.contact_id
 FROM (SELECT DISTINCT n.contact_id
   FROM (SELECT e1.contact_id

@@ -1,4 +1,4 @@
--- Contacts for whom the sum of “amount” over “purchase” events of which its time is in the last 90 days is at least 500 and there are “page_visit” events of which its time is in the last 14 days.
+-- Contacts for whom the sum of “amount” over “purchase” events in the last 90 days is at least 500 and there are “page_visit” events in the last 14 days.
 SET LOCAL enable_hashagg = 'off';
 SELECT d.contact_id
 FROM (SELECT d.contact_id

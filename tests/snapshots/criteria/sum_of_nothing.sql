@@ -1,4 +1,4 @@
--- Contacts for whom the sum of “amount” over “purchase” events of which its time is in the last 90 days is less than 500.
+-- Contacts for whom the sum of “amount” over “purchase” events in the last 90 days is less than 500.
 SET LOCAL enable_hashagg = 'off';
 SELECT c.id AS contact_id
 FROM contacts_contact c
