@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from config.demo.screens import demo_note
 from contacts.admin.courses import DAYS, course_days, daily_courses
 from contacts.models import Contact, EventDefinition
 from segments.admin.badges import calculation_badge, sparklines
@@ -38,6 +39,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "may_see_contacts": may_see_contacts,
         "jobs": [job_context(job) for job in _running(actor)],
         "steps": _next_steps(actor, contact_count),
+        "demo": demo_note(actor),
     }
 
 

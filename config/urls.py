@@ -2,9 +2,11 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
 from config import health
+from config.demo import screens
 from workspace.admin import mail
 from workspace.api.problems import unknown_address
 
@@ -15,6 +17,11 @@ urlpatterns = [
         "admin/mail/<str:name>/<int:position>/",
         admin.site.admin_view(mail.mail_message),
         name="mail_message",
+    ),
+    path(
+        "admin/demo/remove/",
+        admin.site.admin_view(require_POST(screens.remove_view)),
+        name="demo_remove",
     ),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
