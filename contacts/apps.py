@@ -10,6 +10,8 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
-        from contacts import jobs, retention  # noqa: F401
+        from contacts import event_statistics, jobs, retention  # noqa: F401
+        from workspace import checkup
 
         retention.register()
+        checkup.register("statistics", event_statistics.examine_statistics)

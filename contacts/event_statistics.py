@@ -9,8 +9,10 @@ from datetime import datetime
 from random import Random
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from workspace import sql
+from workspace.checkup import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,20 @@ def find_mismatches(*, sample_size: int = 1000, seed: int | None = None) -> list
             Mismatch(contact_id, definition_id, _counted(row[:3]), _counted(row[3:]))
             for contact_id, definition_id, *row in cursor.fetchall()
         ]
+
+
+def examine_statistics() -> Finding:
+    """Whether what is counted of the events of some contacts is what they did."""
+    wrong = find_mismatches()
+    if not wrong:
+        return Finding("statistics", True, _("The events counted are those there are."))
+    message = _(
+        "%(count)d statistics of events are wrong, the first of contact %(contact)d: please report"
+        " it as a defect."
+    )
+    return Finding(
+        "statistics", False, message % {"count": len(wrong), "contact": wrong[0].contact_id}
+    )
 
 
 def _counted(row: list[object]) -> Counted | None:

@@ -58,6 +58,11 @@ def examine_all() -> Iterator[Finding]:
     yield examine_disk()
 
 
+def register(part: str, examine: Callable[[], Finding]) -> None:
+    """Have `examine` asked too, once the database is known to answer. For the floors above."""
+    _ON_DATABASE[part] = examine
+
+
 def examine_database() -> Finding:
     """Whether the database answers and is new enough."""
     try:
@@ -85,6 +90,20 @@ def examine_migrations() -> Finding:
         len(plan),
     )
     return Finding("migrations", False, message % {"count": len(plan), "names": names})
+
+
+def examine_letters() -> Finding:
+    """Whether the database knows capital and small letters, which “contains” in criteria needs."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT lower('ŻÉI') = 'żéi'")
+        knows_letters = bool(cursor.fetchone()[0])
+    if not knows_letters:
+        message = _(
+            "The database lower-cases letters of one language only: make it anew with the locale"
+            " C.UTF-8, or another of UTF-8."
+        )
+        return Finding("letters", False, message)
+    return Finding("letters", True, _("Capital and small letters are known."))
 
 
 def examine_broker() -> Finding:
@@ -183,6 +202,7 @@ def examine_disk() -> Finding:
 
 _ON_DATABASE: dict[str, Callable[[], Finding]] = {
     "migrations": examine_migrations,
+    "letters": examine_letters,
     "clock": examine_clock,
     "beat": examine_beat,
     "work": examine_work,

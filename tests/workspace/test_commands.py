@@ -10,6 +10,9 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from contacts.events import IncomingEvent, record_events
+from contacts.models import EventStatistic
+from tests.factories import make_contact
 from workspace.access import SCOPES, actor_of_user
 from workspace.keys import find_api_user
 from workspace.models import ApiUser, Job, User, UserGroup
@@ -112,12 +115,24 @@ def examine() -> tuple[int, dict[str, dict[str, Any]]]:
 def test_the_doctor_looks_at_every_part() -> None:
     status, found = examine()
     assert list(found) == [
-        *("database", "broker", "worker", "migrations", "clock", "beat", "work", "mail", "disk"),
+        *("database", "broker", "worker", "migrations", "letters", "clock", "beat", "work"),
+        *("statistics", "mail", "disk"),
     ]
     assert {part for part in found if not found[part]["ok"]} == {"worker", "beat"}, (
         "neither runs beside the tests"
     )
     assert status == 1
+
+
+def test_the_doctor_finds_a_statistic_that_is_not_true() -> None:
+    contact = make_contact()
+    at = timezone.now()
+    record_events([IncomingEvent(contact.pk, "purchase", at, {})], received_at=at)
+    assert examine()[1]["statistics"]["ok"]
+    EventStatistic.objects.update(event_count=2)
+    finding = examine()[1]["statistics"]
+    assert not finding["ok"]
+    assert f"contact {contact.pk}" in finding["message"]
 
 
 def test_the_doctor_finds_stuck_work() -> None:
