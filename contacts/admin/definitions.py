@@ -28,6 +28,9 @@ class DefinitionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     refusal: DomainError | None = None
 
+    class Meta:
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
     def clean(self) -> Any:
         cleaned = super().clean()
         if self.refusal is not None:
@@ -129,6 +132,7 @@ class AttributeForm(DefinitionForm):
     class Meta:
         model = AttributeDefinition
         fields = ("key", "label", "type", "choices", "description")
+        widgets = DefinitionForm.Meta.widgets
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

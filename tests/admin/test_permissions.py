@@ -1,7 +1,7 @@
 """Who may see what: rooms by permission, segments by user group, jobs by who started them."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +12,7 @@ from tests.admin.conftest import MakePerson
 from tests.segments.factories import make_contacts, make_segment, refresh
 from workspace import jobs
 from workspace.access import SYSTEM, actor_of_user
-from workspace.models import User
+from workspace.models import ApiUser, User
 
 ALL_OF_SEGMENTS = (
     "segments.view_segment",
@@ -201,6 +201,33 @@ def test_exports_of_others_are_not_found(make_person: MakePerson) -> None:
 def test_only_administrators_read_the_mail_outbox(make_person: MakePerson, admin: Client) -> None:
     assert make_person("workspace.view_user").get(reverse("mail_outbox")).status_code == 403
     assert admin.get(reverse("mail_outbox")).status_code == 200
+
+
+def test_nobody_gives_a_program_groups_that_are_not_his(make_person: MakePerson) -> None:
+    mine, other = Group.objects.create(name="Mine"), Group.objects.create(name="Other")
+    person = make_person("workspace.view_apiuser", "workspace.add_apiuser", groups=(mine,))
+    address = reverse("admin:workspace_apiuser_add")
+    given = {"name": "Shop", "requests_per_minute": 60, "enabled": "on"}
+    person.post(address, {**given, "groups": [other.pk]})
+    assert not ApiUser.objects.exists()
+    person.post(address, {**given, "groups": [mine.pk]})
+    assert [group.name for group in ApiUser.objects.get().groups.all()] == ["Mine"]
+
+
+def test_only_an_administrator_gives_permissions_to_a_role(make_person: MakePerson) -> None:
+    role = Group.objects.create(name="Role")
+    person = make_person("auth.view_group", "auth.change_group")
+    wanted = Permission.objects.get(codename="archive_segment")
+    given = {
+        "name": "Renamed",
+        "permissions": [wanted.pk],
+        "settings-TOTAL_FORMS": "0",
+        "settings-INITIAL_FORMS": "0",
+    }
+    person.post(reverse("admin:auth_group_change", args=[role.pk]), given)
+    role.refresh_from_db()
+    assert role.name == "Renamed"
+    assert not role.permissions.exists()
 
 
 def test_nobody_makes_himself_an_administrator(make_person: MakePerson) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,10 +16,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from workspace import access, keys
-from workspace.access import SCOPES, actor_of
+from workspace.access import SCOPES, Actor, actor_of
 from workspace.admin.audited import AuditedAdmin
 from workspace.admin.buttons import ObjectActionsAdmin, object_action
 from workspace.admin.pages import EmptyState, page_context
@@ -48,15 +49,23 @@ class ApiUserForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ApiUser
         fields = ("name", "description", "scopes", "groups", "requests_per_minute", "enabled")
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
         help_texts = {
             "requests_per_minute": gettext_lazy("Above it answers are 429 until a minute is over."),
             "description": gettext_lazy("Which program it is, and whom to ask about it."),
             "enabled": gettext_lazy("A disabled API user is refused at once."),
         }
 
+    actor: Actor
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["groups"].queryset = access.user_groups()  # type: ignore[attr-defined]
+        # One gives what is one's own to give; what is there already stays.
+        mine = Q(pk__in=access.choosable_groups(self.actor).values("pk"))
+        if self.instance.pk:
+            mine |= Q(api_users=self.instance)
+        groups: Any = self.fields["groups"]
+        groups.queryset = Group.objects.filter(mine).distinct().order_by("name")
 
 
 @admin.register(ApiUser)
@@ -84,9 +93,11 @@ class ApiUserAdmin(ObjectActionsAdmin, AuditedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("prefix", "created_at", "last_used_at")
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[ApiUser]":
-        api_users: QuerySet[ApiUser] = super().get_queryset(request)
-        return api_users
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change, **options)
+        return type(form.__name__, (form,), {"actor": actor_of(request)})
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
     def name_and_prefix(self, api_user: ApiUser) -> SafeString:
@@ -124,7 +135,7 @@ class ApiUserAdmin(ObjectActionsAdmin, AuditedAdmin):
             return page
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ApiUserForm(request.POST)
+        form = self.get_form(request)(request.POST)
         if form.is_valid():
             given = form.cleaned_data
             try:

@@ -14,7 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelect2MultipleWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelect2MultipleWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from workspace.admin.audited import AuditedAdmin
 from workspace.admin.pages import EmptyState
@@ -140,6 +144,7 @@ class UserGroupForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = UserGroup
         fields = ("entities", "is_role", "description")
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
 
 class UserGroupInline(StackedInline):
@@ -175,13 +180,22 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin, ModelAdmin):
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest | None = None, **options: Any
     ) -> Any:
-        if db_field.name == "permissions":
-            # Our rooms' permissions; those of Django's own tables would only confuse.
-            options["widget"] = UnfoldAdminSelect2MultipleWidget()
-            options["queryset"] = Permission.objects.filter(
-                content_type__app_label__in=_ROOMS
-            ).select_related("content_type")
-        return super().formfield_for_manytomany(db_field, request, **options)
+        if db_field.name != "permissions":
+            return super().formfield_for_manytomany(db_field, request, **options)
+        # Our rooms' permissions; those of Django's own tables would only confuse.
+        ours = Permission.objects.filter(content_type__app_label__in=_ROOMS)
+        options["widget"] = UnfoldAdminSelect2MultipleWidget()
+        options["queryset"] = ours.select_related("content_type")
+        field: Any = super().formfield_for_manytomany(db_field, request, **options)
+        # The theme takes the class away by which its script finds the widget.
+        field.widget.attrs["class"] = "unfold-admin-autocomplete admin-autocomplete"
+        field.help_text = gettext_lazy("For roles: what people with it may do.")
+        return field
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Only an administrator gives permissions: who gives them could give them to himself.
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, "permissions")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Group]":
         groups: QuerySet[Group] = super().get_queryset(request)
