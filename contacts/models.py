@@ -119,7 +119,9 @@ class Identity(models.Model):
     pk = models.CompositePrimaryKey("namespace", "value")
     namespace = models.CharField(max_length=40)
     value = models.CharField(max_length=320)
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="identities")
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, related_name="identities", db_constraint=False
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -238,7 +240,9 @@ class ContactTag(models.Model):
     """A tag on a contact."""
 
     pk = models.CompositePrimaryKey("contact_id", "tag_id")
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
     tag = models.ForeignKey(Tag, on_delete=models.CASCADE, db_index=False)
     added_at = models.DateTimeField(db_default=Now())
 
@@ -253,7 +257,9 @@ class ContactCategory(models.Model):
     """A category of a contact."""
 
     pk = models.CompositePrimaryKey("contact_id", "category_id")
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
     category = models.ForeignKey(Category, on_delete=models.CASCADE, db_index=False)
     added_at = models.DateTimeField(db_default=Now())
 
@@ -299,7 +305,9 @@ class ConsentState(models.Model):
     """What a contact allows now, derived from the ledger by the database. Never written by hand."""
 
     pk = models.CompositePrimaryKey("contact_id", "definition_id")
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=False)
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
     definition = models.ForeignKey(ConsentDefinition, on_delete=models.PROTECT, db_index=False)
     state = models.CharField(max_length=9, choices=ConsentEntry.State)
     since = models.DateTimeField()

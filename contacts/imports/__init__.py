@@ -12,7 +12,7 @@ transaction of its own, as if they came one after the other:
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from contacts.imports.statements import execute
 from contacts.models import Contact
 from contacts.rejections import RejectionFile
 from contacts.tabular import Table, open_table
-from workspace import audit
+from workspace import audit, copying
 from workspace.access import Actor
 from workspace.console import Progress
 
@@ -39,6 +39,7 @@ __all__ = ["Header", "ImportResult", "import_contacts", "read_header"]
 
 # Index-only scans live on the visibility map: after so many changes it is brought up to date.
 _VACUUM_CHANGES = 5_000
+_FIRST_PORTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def import_contacts(
 
     A column that is mapped to an empty text is passed over. Rows that cannot be used go to a file
     of their own. Importing a file again writes nothing. Raises FileUnreadable and FileRefused
-    before anything is written. Stopped in the middle, the portions that are done stay.
+    before anything is written. Stopped in the middle, the portions that are done stay, except at
+    the first import into an empty workspace.
     """
     table = open_table(path)
     used = understand(table.columns, columns, Targets())
@@ -79,15 +81,19 @@ def import_contacts(
         except BaseException:
             rejections.discard()
             raise
+        is_first = _is_first_import(count, portion_size)
         try:
-            for first in range(1, count + 1, portion_size):
+            with copying.bare(Contact._meta.db_table) if is_first else nullcontext():
+                for first in range(1, count + 1, portion_size):
+                    if work is not None:
+                        work.advance(first - 1, count, _("importing"))
+                    merged += merge.portion(first, first + portion_size - 1)
                 if work is not None:
-                    work.advance(first - 1, count, _("importing"))
-                merged += merge.portion(first, first + portion_size - 1)
-            if work is not None:
-                work.advance(count, count, _("importing"))
+                    work.advance(count, count, _("finishing"))
             _write_rejected(table, shifts, rejections)
         except BaseException:
+            if is_first:
+                merged = Merged()
             # What is done is told, unless the connection is gone.
             with suppress(DatabaseError, transaction.TransactionManagementError):
                 _tell(table, merged, rejections, actor=actor, at=at)
@@ -104,6 +110,16 @@ def import_contacts(
         rejected=rejections.row_count,
         rejected_file=rejections.path,
     )
+
+
+def _is_first_import(count: int, portion_size: int) -> bool:
+    """Whether a large file comes to a workspace without contacts.
+
+    Then indexes are made afterwards, in a quarter of the time, and all is one transaction: there
+    is nobody yet who could be kept waiting.
+    """
+    is_large = count >= _FIRST_PORTIONS * portion_size
+    return is_large and not connection.in_atomic_block and not Contact.objects.exists()
 
 
 def _prepare(used: tuple[Column, ...], *, update: bool, actor: Actor, at: datetime) -> Merge:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 from psycopg import errors, sql
 
@@ -18,7 +18,7 @@ from contacts.identities import USER_ID
 from contacts.imports import statements
 from contacts.imports.cells import Reading
 from contacts.imports.statements import count, execute
-from contacts.imports.writes import Overtaken, Writes
+from contacts.imports.writes import Writes
 from workspace.access import Actor
 
 PORTION = 25_000
@@ -81,10 +81,10 @@ class Merge:
                 with transaction.atomic():
                     share_recording()
                     return self._settle(first, last)
-            except Overtaken:
-                continue
-            except OperationalError as error:
-                if not isinstance(error.__cause__, errors.DeadlockDetected):
+            except (IntegrityError, OperationalError) as error:
+                # Somebody took an identity after we had looked, or waits for us as we for them.
+                overtaken = (errors.UniqueViolation, errors.DeadlockDetected)
+                if not isinstance(error.__cause__, overtaken):
                     raise
         raise ImportContended(
             _("Others are changing the same contacts all the time. Import the file again.")

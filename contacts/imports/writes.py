@@ -9,7 +9,7 @@ from contacts.fields import WRITABLE
 from contacts.identities import FIELD_OF
 from contacts.imports.cells import Reading
 from contacts.imports.columns import Kind
-from contacts.imports.statements import count, execute
+from contacts.imports.statements import execute
 from contacts.models import ConsentDefinition
 from workspace.access import Actor
 
@@ -18,10 +18,6 @@ _SOURCE = "import"
 _PAIRS = 50
 _NEW = sql.SQL("import_target t JOIN import_pending p USING (id) WHERE t.is_new")
 _EXISTING = sql.SQL("import_target t JOIN import_pending p USING (id) WHERE NOT t.is_new")
-
-
-class Overtaken(Exception):
-    """Somebody else took an identity after we had looked."""
 
 
 class Writes:
@@ -40,7 +36,7 @@ class Writes:
         self._at = sql.Literal(at)
 
     def create(self) -> None:
-        """Make the contacts that are new. Raises Overtaken."""
+        """Make the contacts that are new."""
         fields = {reading.column.target.key: reading for reading in self._fields}
         columns: list[sql.Composable] = []
         values: list[sql.Composable] = []
@@ -74,10 +70,7 @@ class Writes:
             execute(self._write_consents(reading, _NEW))
 
     def change(self) -> None:
-        """Change the contacts that exist, where a row says something new; fills `import_changed`.
-
-        Raises Overtaken.
-        """
+        """Change contacts that exist where a row says something new; fills `import_changed`."""
         for reading in self._scores:
             differs = sql.SQL(
                 "import_target t JOIN import_pending p USING (id)"
@@ -160,24 +153,14 @@ class Writes:
         )
 
     def _add_names(self, reading: Reading, rows: sql.Composable) -> None:
-        """Write the identities of a column. Raises Overtaken where one is somebody's meanwhile."""
-        words = {
-            "namespace": sql.Literal(reading.namespace),
-            "name": _name(reading),
-            "rows": rows,
-        }
-        wanted = count(
-            sql.SQL("SELECT count(*) FROM {rows} AND {name} IS NOT NULL").format(**words)
-        )
-        written = execute(
+        """Write the identities of a column; the database refuses one that was taken meanwhile."""
+        execute(
             sql.SQL(
                 "INSERT INTO contacts_identity (namespace, value, contact_id)"
                 " SELECT {namespace}, {name}, t.contact_id FROM {rows} AND {name} IS NOT NULL"
-                " ORDER BY {name} ON CONFLICT DO NOTHING"
-            ).format(**words)
+                " ORDER BY {name}"
+            ).format(namespace=sql.Literal(reading.namespace), name=_name(reading), rows=rows)
         )
-        if written < wanted:
-            raise Overtaken
 
     def _rename(self) -> None:
         """Give contacts that exist the identities that their rows name."""

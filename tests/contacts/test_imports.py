@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ import openpyxl
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -285,6 +286,59 @@ def test_a_cancelled_import_keeps_the_portions_that_are_done(import_text: Import
         import_text(f"external_id\n{rows}", work=Impatient(), portion_size=2)
     assert Contact.objects.count() == 2
     assert AuditEntry.objects.get().changes["created"] == [None, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_large_import_leaves_every_index_behind(import_text: Import) -> None:
+    def indexes() -> list[Any]:
+        found = "SELECT indexdef FROM pg_indexes WHERE tablename = 'contacts_contact' ORDER BY 1"
+        return sql.rows(found)
+
+    before = indexes()
+    rows = "".join(f"{number},{number % 7}@example.com\n" for number in range(10))
+    result = import_text(f"external_id,email\n{rows}", portion_size=2)
+    assert _counts(result) == (7, 0, 0, 3)
+    assert indexes() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_first_import_that_is_cancelled_leaves_nothing(import_text: Import) -> None:
+    class Impatient:
+        def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+            if done >= 8:
+                raise Cancelled
+
+    rows = "".join(f"{number}\n" for number in range(10))
+    with pytest.raises(Cancelled):
+        import_text(f"external_id\n{rows}", work=Impatient(), portion_size=2)
+    assert not Contact.objects.exists()
+    assert AuditEntry.objects.get().changes["created"] == [None, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_and_programs_beside_each_other_make_each_contact_once(tmp_path: Path) -> None:
+    people = [f"{number}" for number in range(60)]
+    make_contact(external_id="somebody else")
+
+    def run(number: int) -> int:
+        try:
+            if number == 0:
+                for one in reversed(people):
+                    profiles.save_by_external_id(one, changes={}, actor=SYSTEM, at=NOW)
+                return 0
+            path = tmp_path / f"{number}.csv"
+            order = people if number % 2 else people[::-1]
+            path.write_text("external_id,city\n" + "".join(f"{one},X\n" for one in order))
+            result = import_contacts(path, update=True, actor=SYSTEM, at=NOW, portion_size=20)
+            return result.created
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        created = sum(pool.map(run, range(4)))
+    assert created <= len(people)
+    assert Contact.objects.count() == len(people) + 1
+    assert set(Contact.objects.exclude(city="").values_list("city", flat=True)) == {"X"}
 
 
 @pytest.mark.django_db
