@@ -1,13 +1,16 @@
 """Long work of this room, for the worker."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from contacts.event_imports import import_events
 from contacts.imports import import_contacts
 from workspace import jobs
 from workspace.access import Actor
@@ -15,6 +18,7 @@ from workspace.jobs import Work
 from workspace.models import Job
 
 IMPORT_JOB = "contacts.import"
+EVENT_IMPORT_JOB = "contacts.import_events"
 
 
 def request_import(
@@ -37,6 +41,34 @@ def request_import(
     )
 
 
+def request_event_import(
+    path: Path,
+    *,
+    name: str,
+    event: str,
+    contact_column: str,
+    at_column: str,
+    property_columns: Mapping[str, str],
+    actor: Actor,
+) -> Job:
+    """Have a worker import the file's events of one kind; `name` is what people call it.
+
+    A file among the uploads is removed when the work is over.
+    """
+    return jobs.start(
+        EVENT_IMPORT_JOB,
+        title=_("Import “%(event)s” events from %(name)s") % {"event": event, "name": name},
+        actor=actor,
+        arguments={
+            "path": str(path),
+            "event": event,
+            "contact_column": contact_column,
+            "at_column": at_column,
+            "property_columns": dict(property_columns),
+        },
+    )
+
+
 @jobs.handler(IMPORT_JOB)
 def run_import(work: Work) -> dict[str, Any]:
     """Import the file; counts and the path of the rejected rows are the result.
@@ -44,7 +76,7 @@ def run_import(work: Work) -> dict[str, Any]:
     Done again after its worker died, it finds what it has written and leaves it alone.
     """
     path = Path(work.arguments["path"])
-    try:
+    with _upload(path):
         result = import_contacts(
             path,
             columns=work.arguments.get("columns"),
@@ -53,9 +85,6 @@ def run_import(work: Work) -> dict[str, Any]:
             at=timezone.now(),
             work=work,
         )
-    finally:
-        if path.is_relative_to(settings.UPLOADS_ROOT):
-            path.unlink(missing_ok=True)
     return {
         "created": result.created,
         "updated": result.updated,
@@ -63,3 +92,48 @@ def run_import(work: Work) -> dict[str, Any]:
         "rejected": result.rejected,
         "rejected_file": None if result.rejected_file is None else str(result.rejected_file),
     }
+
+
+@jobs.handler(EVENT_IMPORT_JOB)
+def run_event_import(work: Work) -> dict[str, Any]:
+    """Import the file's events; counts and the path of the rejected rows are the result.
+
+    Done again after its worker died, it adds only what is missing.
+    """
+    path = Path(work.arguments["path"])
+    with _upload(path):
+        result = import_events(
+            path,
+            name=work.arguments["event"],
+            contact_column=work.arguments["contact_column"],
+            at_column=work.arguments["at_column"],
+            property_columns=work.arguments["property_columns"],
+            actor=work.actor,
+            at=timezone.now(),
+            work=work,
+        )
+    return {
+        "accepted": result.accepted,
+        "duplicates": result.duplicates,
+        "rejected": result.rejected,
+        "rejected_file": None if result.rejected_file is None else str(result.rejected_file),
+    }
+
+
+@contextmanager
+def _upload(path: Path) -> Iterator[None]:
+    """Remove the file when the work is over; not where it is interrupted and will be done again."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException:
+        _remove(path)
+        raise
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Files elsewhere than among the uploads belong to somebody else."""
+    if path.is_relative_to(settings.UPLOADS_ROOT):
+        path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from celery import current_app
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -175,23 +175,42 @@ def run(job_id: int) -> Job | None:
                 {"path": p.path, "code": p.code, "message": p.message} for p in error.problems
             ],
         }
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         # A long statement is stopped by its server when the job is cancelled.
-        if not work.is_cancelled.is_set():
+        if work.is_cancelled.is_set():
+            outcome = {"state": Job.State.CANCELLED, "message": _("Cancelled.")}
+        elif not connection.is_usable():
+            outcome = _once_more(job)
+            logger.warning("Job %s lost the database: %s", job_id, error)
+        else:
             outcome["message"] = _("The database refused: %(error)s") % {"error": error}
             raise
-        outcome = {"state": Job.State.CANCELLED, "message": _("Cancelled.")}
+    except (SystemExit, KeyboardInterrupt):
+        # The worker is told to stop: another one does it.
+        outcome = _once_more(job)
+        raise
     except BaseException as error:
         outcome["message"] = _("It failed by a defect: %(error)s") % {"error": repr(error)[:500]}
         raise
     finally:
         heart.stop()
-        finished = {"message": work.message, **outcome}
+        # Where the database does not answer yet, the sweep finds the job by its silence.
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        finished = {"message": work.message, "finished_at": timezone.now(), **outcome}
         Job.objects.filter(pk=job_id, state=Job.State.RUNNING).update(
-            done=work.done, total=work.total, finished_at=timezone.now(), **finished
+            done=work.done, total=work.total, **finished
         )
     job.refresh_from_db()
     return job
+
+
+def _once_more(job: Job) -> dict[str, Any]:
+    """The state of a job that was interrupted: it waits again, unless that happened too often."""
+    if job.attempts >= ATTEMPT_LIMIT:
+        message = _("It was interrupted %(count)d times.") % {"count": job.attempts}
+        return {"state": Job.State.FAILED, "message": message}
+    return {"state": Job.State.QUEUED, "finished_at": None}
 
 
 def sweep(*, at: datetime) -> int:

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -18,12 +20,13 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from contacts import events
+from contacts.admin import event_importing
 from contacts.admin.courses import DAYS, course_days, daily_courses
 from contacts.admin.profile import shown_properties
 from contacts.event_definitions import describe_definition
 from contacts.models import EventDefinition, EventStatistic
 from workspace.access import actor_of
-from workspace.admin import EmptyState
+from workspace.admin import EmptyState, page_context
 from workspace.admin.pictures import chart, number, sparkline
 
 
@@ -43,11 +46,20 @@ class EventDefinitionAdmin(ModelAdmin):
     empty_state = EmptyState(
         gettext_lazy(
             "Purchases, visits, openings: what contacts do comes in as events. Send them to"
-            " POST /api/events/, or import a file with the command import_events. A definition"
-            " is made by itself with the first event of a name."
+            " POST /api/events/, or import a file. A definition is made by itself with the first"
+            " event of a name."
         ),
         icon="bolt",
+        steps=(
+            (
+                gettext_lazy("Import a file"),
+                "admin:contacts_event_import",
+                "upload_file",
+                "contacts.add_event",
+            ),
+        ),
     )
+    change_list_template = "contacts/contact_list.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # The first event of a name makes its definition.
@@ -66,8 +78,44 @@ class EventDefinitionAdmin(ModelAdmin):
     ) -> HttpResponse:
         # Counted once for the page, not once a row.
         request.event_courses = daily_courses(until=timezone.now())  # type: ignore[attr-defined]
-        answer: HttpResponse = super().changelist_view(request, extra_context)
+        links = [
+            {
+                "title": _("Import"),
+                "icon": "upload_file",
+                "url": reverse("admin:contacts_event_import"),
+            }
+        ]
+        if not actor_of(request).may("contacts.add_event"):
+            links = []
+        answer: HttpResponse = super().changelist_view(
+            request, {**(extra_context or {}), "links": links}
+        )
         return answer
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("import/", wrap(self.import_view), name="contacts_event_import"),
+            path(
+                "import/<str:token>/",
+                wrap(self.import_columns),
+                name="contacts_event_import_columns",
+            ),
+            *super().get_urls(),
+        ]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """A file of events."""
+        return event_importing.upload_view(request, self._import_context(request))
+
+    def import_columns(self, request: HttpRequest, token: str) -> HttpResponse:
+        """What its columns are, before anything is written."""
+        return event_importing.columns_view(request, self._import_context(request), token)
+
+    def _import_context(self, request: HttpRequest) -> dict[str, Any]:
+        if not actor_of(request).may("contacts.add_event"):
+            raise PermissionDenied
+        return page_context(self, request, title=_("Import events"))
 
     def _course_of(self, definition: EventDefinition) -> list[int]:
         courses: dict[int, list[int]] = self.request.event_courses

@@ -170,3 +170,40 @@ def test_cancelled_raises_inside_the_work() -> None:
     work.is_cancelled.set()
     with pytest.raises(Cancelled):
         work.advance(1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_whose_database_went_away_waits_again() -> None:
+    runs = []
+
+    @jobs.handler("tests.cut")
+    def cut(work: Work) -> None:
+        runs.append(work.job.attempts)
+        if len(runs) == 1:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    job = _start("tests.cut")
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.finished_at) == ("queued", None)
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, runs) == ("succeeded", [1, 2])
+
+
+@pytest.mark.django_db
+def test_a_job_whose_worker_is_told_to_stop_waits_again_but_not_for_ever() -> None:
+    @jobs.handler("tests.stopped")
+    def stopped(work: Work) -> None:
+        raise SystemExit
+
+    job = _start("tests.stopped")
+    states = []
+    for _attempt in range(3):
+        with pytest.raises(SystemExit):
+            jobs.run(job.pk)
+        job.refresh_from_db()
+        states.append(job.state)
+    assert states == ["queued", "queued", "failed"]
+    assert "3 times" in job.message
