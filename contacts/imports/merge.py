@@ -19,11 +19,13 @@ from contacts.imports import statements
 from contacts.imports.cells import Reading
 from contacts.imports.statements import count, execute
 from contacts.imports.writes import Writes
+from workspace import locks
 from workspace.access import Actor
 
 PORTION = 25_000
 _ROUND_LIMIT = 100
-_ATTEMPT_LIMIT = 5
+_ATTEMPT_LIMIT = 20
+_LOCK = "contacts import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,9 @@ class Merge:
         for _attempt in range(_ATTEMPT_LIMIT):
             try:
                 with transaction.atomic():
+                    # One portion at a time: two files about the same people would overtake each
+                    # other for ever.
+                    locks.lock(_LOCK)
                     share_recording()
                     return self._settle(first, last)
             except (IntegrityError, OperationalError) as error:
@@ -122,12 +127,13 @@ class Merge:
         execute("TRUNCATE import_changed")
         created = count("SELECT count(*) FROM import_target WHERE is_new")
         existing = count("SELECT count(*) FROM import_target WHERE NOT is_new")
-        if created:
-            self._writes.create()
         updated = 0
+        # Contacts before identities, as everybody does: nobody waits for us as we for him.
         if existing and self._update:
             self._writes.change()
             updated = count("SELECT count(DISTINCT contact_id) FROM import_changed")
+        if created:
+            self._writes.create()
         return Merged(created, updated, existing - updated)
 
     def _find_targets(self) -> int:

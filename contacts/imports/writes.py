@@ -26,7 +26,11 @@ class Writes:
     def __init__(
         self, readings: Sequence[Reading], *, update: bool, actor: Actor, at: datetime
     ) -> None:
-        self._named = [reading for reading in readings if reading.namespace is not None]
+        # In the order in which everybody takes identities.
+        self._named = sorted(
+            (reading for reading in readings if reading.namespace is not None),
+            key=lambda reading: reading.namespace or "",
+        )
         self._by_kind = {
             kind: [reading for reading in readings if reading.column.target.kind is kind]
             for kind in Kind
@@ -158,7 +162,7 @@ class Writes:
             sql.SQL(
                 "INSERT INTO contacts_identity (namespace, value, contact_id)"
                 " SELECT {namespace}, {name}, t.contact_id FROM {rows} AND {name} IS NOT NULL"
-                " ORDER BY {name}"
+                ' ORDER BY {name} COLLATE "C"'
             ).format(namespace=sql.Literal(reading.namespace), name=_name(reading), rows=rows)
         )
 
