@@ -12,9 +12,11 @@ class SegmentsConfig(AppConfig):
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts.definitions import register_uses
         from contacts.extensions import register_eraser
-        from segments import definition_uses, exports, jobs, membership  # noqa: F401
-        from workspace import retention
+        from segments import definition_uses, exports, jobs, lifecycle, membership  # noqa: F401
+        from workspace import access, retention
 
         register_eraser("segments", membership.forget_contacts)
         register_uses("segments", definition_uses.segments_naming)
         retention.register("exports", exports.purge_exports)
+        access.register_subject("segment", lifecycle.known_segments)
+        access.register_subject("export", exports.exports_of_known_segments)

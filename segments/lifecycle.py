@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from segments import indexes, membership, schedule
@@ -39,9 +40,14 @@ from workspace.models import AuditEntry, User
 _REFRESH = ("refresh_mode", "refresh_amount", "refresh_unit")
 
 
+def known_segments(actor: Actor) -> "QuerySet[Segment]":
+    """The segments that the actor may know of."""
+    return access.visible(Segment.objects.all(), actor)
+
+
 def find_segment(key: str, *, actor: Actor) -> Segment:
     """The segment of this key. Raises SegmentUnknown, also where the actor may not know of it."""
-    segment = access.visible(Segment.objects.filter(key=key), actor).first()
+    segment = known_segments(actor).filter(key=key).first()
     if segment is None:
         raise SegmentUnknown(key)
     return segment

@@ -6,11 +6,13 @@ permission. Once a group's settings name a kind of thing, each of that kind need
 (behaviours AN-11, AN-12, AN-24).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, Group
-from django.db.models import Model, Q, QuerySet
+from django.db.models import CharField, Model, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -18,6 +20,8 @@ from workspace.errors import NotAllowed
 from workspace.models import ApiUser, AuditEntry, Job, User, UserGroup
 
 _Thing = TypeVar("_Thing", bound=Model)
+# What long work is about → those of this kind that an actor may know of.
+_known_subjects: dict[str, "Callable[[Actor], QuerySet[Any]]"] = {}
 
 SCOPES = tuple(
     f"{room}:{verb}"
@@ -133,13 +137,32 @@ def is_visible(thing: Any, actor: Actor) -> bool:
     return not groups or bool(groups & actor.group_ids)
 
 
+def register_subject(kind: str, known: "Callable[[Actor], QuerySet[Any]]") -> None:
+    """Hide work about a `kind` of thing ("segment") from others who may not know of the thing."""
+    _known_subjects[kind] = known
+
+
 def visible_jobs(actor: Actor) -> "QuerySet[Job]":
-    """The long work that the actor started; all of it for who may look at the workspace."""
-    if actor.may("workspace.view_job"):
+    """The long work that the actor started, and for who may look at the workspace that of others.
+
+    The work of others about something that the actor may not know of stays hidden: it says its
+    name.
+    """
+    if actor.is_admin:
         return Job.objects.all()
+    own = Q(pk__in=[])
     if actor.kind == AuditEntry.ActorKind.API:
-        return Job.objects.filter(api_user_id=actor.id)
-    return Job.objects.filter(user_id=actor.id) if actor.id is not None else Job.objects.none()
+        own = Q(api_user_id=actor.id)
+    elif actor.id is not None:
+        own = Q(user_id=actor.id)
+    if not actor.may("workspace.view_job"):
+        return Job.objects.filter(own)
+    others = ~Q(pk__in=[])
+    for kind, known in _known_subjects.items():
+        name = Concat(Value(f"{kind}:"), Cast("pk", CharField()))
+        named = known(actor).annotate(job_subject=name).values("job_subject")
+        others &= ~Q(subject__startswith=f"{kind}:") | Q(subject__in=named)
+    return Job.objects.filter(own | others)
 
 
 def may_cancel(job: Job, actor: Actor) -> bool:

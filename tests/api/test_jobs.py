@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import Group
 
+from segments.models import Export, Segment
 from tests.api.conftest import MakeProgram, Program, assert_problem
 from workspace.models import ApiUser, Job, User
 
@@ -22,6 +24,37 @@ def test_a_job_is_visible_to_who_started_it(make_program: MakeProgram) -> None:
     assert_problem(other.post(f"/api/jobs/{job.pk}/cancel/"), 404, "not_found")
     assert other.get("/api/jobs/").json()["results"] == []
     assert len(all_seeing.get("/api/jobs/").json()["results"]) == 2
+
+
+def test_the_work_of_others_keeps_quiet_about_segments_that_one_may_not_know_of(
+    make_program: MakeProgram,
+) -> None:
+    poland = Group.objects.create(name="Poland")
+    starter = make_program("segments:read", groups=(poland,))
+    insider = make_program("workspace:read", groups=(poland,))
+    outsider = make_program("workspace:read", "workspace:write")
+    started_by = ApiUser.objects.order_by("pk")[0]
+    quiet = Segment.objects.create(key="quiet", name="Quiet")
+    quiet.groups.add(poland)
+    loud = Segment.objects.create(key="loud", name="Loud")
+    of_quiet = Export.objects.create(segment=quiet, columns=[])
+    of_all = Export.objects.create(segment=None, columns=[])
+
+    def job(subject: str) -> int:
+        return Job.objects.create(kind="k", title="t", subject=subject, api_user=started_by).pk
+
+    hidden = [job(f"segment:{quiet.pk}"), job(f"export:{of_quiet.pk}")]
+    gone = job("export:987654321")
+    seen = {job(f"segment:{loud.pk}"), job(f"export:{of_all.pk}"), job(""), job("segmentation")}
+    assert _ids(outsider) == seen
+    assert _ids(insider) == {*seen, *hidden}
+    assert _ids(starter) == {*seen, *hidden, gone}
+    assert_problem(outsider.get(f"/api/jobs/{hidden[0]}/"), 404, "not_found")
+    assert_problem(outsider.post(f"/api/jobs/{hidden[0]}/cancel/"), 404, "not_found")
+
+
+def _ids(program: Program) -> set[int]:
+    return {job["id"] for job in program.get("/api/jobs/").json()["results"]}
 
 
 def test_people_see_what_they_started(staff: Callable[..., Program]) -> None:
