@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts.admin import uploads
 from contacts.event_definitions import NAME_LIMIT
@@ -33,7 +33,7 @@ _WHO = ("externalid", "email", "userid", "customerid", "customer", "contact")
 _WHEN = ("occurredat", "at", "time", "timestamp", "datetime", "date", "day")
 
 
-class EventColumnsForm(forms.Form):
+class EventColumnsForm(uploads.ColumnsForm):
     """What happened, and what each column of the file says of it."""
 
     event = forms.CharField(
@@ -43,20 +43,11 @@ class EventColumnsForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, header: Header) -> None:
-        super().__init__(data)
-        self.header = header
+        guesses = _guessed(header.columns)
+        super().__init__(data, header=header, choices=_ROLES, guesses=guesses)
         self.fields["event"].widget = UnfoldAdminTextInputWidget(
             attrs={"list": "known-events", "autocomplete": "off"}
         )
-        guesses = _guessed(header.columns)
-        for position, column in enumerate(header.columns):
-            self.fields[f"column_{position}"] = forms.ChoiceField(
-                label=column,
-                required=False,
-                choices=_ROLES,
-                initial=guesses[column],
-                widget=UnfoldAdminSelectWidget(attrs={"aria-label": column}),
-            )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -76,25 +67,15 @@ class EventColumnsForm(forms.Form):
             if self.cleaned_data.get(f"column_{position}") == role
         ]
 
-    def rows(self) -> list[tuple[str, forms.BoundField, list[str]]]:
-        """Each column with its select and its first values."""
-        return [
-            (
-                column,
-                self[f"column_{position}"],
-                [row[position] for row in self.header.rows if row[position]][:3],
-            )
-            for position, column in enumerate(self.header.columns)
-        ]
-
 
 def upload_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Step one: the file."""
-    form = uploads.UploadForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        token = uploads.keep(request, form.cleaned_data["file"])
-        return HttpResponseRedirect(reverse("admin:contacts_event_import_columns", args=[token]))
-    return TemplateResponse(request, "contacts/event_import_upload.html", {**context, "form": form})
+    return uploads.upload_view(
+        request,
+        context,
+        template="contacts/event_import_upload.html",
+        next_address="admin:contacts_event_import_columns",
+    )
 
 
 def columns_view(request: HttpRequest, context: dict[str, Any], token: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export.results import Result
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
+from unfold.widgets import UnfoldBooleanWidget
 
 from contacts.admin import uploads
 from contacts.admin.uploads import written
@@ -32,7 +32,7 @@ _KINDS = {
 }
 
 
-class ColumnsForm(forms.Form):
+class ColumnsForm(uploads.ColumnsForm):
     """Where each column goes, and what becomes of contacts that are known already."""
 
     update = forms.BooleanField(
@@ -43,17 +43,7 @@ class ColumnsForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, header: Header) -> None:
-        super().__init__(data)
-        self.header = header
-        choices = _choices(header)
-        for position, column in enumerate(header.columns):
-            self.fields[f"column_{position}"] = forms.ChoiceField(
-                label=column,
-                required=False,
-                choices=choices,
-                initial=header.guesses.get(column, ""),
-                widget=UnfoldAdminSelectWidget(attrs={"aria-label": column}),
-            )
+        super().__init__(data, header=header, choices=_choices(header), guesses=header.guesses)
 
     def columns(self) -> dict[str, str]:
         """The target of each column by its header; as guessed until somebody chose."""
@@ -67,25 +57,15 @@ class ColumnsForm(forms.Form):
         """The guesses."""
         return {name: field.initial for name, field in self.fields.items()}
 
-    def rows(self) -> list[tuple[str, forms.BoundField, list[str]]]:
-        """Each column with its select and its first values."""
-        return [
-            (
-                column,
-                self[f"column_{position}"],
-                [row[position] for row in self.header.rows if row[position]][:3],
-            )
-            for position, column in enumerate(self.header.columns)
-        ]
-
 
 def upload_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Step one: the file."""
-    form = uploads.UploadForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        token = uploads.keep(request, form.cleaned_data["file"])
-        return HttpResponseRedirect(reverse("admin:contacts_import_preview", args=[token]))
-    return TemplateResponse(request, "contacts/import_upload.html", {**context, "form": form})
+    return uploads.upload_view(
+        request,
+        context,
+        template="contacts/import_upload.html",
+        next_address="admin:contacts_import_preview",
+    )
 
 
 def preview_view(request: HttpRequest, context: dict[str, Any], token: str) -> HttpResponse:

@@ -2,14 +2,18 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from contacts.imports.headers import Header
 
@@ -46,6 +50,46 @@ class UploadForm(forms.Form):
         if file.size > _LIMIT_BYTES:
             raise forms.ValidationError(_("The file is larger than 2 GB."))
         return file
+
+
+class ColumnsForm(forms.Form):
+    """A select for each column of a file: `choices` what it may be, `guesses` what it seems."""
+
+    def __init__(
+        self, data: Any, *, header: Header, choices: Any, guesses: Mapping[str, str]
+    ) -> None:
+        super().__init__(data)
+        self.header = header
+        for position, column in enumerate(header.columns):
+            self.fields[f"column_{position}"] = forms.ChoiceField(
+                label=column,
+                required=False,
+                choices=choices,
+                initial=guesses.get(column, ""),
+                widget=UnfoldAdminSelectWidget(attrs={"aria-label": column}),
+            )
+
+    def rows(self) -> list[tuple[str, forms.BoundField, list[str]]]:
+        """Each column with its select and its first values."""
+        return [
+            (
+                column,
+                self[f"column_{position}"],
+                [row[position] for row in self.header.rows if row[position]][:3],
+            )
+            for position, column in enumerate(self.header.columns)
+        ]
+
+
+def upload_view(
+    request: HttpRequest, context: dict[str, Any], *, template: str, next_address: str
+) -> HttpResponse:
+    """Step one of an import: the file; step two is at `next_address`, by its token."""
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        token = keep(request, form.cleaned_data["file"])
+        return HttpResponseRedirect(reverse(next_address, args=[token]))
+    return TemplateResponse(request, template, {**context, "form": form})
 
 
 def written(header: Header) -> str:
