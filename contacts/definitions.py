@@ -223,6 +223,12 @@ def _choice_problems(definition: AttributeDefinition) -> list[Problem]:
     if len(choices) > CHOICE_LIMIT:
         message = _("At most %(limit)d choices.") % {"limit": CHOICE_LIMIT}
         return [Problem("choices", "too_many", message)]
+    if definition.type == AttributeDefinition.Type.LIST:
+        # Files and forms write a list in one cell, its parts between these.
+        message = _("A choice of a list cannot contain “|”, which stands between the choices.")
+        parted = [f"choices[{index}]" for index, one in enumerate(choices) if "|" in one]
+        if parted:
+            return [Problem(path, "invalid", message) for path in parted]
     message = _("A choice is a text of 1 to %(limit)d characters, given once.")
     return [
         Problem(f"choices[{index}]", "invalid", message % {"limit": TEXT_LIMIT})

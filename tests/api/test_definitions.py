@@ -83,6 +83,7 @@ def test_a_key_is_taken_once_and_stays(program: Program) -> None:
         ({"choices": ["red", "red"]}, "choices[1]"),
         ({"choices": "red"}, "choices"),
         ({"choices": ["x" * 601]}, "choices[0]"),
+        ({"choices": ["red", "red|blue"]}, "choices[1]"),
         ({"type": "number"}, "choices"),
     ],
 )
