@@ -31,6 +31,8 @@ SILENCE_LIMIT = timedelta(seconds=45)
 PICKUP_LIMIT = timedelta(seconds=20)
 ATTEMPT_LIMIT = 3
 _PULSE_SECONDS = 1.0
+# admin_shutdown, crash_shutdown, cannot_connect_now
+_SERVER_STOPS = frozenset({"57P01", "57P02", "57P03"})
 
 
 class Cancelled(Exception):
@@ -179,7 +181,7 @@ def run(job_id: int) -> Job | None:
         # A long statement is stopped by its server when the job is cancelled.
         if work.is_cancelled.is_set():
             outcome = {"state": Job.State.CANCELLED, "message": _("Cancelled.")}
-        elif not connection.is_usable():
+        elif _is_database_lost(error):
             outcome = _once_more(job)
             logger.warning("Job %s lost the database: %s", job_id, error)
         else:
@@ -203,6 +205,13 @@ def run(job_id: int) -> Job | None:
         )
     job.refresh_from_db()
     return job
+
+
+def _is_database_lost(error: OperationalError | InterfaceError) -> bool:
+    """Whether the server went away, rather than refused: it may be back already."""
+    code = getattr(error.__cause__, "sqlstate", None)
+    # What its client noticed by itself has no code.
+    return code is None or code[:2] == "08" or code in _SERVER_STOPS
 
 
 def _once_more(job: Job) -> dict[str, Any]:

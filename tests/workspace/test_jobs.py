@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from workspace import jobs
+from workspace import jobs, sql
 from workspace.access import SYSTEM
 from workspace.errors import InputInvalid, Problem
 from workspace.jobs import Cancelled, Work
@@ -190,6 +190,33 @@ def test_a_job_whose_database_went_away_waits_again() -> None:
     jobs.run(job.pk)
     job.refresh_from_db()
     assert (job.state, runs) == ("succeeded", [1, 2])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_waits_again_also_where_the_database_is_back_when_it_notices() -> None:
+    @jobs.handler("tests.tidy")
+    def tidy(work: Work) -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        finally:
+            connection.close()
+            connection.ensure_connection()
+
+    @jobs.handler("tests.refused")
+    def refused(work: Work) -> None:
+        with sql.local_settings({"statement_timeout": "5ms"}):
+            sql.execute("SELECT pg_sleep(10)")
+
+    job = _start("tests.tidy")
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.finished_at) == ("queued", None)
+    job = _start("tests.refused")
+    with pytest.raises(OperationalError):
+        jobs.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == "failed"
 
 
 @pytest.mark.django_db
