@@ -4,6 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from contacts.api import urls as contacts_urls
+from loyalty.api import urls as loyalty_urls
 from segments.api import urls as segments_urls
 from workspace.api import urls as workspace_urls
 from workspace.api.problems import unknown_address
@@ -14,6 +15,7 @@ urlpatterns = [
     *workspace_urls.urlpatterns,
     *contacts_urls.urlpatterns,
     *segments_urls.urlpatterns,
+    *loyalty_urls.urlpatterns,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     re_path("", unknown_address),

@@ -1,11 +1,21 @@
-"""Who is a member of the loyalty programme, as the rooms below ask for it."""
+"""Who is a member of the loyalty programme: joining, leaving, and what the rooms below ask for."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from contacts.profiles import get_contact, lock_contact
+from loyalty.errors import MemberInvalid
 from loyalty.models import Member
+from workspace import access, audit
+from workspace.access import Actor
+from workspace.errors import Problem
 
 _NO_MEMBER: dict[str, Any] = {"is_member": False, "points": 0, "tier": "", "joined_at": None}
+_CHANGEABLE = ("card_number", "tier", "points", "joined_at")
 
 
 def describe_memberships(contact_ids: Sequence[int]) -> Mapping[int, dict[str, Any]]:
@@ -22,6 +32,70 @@ def describe_memberships(contact_ids: Sequence[int]) -> Mapping[int, dict[str, A
             "joined_at": joined_at,
         }
     return found
+
+
+def describe_member(contact_id: int) -> dict[str, Any]:
+    """Whether the contact is a member, or was one. Raises ContactUnknown."""
+    get_contact(contact_id)
+    member = Member.objects.filter(contact_id=contact_id).first()
+    return {
+        "contact_id": contact_id,
+        "is_member": member is not None and member.left_at is None,
+        "card_number": member.card_number if member else "",
+        "tier": member.tier if member else "",
+        "points": member.points if member else 0,
+        "joined_at": member.joined_at if member else None,
+        "left_at": member.left_at if member else None,
+    }
+
+
+@transaction.atomic
+def save_member(
+    contact_id: int, *, changes: Mapping[str, Any], actor: Actor, at: datetime
+) -> Member:
+    """Have the contact join, or change what is named of a member.
+
+    That is `card_number`, `tier`, `points` and `joined_at`, which is `at` for who is new and was
+    not given one. Whoever left joins again. Raises ContactUnknown, and MemberInvalid
+    for a `joined_at` that is still to come.
+    """
+    access.require(actor, "loyalty.change_member")
+    lock_contact(contact_id)
+    known = Member.objects.filter(contact_id=contact_id).first()
+    is_back = known is not None and known.left_at is not None
+    member = known or Member(contact_id=contact_id, joined_at=at)
+    before = {name: getattr(member, name) for name in _CHANGEABLE} if known else {}
+    if is_back:
+        member.joined_at, member.left_at = at, None
+    for name in _CHANGEABLE:
+        if name in changes:
+            setattr(member, name, changes[name])
+    if member.joined_at > at:
+        message = _("Nobody joins in the future: “joined_at” is later than now.")
+        raise MemberInvalid(message, problems=[Problem("joined_at", "in_future", message)])
+    after = {name: getattr(member, name) for name in _CHANGEABLE}
+    if is_back or before != after:
+        member.save()
+        action = "member.changed" if known and not is_back else "member.joined"
+        told = audit.difference(before, after)
+        audit.record(actor=actor, action=action, subject=member, changes=told, at=at)
+    return member
+
+
+@transaction.atomic
+def leave(contact_id: int, *, actor: Actor, at: datetime) -> None:
+    """Have the contact leave the programme; what is known of the membership stays.
+
+    Nothing happens to who is no member. Raises ContactUnknown.
+    """
+    access.require(actor, "loyalty.change_member")
+    lock_contact(contact_id)
+    member = Member.objects.filter(contact_id=contact_id, left_at=None).first()
+    if member is None:
+        return
+    member.left_at = max(at, member.joined_at)
+    member.save(update_fields=["left_at"])
+    audit.record(actor=actor, action="member.left", subject=member, at=at)
 
 
 def forget_members(contact_ids: list[int]) -> int:
