@@ -1,7 +1,7 @@
 """Taking times: warm, and the median of several."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 
@@ -19,3 +19,15 @@ def median_seconds(work: Callable[[], object], *, runs: int, within_seconds: flo
     while len(taken) < runs and (not taken or sum(taken) + first < within_seconds):
         taken.append(seconds(work))
     return statistics.median(taken)
+
+
+def alternating_medians(
+    works: Sequence[Callable[[], object]], *, runs: int, within_seconds: float = 60
+) -> list[float]:
+    """The median of each of `works`, which take turns, so that what disturbs one disturbs all."""
+    for work in works:
+        work()
+    taken: list[list[float]] = []
+    while len(taken) < runs and (not taken or sum(map(sum, taken)) < within_seconds):
+        taken.append([seconds(work) for work in works])
+    return [statistics.median(times) for times in zip(*taken, strict=True)]

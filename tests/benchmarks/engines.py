@@ -12,6 +12,7 @@ import numpy.typing as npt
 from django.db import connection
 
 from segments.synthetic import vocabulary as words
+from workspace import sql
 
 # Named, not imported: they are there only for benchmarks, and one of them has no types.
 duckdb: Any = import_module("duckdb")
@@ -35,10 +36,10 @@ class Engine(Protocol):
 
     name: str
 
-    def members(self, sql: str) -> Ids:
+    def members(self, query: str) -> Ids:
         """The ids that a query gives, in order."""
 
-    def count(self, sql: str) -> int:
+    def count(self, query: str) -> int:
         """How many ids a query gives."""
 
 
@@ -71,12 +72,12 @@ class DuckDB:
         path = "by_time,main" if is_wanted else "main"
         self._connection.execute(f"SET search_path = '{path}'")
 
-    def members(self, sql: str) -> Ids:
-        found = self._connection.execute(sql).fetchnumpy()
+    def members(self, query: str) -> Ids:
+        found = self._connection.execute(query).fetchnumpy()
         return np.sort(next(iter(found.values())).astype(np.int64))
 
-    def count(self, sql: str) -> int:
-        row = self._connection.execute(f"SELECT count(*) FROM ({sql}) q").fetchone()
+    def count(self, query: str) -> int:
+        row = self._connection.execute(f"SELECT count(*) FROM ({query}) q").fetchone()
         return int(row[0])
 
     def close(self) -> None:
@@ -110,12 +111,12 @@ class ClickHouse:
                     f" AS SELECT * FROM file('{parquet / table}.parquet', Parquet)"
                 )
 
-    def members(self, sql: str) -> Ids:
-        answer = self._session.query(sql, "CSV").bytes()
+    def members(self, query: str) -> Ids:
+        answer = self._session.query(query, "CSV").bytes()
         return np.sort(np.array(answer.split(), dtype=np.int64))
 
-    def count(self, sql: str) -> int:
-        return int(self._session.query(f"SELECT count() FROM ({sql}) q", "CSV").bytes())
+    def count(self, query: str) -> int:
+        return int(self._session.query(f"SELECT count() FROM ({query}) q", "CSV").bytes())
 
     def close(self) -> None:
         self._session.close()
@@ -224,7 +225,10 @@ class _Stream:
 
 def _export(query: str, types: dict[str, Any], file: Path) -> None:
     statement = f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    # In the order in which the rows lie. An index would sort the events by their type, which no
+    # copy that follows the arrivals is.
+    plain = {"enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"}
+    with sql.local_settings(plain), connection.cursor() as cursor, cursor.copy(statement) as copy:
         options = pc.ConvertOptions(column_types=types, strings_can_be_null=True)
         stream = pa.PythonFile(_Stream(iter(copy)), mode="r")
         reader = pc.open_csv(stream, convert_options=options)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import django
 import numpy as np
 from django.db import connection
 
+from segments.criteria import Catalog
 from segments.facts import catalog_for
 from segments.models import Segment
 from workspace import sql
@@ -16,12 +18,13 @@ from workspace.access import SYSTEM
 
 from . import product
 from .bench_workspace import Size, fill, forget, with_ids
-from .clock import median_seconds, seconds
+from .clock import alternating_medians, median_seconds, seconds
 from .engines import ClickHouse, DuckDB, Engine, columnar_engines
 from .questions import Question, mixed_questions, named_questions
 from .report import Ratio, Report, milliseconds
 
 Engines = tuple[DuckDB, ClickHouse]
+Work = Callable[[], object]
 
 # Row of the table of targets, and what our time may be of DuckDB's.
 _TARGETS = {
@@ -92,14 +95,17 @@ def _documents(engines: Engines, report: Report, runs: int) -> int:
         first = seconds(partial(product.refresh, segments[question.name]))
         found, is_same = _compare(question, segments, engines)
         differing += not is_same
-        ours = median_seconds(partial(product.count, question, catalog), runs=runs)
-        again = median_seconds(partial(product.refresh, segments[question.name]), runs=runs)
         text = with_ids(question.columnar)
-        ducks = median_seconds(partial(duck.count, text), runs=runs)
+        works: list[Work] = [
+            partial(product.count, question, catalog),
+            partial(duck.count, text),
+            partial(house.count, text),
+            partial(product.refresh, segments[question.name]),
+        ]
+        ours, ducks, houses, again = alternating_medians(works, runs=runs)
         duck.by_time(True)
         sorted_ducks = median_seconds(partial(duck.count, text), runs=runs)
         duck.by_time(False)
-        houses = median_seconds(partial(house.count, text), runs=runs)
         rows.append(
             (
                 question.name,
@@ -143,7 +149,7 @@ def _mix(engines: Engines, report: Report) -> int:
     questions = mixed_questions()
     segments = product.make_segments(questions)
     catalog = catalog_for(SYSTEM)
-    first = seconds(lambda: [product.refresh(segments[q.name]) for q in questions])
+    first = seconds(partial(_refresh_all, [segments[question.name] for question in questions]))
     product.tidy()
     differing, members = 0, 0
     for question in questions:
@@ -151,11 +157,14 @@ def _mix(engines: Engines, report: Report) -> int:
         differing += not is_same
         members += found
     texts = [with_ids(question.columnar) for question in questions]
-    duck_seconds, house_seconds = (
-        median_seconds(partial(_count_all, engine, texts), runs=3) for engine in engines
-    )
-    ours = median_seconds(lambda: [product.count(q, catalog) for q in questions], runs=3)
-    again = median_seconds(lambda: [product.refresh(segments[q.name]) for q in questions], runs=3)
+    duck, house = engines
+    turns: list[Work] = [
+        partial(_ask_all, questions, catalog),
+        partial(_count_all, duck, texts),
+        partial(_count_all, house, texts),
+        partial(_refresh_all, [segments[question.name] for question in questions]),
+    ]
+    ours, duck_seconds, house_seconds, again = alternating_medians(turns, runs=3)
     plain = [with_ids(question.set_operations) for question in questions]
     for question, text in zip(questions, plain, strict=True):
         if product.count_set_operations(text) != product.count(question, catalog):
@@ -164,10 +173,13 @@ def _mix(engines: Engines, report: Report) -> int:
     straight = median_seconds(lambda: [product.count_set_operations(t) for t in plain], runs=1)
     forms: dict[str, list[float]] = {}
     for question, text in zip(questions, texts, strict=True):
-        form = question.name.split(".")[0]
-        times = forms.setdefault(form, [0.0, 0.0])
-        times[0] += seconds(partial(product.count, question, catalog))
-        times[1] += seconds(partial(engines[0].count, text))
+        works: list[Work] = [
+            partial(product.count, question, catalog),
+            partial(duck.count, text),
+        ]
+        sums = forms.setdefault(question.name.split(".")[0], [0.0, 0.0])
+        for place, taken in enumerate(alternating_medians(works, runs=3)):
+            sums[place] += taken
     report.add_table(
         f"The mix of 100 segments, {members:,} members (ms)",
         ("ours", "DuckDB", "chdb", "set operations", "first fill", "refresh"),
@@ -239,6 +251,16 @@ def _compare(
             more, fewer = len(np.setdiff1d(written, theirs)), len(np.setdiff1d(theirs, written))
             _say(f"{question.name}: we have {more} that {engine.name} lacks, and lack {fewer}.")
     return len(written), bool(is_same)
+
+
+def _ask_all(questions: list[Question], catalog: Catalog) -> None:
+    for question in questions:
+        product.count(question, catalog)
+
+
+def _refresh_all(segments: list[Segment]) -> None:
+    for segment in segments:
+        product.refresh(segment)
 
 
 def _count_all(engine: Engine, texts: list[str]) -> None:
