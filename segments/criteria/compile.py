@@ -48,6 +48,9 @@ _NOT_ERASED = Fragment(
 _HASHED = {"work_mem": "256MB"}
 # A hash table of exact sums misses the processor's caches; the index gives contacts in order.
 _SORTED = {"enable_hashagg": "off"}
+# Joins of sets are over before helpers have begun: at a million contacts, on two cores, Q5 of
+# docs/benchmarks.md took 73 ms with them and 50 without. A scan of all contacts does gain by them.
+_ALONE = {"max_parallel_workers_per_gather": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ def settings_for(plan: Plan) -> dict[str, str]:
         found |= _SORTED
     if any(_is_looked_up(group) for group in _groups(plan)):
         found |= _HASHED
+    elif any(True for _ in _sources(plan)):
+        found |= _ALONE
     return found
 
 

@@ -1,4 +1,5 @@
 -- Contacts for whom there are “page_visit” events in the last 7 days whose “url” contains “/sale” and there are no “purchase” events in the last 30 days.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT DISTINCT n.contact_id

@@ -1,5 +1,6 @@
 -- Contacts for whom the average of “amount” over “purchase” events in the last 90 days is between 10 and 20.
 SET LOCAL enable_hashagg = 'off';
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT e.contact_id
   FROM (SELECT e.contact_id, e.amount AS measured

@@ -1,4 +1,5 @@
 -- Contacts for whom consent “newsletter” is granted and consent “sms” is none of withdrawn, unknown.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

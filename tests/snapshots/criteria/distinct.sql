@@ -1,5 +1,6 @@
 -- Contacts for whom the number of different “product.id” of “purchase” events in the last 90 days is greater than 3.
 SET LOCAL enable_hashagg = 'off';
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT e.contact_id
   FROM (SELECT e.contact_id, nullif(nullif((e.properties->%s::text->%s::text), 'null'), '""') AS measured

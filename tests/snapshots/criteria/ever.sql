@@ -1,4 +1,5 @@
 -- Contacts for whom there are “purchase” events.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT s.contact_id
   FROM contacts_eventstatistic s

@@ -1,4 +1,5 @@
 -- Contacts for whom tag is “vip” and tag is not “churned” and category is known.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

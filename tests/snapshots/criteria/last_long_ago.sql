@@ -1,4 +1,5 @@
 -- Contacts for whom the time of the last of “purchase” events is not in the last 14 days and there are “purchase” events.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT s.contact_id

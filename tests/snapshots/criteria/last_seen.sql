@@ -1,4 +1,5 @@
 -- Contacts for whom “Last seen” is in the last 1 month.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT t.contact_id
   FROM contacts_lastseen t

@@ -1,4 +1,5 @@
 -- Contacts for whom there are “page_visit” events in the last 14 days.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT s.contact_id
   FROM contacts_eventstatistic s

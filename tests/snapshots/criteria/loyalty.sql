@@ -1,4 +1,5 @@
 -- Contacts for whom “Loyalty member” is yes and “Points” is greater than 100 and “Tier” is not “gold”.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

@@ -1,5 +1,6 @@
 -- Contacts for whom the largest “price” of “purchase” events in the last 90 days is missing.
 SET LOCAL enable_hashagg = 'off';
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT c.id AS contact_id
 FROM contacts_contact c
 WHERE c.erased_at IS NULL

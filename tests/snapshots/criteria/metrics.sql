@@ -1,4 +1,5 @@
 -- Contacts for whom “orders” is at least 2 and “last_order” is missing.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

@@ -1,5 +1,6 @@
 -- Contacts for whom ((“City” is “Warszawa” and “Lead score” is greater than 5) or there are at least 3 “purchase” events in the last 30 days whose “amount” is greater than 50) and not (tag is “churned”) and segment is “other”.
 SET LOCAL enable_hashagg = 'off';
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

@@ -1,4 +1,5 @@
 -- Contacts for whom there are no “purchase” events and consent “newsletter” is granted and tag is “vip”.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

@@ -1,5 +1,6 @@
 -- Contacts for whom there are at least 3 “purchase” events in the last 30 days whose “amount” is greater than 50 or “City” is “Warszawa” or tag is “vip”.
 SET LOCAL enable_hashagg = 'off';
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM ((SELECT e.contact_id
     FROM (SELECT e.contact_id

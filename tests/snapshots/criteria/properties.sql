@@ -1,4 +1,5 @@
 -- Contacts for whom there are “purchase” events whose (“product” is “coffee” or “product” does not contain “tea” or “size” is one of “l”, 2, yes or “due” is in the next 1 day or (“gift” is not yes and “a.b” is missing)).
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT DISTINCT n.contact_id
   FROM (SELECT e.contact_id

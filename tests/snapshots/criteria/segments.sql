@@ -1,4 +1,5 @@
 -- Contacts for whom segment is one of “other”, “never_calculated” and segment is not “more”.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT t.contact_id

@@ -1,4 +1,5 @@
 -- Contacts for whom there are at most 5 “purchase” events.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT c.id AS contact_id
 FROM contacts_contact c
 WHERE c.erased_at IS NULL

@@ -1,4 +1,5 @@
 -- Contacts for whom there are first “page_visit” events, then within 2 days “purchase” events whose “amount” is greater than 50.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT DISTINCT n.contact_id
   FROM (SELECT e1.contact_id

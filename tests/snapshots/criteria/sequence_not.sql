@@ -1,4 +1,5 @@
 -- Contacts for whom there are first “purchase” events, then “page_visit” events, then within 1 month no “purchase” events.
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT DISTINCT n.contact_id
   FROM (SELECT e1.contact_id

@@ -1,5 +1,6 @@
 -- Contacts for whom the sum of “amount” over “purchase” events in the last 90 days is at least 500 and there are “page_visit” events in the last 14 days.
 SET LOCAL enable_hashagg = 'off';
+SET LOCAL max_parallel_workers_per_gather = '0';
 SELECT d.contact_id
 FROM (SELECT d.contact_id
   FROM (SELECT e.contact_id
