@@ -1,5 +1,6 @@
 """The beat of which any number may run and one acts."""
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -57,5 +58,8 @@ class SoloScheduler(DatabaseScheduler):
 
     def _let_go(self) -> None:
         if self._guard is not None:
+            # Said, and not only left to the server: another beat may ask the next moment.
+            with suppress(psycopg.Error):
+                self._guard.execute("SELECT pg_advisory_unlock_all()")
             self._guard.close()
             self._guard = None

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import django
@@ -171,6 +172,14 @@ def chromium() -> str:
     return path
 
 
+def _empty_queues() -> None:
+    """Throw away what other tests sent, and no worker took."""
+    with celery_app.connection_for_write() as broker:
+        for queue in ("default", "bulk"):
+            channel: Any = broker.default_channel
+            channel.queue_purge(queue)
+
+
 @pytest.fixture
 def celery_worker_process(
     transactional_db: None, tmp_path: Path
@@ -181,6 +190,7 @@ def celery_worker_process(
     """
     eager_before = celery_app.conf.task_always_eager
     celery_app.conf.task_always_eager = False
+    _empty_queues()
     parts = urlsplit(os.environ["DATABASE_URL"])
     database = urlunsplit(parts._replace(path=f"/{database_connection.settings_dict['NAME']}"))
     log = tmp_path / "worker.log"
@@ -196,11 +206,11 @@ def celery_worker_process(
         )
     try:
         deadline = time.monotonic() + 60
-        while not celery_app.control.ping(timeout=0.5):
+        while not celery_app.control.ping(timeout=1.0):
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"The worker did not start:\n{log.read_text('utf-8')}")
         yield process
     finally:
         end(process, ((signal.SIGTERM, 15), (signal.SIGKILL, 5)))
-        celery_app.control.purge()
+        _empty_queues()
         celery_app.conf.task_always_eager = eager_before
