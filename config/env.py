@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.embedded.dotenv import read_dotenv as read_dotenv
@@ -83,23 +83,31 @@ def env_time_zone(name: str, default: str) -> str:
     return text
 
 
+def _split(name: str, url: str, example: str) -> tuple[SplitResult, int | None]:
+    """The parts of an address, and its port."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SettingInvalid(name, "is no address", example) from error
+    try:
+        return parts, parts.port
+    except ValueError as error:
+        raise SettingInvalid(name, "has a port that is none", example) from error
+
+
 def database_from_url(name: str, url: str) -> dict[str, Any]:
     """Django's database settings for a `postgresql://` address.
 
     Takes libpq's forms: host in the address or, for a socket directory, as `?host=/dir`.
     """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
     example = "postgresql://regulars:secret@127.0.0.1:5432/regulars"
+    parts, port = _split(name, url, example)
+    query = dict(parse_qsl(parts.query))
     if parts.scheme not in {"postgres", "postgresql"}:
         raise SettingInvalid(name, "must begin with postgresql://", example)
     database = unquote(parts.path.lstrip("/"))
     if not database:
         raise SettingInvalid(name, "names no database", example)
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise SettingInvalid(name, "has a port that is no number", example) from error
     host = query.pop("host", "") or unquote(parts.hostname or "")
     user = query.pop("user", "") or unquote(parts.username or "")
     return {
@@ -115,14 +123,14 @@ def database_from_url(name: str, url: str) -> dict[str, Any]:
 
 def email_from_url(name: str, url: str) -> Mapping[str, object]:
     """Django's `EMAIL_…` settings for an `smtp://` or `smtps://` address."""
-    parts = urlsplit(url)
     example = "smtps://user:password@mail.example.com:465"
+    parts, port = _split(name, url, example)
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise SettingInvalid(name, "must be smtp://host:port or smtps://host:port", example)
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+        "EMAIL_PORT": port or (465 if parts.scheme == "smtps" else 25),
         "EMAIL_HOST_USER": unquote(parts.username or ""),
         "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
         "EMAIL_USE_SSL": parts.scheme == "smtps",

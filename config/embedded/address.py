@@ -13,6 +13,15 @@ from urllib.parse import urlsplit
 from .errors import SettingRefused
 
 
+def _is_public_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # The port is none, or a bracket is missing.
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the web server listens, and the address under which people reach it."""
@@ -32,8 +41,7 @@ class Address:
             )
         named = environ.get("BASE_URL", "").strip().rstrip("/")
         base_url = named or f"http://{_bracketed(host)}:{text}"
-        parts = urlsplit(base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_public_address(base_url):
             raise SettingRefused(
                 "BASE_URL",
                 f"must be the public address of the product, not “{named}”",
