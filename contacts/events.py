@@ -382,7 +382,7 @@ WITH added AS (
   SELECT contact_id, definition_id, occurred_at, received_at, message_id, url_id, properties::jsonb
   FROM {{source}} ORDER BY contact_id, message_id COLLATE "C", occurred_at
   ON CONFLICT (contact_id, message_id, occurred_at) DO NOTHING
-  RETURNING contact_id, definition_id, occurred_at
+  RETURNING contact_id, definition_id, occurred_at, received_at
 ), counted AS (
   INSERT INTO contacts_eventstatistic AS known
     (contact_id, definition_id, event_count, first_at, last_at)
@@ -394,10 +394,12 @@ WITH added AS (
     last_at = greatest(known.last_at, excluded.last_at)
 ), seen AS (
   INSERT INTO contacts_lastseen AS known (contact_id, last_seen_at)
-  SELECT contact_id, max(occurred_at) AS at FROM added GROUP BY contact_id
+  -- Nobody was seen later than we heard of it, whatever a clock said.
+  SELECT contact_id, max(least(occurred_at, received_at)) FROM added GROUP BY contact_id
   -- Nothing of old events: the conflict alone would lock, and so write, each row it finds.
   HAVING NOT EXISTS (SELECT FROM contacts_lastseen later
-    WHERE later.contact_id = added.contact_id AND later.last_seen_at >= max(added.occurred_at))
+    WHERE later.contact_id = added.contact_id
+      AND later.last_seen_at >= max(least(added.occurred_at, added.received_at)))
   ORDER BY contact_id
   ON CONFLICT (contact_id) DO UPDATE SET last_seen_at = excluded.last_seen_at
   WHERE known.last_seen_at < excluded.last_seen_at

@@ -26,6 +26,7 @@ from contacts.models import (
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
@@ -63,6 +64,13 @@ def test_an_event_is_stored_counted_and_seen() -> None:
     assert event.properties == properties
     assert _statistics() == {(anna, "purchase"): (1, NOW - HOUR, NOW - HOUR)}
     assert LastSeen.objects.get().last_seen_at == NOW - HOUR
+
+
+def test_nobody_was_seen_in_the_future() -> None:
+    [anna] = _contacts(1)
+    _record(IncomingEvent(anna, "visit", NOW + 400 * DAY, {}, "of a wrong clock"))
+    assert LastSeen.objects.get().last_seen_at == NOW
+    assert _statistics() == {(anna, "visit"): (1, NOW + 400 * DAY, NOW + 400 * DAY)}
 
 
 def test_nothing_is_nothing() -> None:
@@ -333,7 +341,7 @@ def test_statistics_are_what_counting_gives_whatever_the_order_and_the_repetitio
         assert Event.objects.count() == len(stored) + len(seen) + fresh
         assert _statistics() == _recomputed()
         last = {
-            who: max(at for (c, _), (_, _, at) in _recomputed().items() if c == who)
+            who: min(NOW, max(at for (c, _), (_, _, at) in _recomputed().items() if c == who))
             for who, _name in _recomputed()
         }
         assert dict(LastSeen.objects.values_list("contact_id", "last_seen_at")) == last

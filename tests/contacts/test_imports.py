@@ -363,9 +363,11 @@ def test_a_job_imports_an_upload_and_removes_it(tmp_path: Path, settings: Any) -
 def test_the_command_prints_what_became_of_the_rows(tmp_path: Path, settings: Any) -> None:
     settings.VAR = tmp_path
     path = tmp_path / "people.csv"
-    path.write_text("Nr,city\n1,X\n")
+    path.write_text("Nr,Town,Land\n1,X,Y\n")
     output = io.StringIO()
-    call_command("import_contacts", str(path), "--map", "Nr=external_id", stdout=output)
+    columns = ("--map", "Nr=external_id", "Town=city", "--map", "Land=country")
+    call_command("import_contacts", str(path), *columns, stdout=output)
+    assert Contact.objects.values_list("city", "country").get() == ("X", "Y")
     assert output.getvalue().splitlines() == [
         *("created: 1", "updated: 0", "unchanged: 0", "rejected: 0", "rejected file: None")
     ]

@@ -27,7 +27,8 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", help="CSV or XLSX; the first row has names")
         parser.add_argument(
             "--map",
-            action="append",
+            action="extend",
+            nargs="+",
             default=[],
             type=_mapped,
             metavar="COLUMN=field",

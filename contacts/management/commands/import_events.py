@@ -36,7 +36,8 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--property",
-            action="append",
+            action="extend",
+            nargs="+",
             default=[],
             type=_property,
             metavar="COLUMN=name",
