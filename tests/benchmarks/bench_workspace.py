@@ -4,8 +4,12 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 from config.embedded import paths
 
@@ -67,6 +71,35 @@ def fill(size: Size, place: Path) -> None:
 def forget(place: Path) -> None:
     """Have the next run make the data anew."""
     (place / "made.json").unlink(missing_ok=True)
+
+
+@contextmanager
+def empty_workspace() -> Iterator[None]:
+    """Be in another database of the same server, with tables and nothing in them; it goes away."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    # The wrapper itself and not its proxy, which is no instance of it.
+    connection = connections["default"]
+
+    def move(name: str) -> None:
+        connection.close()
+        if isinstance(connection, DatabaseWrapper):
+            connection.close_pool()
+        connection.settings_dict["NAME"] = name
+
+    home, name = connection.settings_dict["NAME"], "bench_empty"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {name}")
+    try:
+        move(name)
+        call_command("migrate", interactive=False, verbosity=0)
+        yield
+    finally:
+        move(home)
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _recipe() -> str:
