@@ -165,11 +165,21 @@ def visible_jobs(actor: Actor) -> "QuerySet[Job]":
     return Job.objects.filter(own | others)
 
 
-def may_cancel(job: Job, actor: Actor) -> bool:
-    """Whether the actor started this work, or may change that of others."""
+def has_started(job: Job, actor: Actor) -> bool:
+    """Whether this work is the actor's own."""
     is_api = actor.kind == AuditEntry.ActorKind.API
     owner_id = job.api_user_id if is_api else job.user_id
-    return owner_id == actor.id is not None or actor.may("workspace.change_job")
+    return owner_id == actor.id is not None
+
+
+def may_cancel(job: Job, actor: Actor) -> bool:
+    """Whether the actor started this work, or may change that of others."""
+    return has_started(job, actor) or actor.may("workspace.change_job")
+
+
+def may_read_files(job: Job, actor: Actor) -> bool:
+    """Whether the actor may read what the work left: rows of people, so it is nobody else's."""
+    return has_started(job, actor) or actor.is_admin
 
 
 def group_required(entity: UserGroup.Entity) -> bool:

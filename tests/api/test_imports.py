@@ -44,7 +44,9 @@ def finish(program: Program, answer: Any) -> dict[str, Any]:
     return body
 
 
-def test_a_file_is_imported_by_a_job(program: Program, uploads: Path) -> None:
+def test_a_file_is_imported_by_a_job(
+    make_program: MakeProgram, program: Program, uploads: Path
+) -> None:
     file = csv("external_id,email,Town", "u-1,a@example.com,Łódź", "u-2,nonsense,Kraków")
     answer = send(program, {"file": file, "columns": '{"Town": "city"}'})
     assert [path.suffix for path in uploads.iterdir()] == [".upload"]
@@ -56,6 +58,9 @@ def test_a_file_is_imported_by_a_job(program: Program, uploads: Path) -> None:
     assert contact["city"] == "Łódź"
     fetched = program.get(result["rejected_file"])
     assert b"nonsense" in b"".join(fetched.streaming_content)
+    onlooker = make_program("workspace:read")
+    assert onlooker.get(answer.json()["job"]).status_code == 200
+    assert onlooker.get(result["rejected_file"]).status_code == 404, "rows of people"
     assert list(uploads.iterdir()) == [], "the upload is not kept"
 
 

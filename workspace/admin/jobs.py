@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from workspace import access, jobs
-from workspace.access import actor_of
+from workspace.access import actor_of, may_read_files
 from workspace.admin.buttons import ObjectActionsAdmin, object_action
 from workspace.admin.lists import CappedPaginator, ReadOnlyAdmin
 from workspace.admin.pages import EmptyState, page_context
@@ -192,7 +192,7 @@ class JobAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         """The file that a job left: rejected rows with their reasons."""
         job = self._job(request, job_id)
         file = rejected_file(job)
-        if file is None:
+        if file is None or not may_read_files(job, actor_of(request)):
             raise Http404
         return FileResponse(
             file.open("rb"), as_attachment=True, filename=f"rejected-{job.pk}{file.suffix}"
@@ -214,7 +214,7 @@ class JobAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         job = self.get_object(request, object_id)
         if job is None:
             raise Http404
-        file = rejected_file(job)
+        file = rejected_file(job) if may_read_files(job, actor_of(request)) else None
         return TemplateResponse(
             request,
             "workspace/job.html",

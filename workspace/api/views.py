@@ -19,7 +19,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from workspace import jobs
-from workspace.access import Actor, actor_of, may_cancel, visible_jobs
+from workspace.access import Actor, actor_of, may_cancel, may_read_files, visible_jobs
 from workspace.api import idempotency, limits, pages, parsing
 from workspace.api.permissions import ANYBODY, check
 from workspace.api.serializers import EmptySerializer, JobSerializer, job_address
@@ -257,8 +257,9 @@ class JobViewSet(ApiViewSet):
     @action(detail=True, methods=["get"])
     def rejected(self, request: Request, pk: str) -> Any:
         """The rows of a file that the job could not use, each with the reason, as CSV."""
-        file = rejected_file(self.get_object())
-        if file is None:
+        job = self.get_object()
+        file = rejected_file(job)
+        if file is None or not may_read_files(job, self.actor):
             raise Http404
         return FileResponse(file.open("rb"), as_attachment=True, content_type="text/csv")
 
