@@ -227,7 +227,7 @@ def test_the_timeline_shows_what_one_did_newest_first(program: Program) -> None:
             for contact in (ada, bob)
             for day, name in enumerate(["visit", "purchase", "visit"])
         ],
-        received_at=NOON,
+        received_at=NOON + timedelta(days=3),
     )
     path = f"/api/contacts/{ada}/timeline/"
     page = program.get(path).json()["results"]
