@@ -12,7 +12,7 @@ class SegmentsConfig(AppConfig):
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts.definitions import register_uses
         from contacts.extensions import register_eraser
-        from segments import definition_uses, exports, jobs, lifecycle, membership  # noqa: F401
+        from segments import definition_uses, exports, jobs, lifecycle, membership, uses  # noqa: F401
         from workspace import access, retention
 
         register_eraser("segments", membership.forget_contacts)

@@ -172,6 +172,7 @@ class _Known:
                 id_,
                 name,
                 has_members=calculated_at is not None and status != Segment.Status.ARCHIVED,
+                is_offered=status == Segment.Status.ACTIVE,
             )
             for id_, key, name, status, calculated_at in Segment.objects.values_list(
                 "id", "key", "name", "status", "calculated_at"

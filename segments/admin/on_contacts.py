@@ -9,10 +9,10 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from contacts.admin import Link, Panel, register_filter, register_link, register_panel
 from contacts.models import Contact
+from segments import lifecycle
 from segments.admin.badges import status_badge
 from segments.members import segments_of_contact
-from segments.models import Membership, Segment
-from workspace import access
+from segments.models import Membership
 from workspace.access import actor_of
 
 
@@ -30,8 +30,10 @@ class SegmentFilter(DropdownFilter):
         actor = actor_of(request)
         if not actor.may("segments.view_segment"):
             return []
-        living = Segment.objects.exclude(status=Segment.Status.ARCHIVED)
-        return list(access.visible(living, actor).order_by("name").values_list("key", "name")[:500])
+        offered = lifecycle.usable_segments(actor).order_by("name").values_list("key", "name")
+        # One that is no longer offered can still be looked at: its page leads here.
+        chosen = lifecycle.known_segments(actor).filter(key=request.GET.get("segment", ""))
+        return list(dict([*offered[:500], *chosen.values_list("key", "name")]).items())
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Contact]") -> "QuerySet[Contact]":
         # What stands in the address is no key to what one may not see.

@@ -175,10 +175,22 @@ class SegmentNameSerializer(serializers.Serializer[Segment]):
     status = serializers.ChoiceField(choices=Segment.Status.choices)
 
 
+class UseSerializer(serializers.Serializer[Any]):
+    """One thing that uses a segment; `url` is its page in the back office."""
+
+    kind = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of a use, not of a serializer
+    name = serializers.CharField()
+    key = serializers.CharField(allow_blank=True)
+    state = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(allow_blank=True)
+
+
 class UsesSerializer(serializers.Serializer[Any]):
-    """What uses a segment."""
+    """What uses a segment: other segments by name, and everything with its kind."""
 
     segments = SegmentNameSerializer(many=True)
+    uses = UseSerializer(many=True)
 
 
 class PreviewRequestSerializer(StrictSerializer):

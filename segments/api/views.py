@@ -29,12 +29,14 @@ from segments.api.serializers import (
     SegmentCreationSerializer,
     SegmentNameSerializer,
     SegmentSerializer,
+    UseSerializer,
     UsesSerializer,
     VersionSerializer,
 )
 from segments.errors import SegmentUnknown
 from segments.filtersets import SegmentFilterSet
 from segments.models import Calculation, MembershipChange, Segment, SegmentVersion
+from segments.uses import uses_of
 from workspace import access
 from workspace.api.pages import BY_ID, Ordering, Place
 from workspace.api.parsing import read_instant
@@ -227,10 +229,17 @@ class SegmentViewSet(ApiViewSet):
     @action(detail=True, methods=["get"])
     def uses(self, request: Request, key: str) -> Response:
         """What uses the segment, of all that one may see."""
-        naming = facts.is_named_by(self.segment(key).key)
+        segment = self.segment(key)
+        naming = facts.is_named_by(segment.key)
         seen = [other for other in naming if access.is_visible(other, self.actor)]
         seen.sort(key=lambda other: other.key)
-        return Response({"segments": self.shapes(SegmentNameSerializer)(seen)})
+        told = [use for use in uses_of(segment, actor=self.actor) if not use.is_hidden]
+        return Response(
+            {
+                "segments": self.shapes(SegmentNameSerializer)(seen),
+                "uses": self.shapes(UseSerializer)(told),
+            }
+        )
 
     @extend_schema(
         responses=ExplanationSerializer,

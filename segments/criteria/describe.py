@@ -109,7 +109,11 @@ def _fields(catalog: Catalog) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         states = {"choices": _choices((state, state) for state in words.CONSENT_STATES)}
         operators = {"type": "consent", "operators": list(words.CONSENT_OPERATORS)}
         yield f"consent.{key}", consent.label, "consent", operators | states
-    usable = {k: v for k, v in catalog.segments.items() if k not in catalog.cyclic_segments}
+    usable = {
+        key: item
+        for key, item in catalog.segments.items()
+        if item.is_offered and key not in catalog.cyclic_segments
+    }
     yield "segment", gettext_noop("Segment"), "segment", _keyed(words.SEGMENT_OPERATORS, usable)
     for key, metric in catalog.metrics.items():
         yield f"metric.{key}", metric.label, "metric", _typed(metric.type)

@@ -225,12 +225,14 @@ class SegmentItem:
     """A segment that criteria may name.
 
     One that is archived or was never calculated has no members; an inactive one keeps its last.
+    Builders offer active ones only; criteria that name another stay right.
     """
 
     key: str
     id: int
     label: str
     has_members: bool
+    is_offered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

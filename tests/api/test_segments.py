@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.urls import reverse
 from django.utils import timezone
 
 from contacts.models import AttributeDefinition, Contact, Identity
@@ -302,9 +303,29 @@ def test_uses_name_the_segments_that_name_it(program: Program) -> None:
     make(program, "base")
     rule = {"field": "segment", "operator": "in", "value": ["base"]}
     make(program, "above", {"combinator": "and", "rules": [rule]})
-    assert program.get("/api/segments/base/uses/").json() == {
-        "segments": [{"key": "above", "name": "above", "status": "active"}]
+    body = program.get("/api/segments/base/uses/").json()
+    assert body["segments"] == [{"key": "above", "name": "above", "status": "active"}]
+    (use,) = body["uses"]
+    page = reverse("admin:segments_segment_change", args=[Segment.objects.get(key="above").pk])
+    assert use == {
+        "kind": "segment",
+        "label": "Segment",
+        "name": "above",
+        "key": "above",
+        "state": "active",
+        "url": page,
     }
+
+
+def test_uses_say_nothing_of_what_one_may_not_know_of(
+    program: Program, make_program: MakeProgram, poland: Group
+) -> None:
+    make(program, "base")
+    rule = {"field": "segment", "operator": "in", "value": ["base"]}
+    insider = make_program(groups=(poland,))
+    make(insider, "hidden", {"combinator": "and", "rules": [rule]}, groups=["Poland"])
+    assert len(insider.get("/api/segments/base/uses/").json()["uses"]) == 1
+    assert program.get("/api/segments/base/uses/").json() == {"segments": [], "uses": []}
 
 
 @pytest.fixture

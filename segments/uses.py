@@ -1,0 +1,132 @@
+"""What uses a segment: asked before it is taken away, and shown on its page.
+
+Whatever names a segment registers how to find those that do, also rooms on floors above, as they
+do with facts: other segments and exports here, actions and saved criteria in their modules,
+mechanisms, distributions and journeys in theirs. Names are told to who may know of the thing; of
+the others only how many there are, so that nobody breaks what he cannot see.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy, ngettext
+
+from segments.exports import visible_exports
+from segments.facts import is_named_by
+from segments.models import Export, Segment
+from workspace import access
+from workspace.access import Actor
+
+
+def _to_everyone(_actor: Actor) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that uses a segment, or `count` things that the actor may not know of.
+
+    Those that find it give `name`, and where there are some its key, the address of its page and
+    its state in a word. `is_visible` says who may know of it. `kind` and `label` come from the
+    registration.
+    """
+
+    name: str
+    key: str = ""
+    url: str = ""
+    state: Any = ""
+    is_visible: Callable[[Actor], bool] = _to_everyone
+    kind: str = ""
+    label: Any = ""
+    count: int = 1
+    is_hidden: bool = False
+
+
+Find = Callable[[Segment], Iterable[Use]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    label: Any
+    find: Find
+
+
+_kinds: dict[str, _Kind] = {}
+
+
+def register_use(kind: str, label: Any, find: Find) -> None:
+    """Let `find` tell which things of a kind ("journey") use a segment; once for each kind.
+
+    `label` is the kind as people call one of it. `find` gives what is in use or planned, not what
+    is over, in a constant number of queries.
+    """
+    if _kinds.setdefault(kind, _Kind(label, find)).find is not find:
+        raise ValueError(f"Two finders are registered for {kind}.")
+
+
+def uses_of(segment: Segment, *, actor: Actor) -> list[Use]:
+    """What uses a segment, kind after kind, by name.
+
+    The things of a kind that the actor may not know of are told in one line without their names.
+    """
+    found: list[Use] = []
+    for kind, registered in _kinds.items():
+        every = [
+            replace(use, kind=kind, label=registered.label) for use in registered.find(segment)
+        ]
+        seen = [use for use in every if use.is_visible(actor)]
+        found += sorted(seen, key=lambda use: (use.name.casefold(), use.key))
+        if hidden := len(every) - len(seen):
+            name = ngettext(
+                "%(count)d that you may not see", "%(count)d that you may not see", hidden
+            )
+            told = name % {"count": hidden}
+            found.append(Use(told, kind=kind, label=registered.label, count=hidden, is_hidden=True))
+    return found
+
+
+def is_used(segment: Segment) -> bool:
+    """Whether anything at all uses it, whoever may know of that."""
+    return any(any(True for _use in registered.find(segment)) for registered in _kinds.values())
+
+
+def _segments(segment: Segment) -> list[Use]:
+    return [
+        Use(
+            other.name,
+            key=other.key,
+            url=reverse("admin:segments_segment_change", args=[other.pk]),
+            state=other.get_status_display(),
+            is_visible=_knows(other),
+        )
+        for other in is_named_by(segment.key)
+    ]
+
+
+def _knows(other: Segment) -> Callable[[Actor], bool]:
+    return lambda actor: actor.may("segments.view_segment") and access.is_visible(other, actor)
+
+
+def _exports(segment: Segment) -> list[Use]:
+    """The files that are still to be written."""
+    unfinished = (Export.State.QUEUED, Export.State.RUNNING)
+    return [
+        Use(
+            f"{export.get_format_display()} #{export.pk}",
+            key=str(export.pk),
+            url=reverse("admin:segments_segment_export", args=[segment.pk]),
+            state=export.get_state_display(),
+            is_visible=_may_fetch(export),
+        )
+        for export in segment.exports.filter(state__in=unfinished)
+    ]
+
+
+def _may_fetch(export: Export) -> Callable[[Actor], bool]:
+    return lambda actor: visible_exports(actor).filter(pk=export.pk).exists()
+
+
+register_use("segment", gettext_lazy("Segment"), _segments)
+register_use("export", gettext_lazy("Export"), _exports)
