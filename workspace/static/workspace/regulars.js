@@ -80,6 +80,9 @@
         part.click();
       });
     }
+    // The theme's search button shows a picture only: it is called what its field asks for.
+    const search = document.getElementById("searchbar-submit");
+    search?.setAttribute("aria-label", search.form.querySelector("input").placeholder);
     // A picture is drawn by a word; who has the page read aloud should not hear it.
     for (const icon of document.querySelectorAll(".material-symbols-outlined:not([role])")) {
       icon.setAttribute("aria-hidden", "true");

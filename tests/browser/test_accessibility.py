@@ -1,0 +1,69 @@
+"""No page has a serious fault for people who read it otherwise; axe looks, in both themes."""
+
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from contacts.models import Contact
+from segments.models import Segment
+from tests.segments.factories import make_contacts, make_segment, refresh
+
+# Told by axe as of this weight: what keeps somebody from using the page.
+_SERIOUS = {"serious", "critical"}
+
+
+def _faults(page: Page) -> list[str]:
+    """The serious faults of the page that is open, with the first places of each."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{fault['id']} ({fault['impact']}): "
+        + "; ".join(node["html"][:160] for node in fault["nodes"][:3])
+        for fault in found
+        if fault["impact"] in _SERIOUS
+    ]
+
+
+@pytest.fixture
+def segment(transactional_db: None) -> Segment:
+    """A segment with members and a history."""
+    make_contacts("Warszawa", "Warszawa", "Kraków")
+    made = make_segment(name="People of Warszawa")
+    refresh(made, as_of=timezone.now())
+    return made
+
+
+@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (360, "light")], ids=str)
+def shown(request: Any, logged_in: Page) -> Page:
+    """The browser at a width, in a theme."""
+    width, theme = request.param
+    scheme: Literal["light", "dark"] = theme
+    logged_in.set_viewport_size({"width": width, "height": 900})
+    logged_in.emulate_media(color_scheme=scheme)
+    return logged_in
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Page) -> None:
+    contact = Contact.objects.order_by("pk").first()
+    assert contact is not None
+    room = f"/admin/segments/segment/{segment.pk}"
+    paths = [
+        "/admin/",
+        "/admin/segments/segment/",
+        "/admin/segments/segment/add/",
+        *(f"{room}/{part}/" for part in ("change", "members", "history", "changes", "versions")),
+        *(f"{room}/{part}/" for part in ("explain", "export")),
+        f"{room}/explain/?contact={contact.pk}",
+        "/admin/segments/export/",
+        f"/admin/contacts/contact/{contact.pk}/change/",
+    ]
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        shown.goto(path)
+        shown.wait_for_load_state("networkidle")
+        if faults := _faults(shown):
+            found[path] = faults
+    assert found == {}, "\n".join(f"{path}\n  " + "\n  ".join(f) for path, f in found.items())
