@@ -12,10 +12,19 @@ class SegmentsConfig(AppConfig):
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts.definitions import register_uses
         from contacts.extensions import register_eraser
-        from segments import definition_uses, exports, jobs, lifecycle, membership, uses  # noqa: F401
+        from segments import (
+            actions,
+            definition_uses,
+            exports,
+            jobs,  # noqa: F401
+            lifecycle,
+            membership,
+            uses,  # noqa: F401
+        )
         from workspace import access, retention
 
         register_eraser("segments", membership.forget_contacts)
+        register_eraser("segment_actions", actions.forget_contacts)
         register_uses("segments", definition_uses.segments_naming)
         retention.register("exports", exports.purge_exports)
         access.register_subject("segment", lifecycle.known_segments)

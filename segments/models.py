@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact, KeyField
 from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
-from workspace.models import ApiUser, Job
+from workspace.models import ApiUser, AuditEntry, Job
 
 
 class CriteriaField(models.JSONField):
@@ -122,6 +122,7 @@ class Segment(models.Model):
             ("inactivate_segment", "Can activate and inactivate segments"),
             ("archive_segment", "Can archive segments"),
             ("export_segment", "Can export members of segments"),
+            ("run_actions_segment", "Can run actions on segments"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -251,6 +252,181 @@ class Calculation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id} {self.at}: {self.member_count}"
+
+
+class SegmentAction(models.Model):
+    """Something to be done with the members of a segment: once, or after each refresh.
+
+    `key` names the tag, category or consent; an export has none. States: planned → running →
+    done; refused where a rule says no, cancelled where a person does, failed by a defect, each
+    with the `reason`. One that is done after each refresh goes from running back to planned.
+    `served_calculation` is the last one that it does not wait for any more.
+    """
+
+    class Kind(models.TextChoices):
+        ADD_TAG = "add_tag", _("add tag")
+        REMOVE_TAG = "remove_tag", _("remove tag")
+        ADD_CATEGORY = "add_category", _("add category")
+        REMOVE_CATEGORY = "remove_category", _("remove category")
+        ADD_CONSENT = "add_consent", _("add consent")
+        REMOVE_CONSENT = "remove_consent", _("remove consent")
+        EXPORT = "export", _("export")
+
+    class Timing(models.TextChoices):
+        NOW = "now", _("at once")
+        AT = "at", _("at a time")
+        AFTER_REFRESH = "after_refresh", _("after each refresh")
+
+    class State(models.TextChoices):
+        PLANNED = "planned", _("planned")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        REFUSED = "refused", _("refused")
+        CANCELLED = "cancelled", _("cancelled")
+        FAILED = "failed", _("failed")
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="actions")
+    kind = models.CharField(_("action"), max_length=15, choices=Kind)
+    key = models.CharField(_("key"), max_length=63, blank=True, default="")
+    timing = models.CharField(_("when"), max_length=13, choices=Timing, default=Timing.NOW)
+    planned_for = models.DateTimeField(_("planned for"), null=True, blank=True)
+    parameters = models.JSONField(default=dict, blank=True)
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.PLANNED)
+    reason = models.TextField(_("reason"), blank=True, default="")
+    served_calculation = models.ForeignKey(
+        Calculation, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    author = models.CharField(_("planned by"), max_length=200, blank=True, default="")
+    author_kind = models.CharField(max_length=6, choices=AuditEntry.ActorKind)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField(_("planned"), db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("action")
+        verbose_name_plural = _("actions")
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="segments_segmentaction_key_where_needed",
+                condition=Q(kind="export", key="") | (~Q(kind="export") & ~Q(key="")),
+            ),
+            models.CheckConstraint(
+                name="segments_segmentaction_time_where_needed",
+                condition=Q(timing="at", planned_for__isnull=False)
+                | (~Q(timing="at") & Q(planned_for__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="segments_segmentaction_state_is_whole",
+                condition=Q(state__in=["planned", "running"], finished_at__isnull=True)
+                | (~Q(state__in=["planned", "running"]) & Q(finished_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="segments_segmentaction_no_without_reason",
+                condition=~Q(state__in=["refused", "failed"], reason=""),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["timing", "planned_for"],
+                name="segments_segmentaction_planned",
+                condition=Q(state="planned"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.key}".strip()
+
+
+class SegmentActionRun(models.Model):
+    """One execution of an action, on the members as of a calculation, by a job.
+
+    `changed_count` had it changed by this run, `unchanged_count` were so already, `skipped` says
+    by reason how many were passed over. `at` is what the run writes as the time of its changes.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        REFUSED = "refused", _("refused")
+        CANCELLED = "cancelled", _("cancelled")
+        FAILED = "failed", _("failed")
+
+    action = models.ForeignKey(SegmentAction, on_delete=models.CASCADE, related_name="runs")
+    calculation = models.ForeignKey(
+        Calculation, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    at = models.DateTimeField()
+    state = models.CharField(max_length=9, choices=State, default=State.RUNNING)
+    message = models.TextField(blank=True, default="")
+    member_count = models.BigIntegerField(null=True)
+    changed_count = models.BigIntegerField(null=True)
+    unchanged_count = models.BigIntegerField(null=True)
+    skipped = models.JSONField(default=dict, blank=True)
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
+    export = models.ForeignKey(
+        "segments.Export", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    finished_at = models.DateTimeField(null=True)
+    changes_kept = models.BooleanField(default=False)
+    undo_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
+    undone_at = models.DateTimeField(null=True)
+    undone_count = models.BigIntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("run of an action")
+        verbose_name_plural = _("runs of actions")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["action", "calculation"],
+                name="segments_segmentactionrun_once_per_calculation",
+            ),
+            models.UniqueConstraint(
+                fields=["action"],
+                condition=Q(state="running"),
+                name="segments_segmentactionrun_one_at_a_time",
+            ),
+            models.CheckConstraint(
+                name="segments_segmentactionrun_done_is_counted",
+                condition=~Q(state="done")
+                | Q(
+                    member_count__isnull=False,
+                    changed_count__isnull=False,
+                    unchanged_count__isnull=False,
+                    finished_at__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="segments_segmentactionrun_undone_is_counted",
+                condition=Q(undone_at__isnull=True, undone_count__isnull=True)
+                | Q(state="done", undone_at__isnull=False, undone_count__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action_id} {self.at}"
+
+
+class SegmentActionChange(models.Model):
+    """A contact that a run gave a tag or category, or took it from, for as long as it can undo.
+
+    `had_since` is when a contact had got what was taken. There is no index by contact: erasure
+    asks for each run that still keeps its changes.
+    """
+
+    pk = models.CompositePrimaryKey("run_id", "contact_id")
+    run = models.ForeignKey(
+        SegmentActionRun, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False
+    )
+    had_since = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.contact_id}"
 
 
 class Export(models.Model):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
 from segments import exports, facts
+from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.exporting import ExportForm, export_rows, request_from_form
 from segments.admin.forms import written
@@ -37,6 +38,7 @@ class SegmentPages(PagesAdmin):
         ("changes", gettext_lazy("Entered and left"), "changes_view"),
         ("versions", gettext_lazy("Versions"), "versions_view"),
         ("explain", gettext_lazy("Explain"), "explain_view"),
+        ("actions", gettext_lazy("Actions"), "actions_view"),
         ("export", gettext_lazy("Export"), "export_view"),
     )
 
@@ -146,6 +148,10 @@ class SegmentPages(PagesAdmin):
         context = self.thing_context(request, segment, page="explain", title=_("Explain"))
         context.update(explanation_context(request, segment))
         return TemplateResponse(request, "segments/explain.html", context)
+
+    def actions_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """What is planned for its members, and what came of it."""
+        return actions_page(self, request, segment)
 
     def export_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Its members to a file, and the files there are."""

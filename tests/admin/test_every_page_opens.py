@@ -44,7 +44,7 @@ def _things() -> list[str]:
     segment, contact = some_segment(), Contact.objects.earliest("pk")
     found += [
         reverse(f"admin:segments_segment_{page}", args=[segment.pk])
-        for page in ("members", "history", "changes", "versions", "explain", "export")
+        for page in ("members", "history", "changes", "versions", "explain", "actions", "export")
     ]
     found += [
         reverse(f"admin:contacts_contact_{page}", args=[contact.pk])

@@ -56,7 +56,7 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
         reverse("admin:contacts_contact_change", args=[contact.pk]),
         *(
             reverse(f"admin:segments_segment_{page}", args=[segment.pk])
-            for page in ("change", "members", "history", "changes", "versions", "export")
+            for page in ("change", "members", "history", "changes", "versions", "actions", "export")
         ),
     ]
     for address in addresses:
