@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from contacts.models import validate_key
 from segments.models import Segment
 from workspace import access
-from workspace.access import Actor
+from workspace.access import SYSTEM, Actor
 from workspace.errors import Problem
 from workspace.models import UserGroup
 
@@ -59,9 +59,17 @@ def check_settings(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     return kept
 
 
-def free_key(name: str) -> str:
-    """A key made of a name that no segment has yet."""
-    stem = _slug(name)[: KEY_LIMIT - 4] or "segment"
+def free_key(name: str, *, groups: Sequence[Group] = (), actor: Actor = SYSTEM) -> str:
+    """A key made of a name that no segment has yet.
+
+    The key of a segment of a user group begins with the name of the group: else a number at its
+    end would tell whoever tries a name that people of another group have a segment named so.
+    """
+    stem = _slug(name) or "segment"
+    if groups and not actor.is_admin:
+        first = min(groups, key=lambda group: group.name)
+        stem = f"{_slug(first.name)[:20] or f'group{first.pk}'}-{stem}"
+    stem = stem[: KEY_LIMIT - 4].rstrip("-")
     # Exactly those that may collide: the stem with any number behind it.
     taken = set(Segment.objects.filter(key__startswith=stem).values_list("key", flat=True))
     taken |= RESERVED_KEYS
@@ -79,10 +87,9 @@ def check_key(key: str, faults: Faults) -> None:
     except ValidationError as error:
         faults.add("key", "invalid", error.messages[0])
         return
-    # One answer for both: whose key it is must not be found out by trying.
+    # One answer for all: that it is taken, and by whom, must not be found out by trying.
     if key in RESERVED_KEYS or Segment.objects.filter(key=key).exists():
-        message = _("The key “%(key)s” cannot be used. Choose another one.")
-        faults.add("key", "unavailable", message % {"key": key})
+        faults.add("key", "unavailable", _("This key cannot be used. Choose another one."))
 
 
 def check_groups(
@@ -91,7 +98,8 @@ def check_groups(
     """The user groups of a segment that `actor` gives by their names.
 
     Groups that the segment has and that are not the actor's to choose stay. A group is required
-    as soon as one scopes segments (AN-11).
+    as soon as one scopes segments (AN-11); a segment that had none before may stay without one as
+    long as its groups are not changed.
     """
     choosable = {group.name: group for group in access.choosable_groups(actor)}
     present = {} if segment is None else {group.name: group for group in segment.groups.all()}
@@ -104,9 +112,23 @@ def check_groups(
         else:
             chosen[name] = group
     is_told = any(fault.path.startswith("groups") for fault in faults.problems)
-    if not chosen and not is_told and access.group_required(UserGroup.Entity.SEGMENT):
+    was_without = segment is not None and not present
+    is_demanded = not chosen and not is_told and not was_without
+    if is_demanded and access.group_required(UserGroup.Entity.SEGMENT):
         faults.add("groups", "required", _("Choose the user group that it belongs to."))
     return list(chosen.values())
+
+
+def groups_of_copy(segment: Segment, actor: Actor) -> list[str]:
+    """The names of the user groups of a copy: those of the original that the actor may choose.
+
+    Where that is none, one is required and the actor has only one, it is his.
+    """
+    choosable = [group.name for group in access.choosable_groups(actor)]
+    kept = [group.name for group in segment.groups.all() if group.name in choosable]
+    if kept or len(choosable) != 1 or not access.group_required(UserGroup.Entity.SEGMENT):
+        return kept
+    return choosable
 
 
 def _check_refresh(kept: dict[str, Any], faults: Faults) -> None:

@@ -28,11 +28,13 @@ PLAN_LIMIT_SECONDS = 300
 class Clause:
     """One rule: where it stands, whether it holds, what it compared.
 
-    `until` is when time alone will turn it around, where that is known.
+    `until` is when time alone will turn it around, where that is known. `holds` and `value` are
+    None where the rule asks for a segment that the reader may not know of: they would tell who is
+    in it.
     """
 
     path: str
-    holds: bool
+    holds: bool | None
     value: Any
     until: datetime | None
     sentence: str
@@ -109,11 +111,12 @@ def _clause(
     rule: Rule, row: dict[str, Any], hidden: frozenset[str], now: datetime, tree: Criteria
 ) -> Clause:
     value = None if row["value"] is None else short_number(exact_loads(row["value"]))
-    if isinstance(rule, SegmentRule) and isinstance(value, list):
-        value = [key for key in value if key not in hidden]
+    is_hidden = isinstance(rule, SegmentRule) and any(item.key in hidden for item in rule.items)
+    if is_hidden:
+        value = None
     return Clause(
         path=rule.path,
-        holds=row["holds"],
+        holds=None if is_hidden else row["holds"],
         value=value,
         until=until(rule, value, now=now, zone=tree.zone),
         sentence=facts.explain(replace(tree, root=Group("", "and", (rule,)))),

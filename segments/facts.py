@@ -35,6 +35,7 @@ from segments.criteria import (
 from segments.criteria.syntax import Compare, FieldRule, Group
 from segments.documents import named_segments
 from segments.errors import CriteriaRefused
+from segments.masks import Mask
 from segments.models import Segment
 from workspace import access
 from workspace.access import SYSTEM, Actor
@@ -52,8 +53,7 @@ def catalog_for(actor: Actor, *, segment: Segment | None = None) -> Catalog:
     """All that `actor` may ask about; a constant number of queries.
 
     `segment` is the one whose criteria are written: neither it nor what depends on it may be
-    named. Segments that the actor may not know of are missing, except those that the present
-    criteria of `segment` name already: the author has read their keys there.
+    named. Segments that the actor may not know of are missing.
     """
     return _Known.load(actor).catalog(segment)
 
@@ -62,7 +62,10 @@ def check_criteria(
     document: Any, actor: Actor, *, segment: Segment | None = None
 ) -> tuple[Problem, ...]:
     """Every fault of a document that `actor` wrote; none where it is right."""
-    catalog = catalog_for(actor, segment=segment)
+    if segment is not None and Mask(actor).is_unchanged(document, segment.criteria):
+        document, catalog = segment.criteria, reading_catalog(actor)
+    else:
+        catalog = catalog_for(actor, segment=segment)
     return criteria.check(document, catalog, zone(), translate=gettext)
 
 
@@ -76,8 +79,11 @@ def parse_criteria(
 ) -> Criteria:
     """The tree of a document that `actor` wrote, for loyalty members only where so wanted.
 
-    Raises CriteriaRefused with every fault.
+    Where it is what he was shown of the criteria of `segment`, it is these criteria, with what
+    was masked in them. Raises CriteriaRefused with every fault.
     """
+    if segment is not None and Mask(actor).is_unchanged(document, segment.criteria):
+        document, catalog = segment.criteria, catalog or reading_catalog(actor)
     catalog = catalog or catalog_for(actor, segment=segment)
     try:
         tree = criteria.parse(document, catalog, zone(), translate=gettext)
@@ -209,13 +215,11 @@ class _Known:
         )
 
     def catalog(self, segment: Segment | None) -> Catalog:
-        named, cyclic = frozenset[str](), frozenset[str]()
+        cyclic = frozenset[str]()
         if segment is not None:
-            named = named_segments(segment.criteria)
             cyclic = criteria.cyclic_segments(segment.key, references())
         return self._catalog(
             {key: item for key, item in self.segments.items() if key in self.visible},
-            forbidden_segments=(named - self.visible) & self.segments.keys(),
             cyclic_segments=cyclic & self.visible,
         )
 
@@ -232,7 +236,6 @@ class _Known:
     def _catalog(
         self,
         segments: Mapping[str, SegmentItem],
-        forbidden_segments: frozenset[str] = frozenset(),
         cyclic_segments: frozenset[str] = frozenset(),
     ) -> Catalog:
         return Catalog(
@@ -243,7 +246,6 @@ class _Known:
             segments=segments,
             metrics=self.metrics,
             events=self.events,
-            forbidden_segments=forbidden_segments,
             cyclic_segments=cyclic_segments,
         )
 

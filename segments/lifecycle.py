@@ -22,8 +22,9 @@ from segments.definitions import (
     check_key,
     check_settings,
     free_key,
+    groups_of_copy,
 )
-from segments.documents import is_same, named_attributes
+from segments.documents import named_attributes
 from segments.errors import (
     CriteriaRefused,
     SegmentArchived,
@@ -32,6 +33,7 @@ from segments.errors import (
     SegmentUnknown,
 )
 from segments.facts import parse_criteria
+from segments.masks import Mask, mask_criteria
 from segments.models import MembershipChange, Segment, SegmentVersion
 from workspace import access, audit, locks, partitions
 from workspace.access import Actor
@@ -130,7 +132,7 @@ def create_segment(
     chosen = check_groups(groups, actor, faults)
     _check_criteria(criteria, actor, faults)
     segment = Segment.objects.create(
-        key=key or free_key(kept["name"]),
+        key=key or free_key(kept["name"], groups=chosen, actor=actor),
         criteria=criteria,
         created_at=at,
         is_demo=is_demo,
@@ -176,11 +178,13 @@ def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: A
     if "groups" in changes:
         groups = check_groups(changes["groups"], actor, faults, segment=segment)
     attributes_before = named_attributes(segment.criteria)
-    is_new_version = "criteria" in changes and not is_same(changes["criteria"], segment.criteria)
+    mask, criteria = Mask(actor), changes.get("criteria")
+    is_new_version = "criteria" in changes and not mask.is_unchanged(criteria, segment.criteria)
     if is_new_version:
         locks.lock("segments definitions")
-        _check_criteria(changes["criteria"], actor, faults, segment=segment)
-        segment.criteria = changes["criteria"]
+        criteria = mask.lifted(criteria, segment.criteria)
+        _check_criteria(criteria, actor, faults, segment=segment)
+        segment.criteria = criteria
         segment.version_number += 1
     _refuse(faults)
     for name, value in kept.items():
@@ -205,14 +209,21 @@ def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: A
 
 @transaction.atomic
 def copy_segment(
-    segment: Segment, *, actor: Actor, at: datetime, name: str = "", key: str = ""
+    segment: Segment,
+    *,
+    actor: Actor,
+    at: datetime,
+    name: str = "",
+    key: str = "",
+    groups: Iterable[str] | None = None,
 ) -> Segment:
     """Make an active segment like this one, of any status, that belongs to the actor.
 
-    Of its user groups it keeps those that the actor may choose.
+    Without `groups` it keeps those of its user groups that the actor may choose; where that is
+    none and one is required, it gets the actor's own group if he has only one. Criteria that name
+    a segment that the actor may not know of cannot be copied: raises CriteriaRefused.
     """
     segment = _hold(segment, actor=actor, permission="segments.view_segment")
-    choosable = set(access.choosable_groups(actor).values_list("name", flat=True))
     copied = _("%(name)s (copy)") % {"name": segment.name[:190]}
     settings = {name: getattr(segment, name) for name in SETTINGS if name not in {"name", "owner"}}
     return create_segment(
@@ -220,8 +231,8 @@ def copy_segment(
         at=at,
         name=name or copied,
         key=key,
-        criteria=segment.criteria,
-        groups=[group.name for group in segment.groups.all() if group.name in choosable],
+        criteria=mask_criteria(segment.criteria, actor),
+        groups=groups_of_copy(segment, actor) if groups is None else groups,
         **settings,
     )
 

@@ -49,7 +49,11 @@ def explanation_context(request: HttpRequest, segment: Segment) -> dict[str, Any
     except DomainError as error:
         form.add_error(None, str(error))
         return context
-    yes, no = badge(_("holds"), "good", "check"), badge(_("does not hold"), "bad", "close")
+    marks = {
+        True: badge(_("holds"), "good", "check"),
+        False: badge(_("does not hold"), "bad", "close"),
+        None: badge(_("not for you to know"), "neutral", "visibility_off"),
+    }
     context.update(
         contact=Contact.objects.get(pk=contact_id),
         explanation=found,
@@ -57,7 +61,8 @@ def explanation_context(request: HttpRequest, segment: Segment) -> dict[str, Any
         if found.member
         else badge(_("does not fit now"), "bad", "close"),
         clauses=[
-            (clause, yes if clause.holds else no, _shown(clause.value)) for clause in found.clauses
+            (clause, marks[clause.holds], "" if clause.holds is None else _shown(clause.value))
+            for clause in found.clauses
         ],
     )
     return context

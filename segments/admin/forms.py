@@ -17,6 +17,7 @@ from unfold.widgets import (
 
 from segments.definitions import EVERY_LIMIT, NAME_LIMIT, READINESS_LIMIT
 from segments.errors import CriteriaRefused
+from segments.masks import mask_criteria
 from segments.models import Segment, everyone
 from workspace import access
 from workspace.access import Actor
@@ -127,7 +128,7 @@ class SegmentForm(forms.Form):
 
     def __init__(self, data: Any = None, *, actor: Actor, segment: Segment | None = None) -> None:
         self.segment = segment
-        super().__init__(data, initial=_initial(segment))
+        super().__init__(data, initial=_initial(segment, actor))
         choosable = [group.name for group in access.choosable_groups(actor)]
         kept = [] if segment is None else [group.name for group in segment.groups.all()]
         names = [*choosable, *(name for name in kept if name not in choosable)]
@@ -171,7 +172,7 @@ class SegmentForm(forms.Form):
         return name if name in self.fields else None
 
 
-def _initial(segment: Segment | None) -> dict[str, Any]:
+def _initial(segment: Segment | None, actor: Actor) -> dict[str, Any]:
     if segment is None:
         return {"criteria": written(everyone())}
     names = ("name", "description", "refresh_mode", "refresh_amount", "readiness_hours")
@@ -179,5 +180,5 @@ def _initial(segment: Segment | None) -> dict[str, Any]:
         **{name: getattr(segment, name) for name in (*names, "members_only")},
         "refresh_unit": segment.refresh_unit or Segment.Unit.DAY,
         "groups": [group.name for group in segment.groups.all()],
-        "criteria": written(segment.criteria),
+        "criteria": written(mask_criteria(segment.criteria, actor)),
     }

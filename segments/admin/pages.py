@@ -19,6 +19,7 @@ from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.exporting import ExportForm, export_rows, request_from_form
 from segments.admin.forms import written
+from segments.masks import Mask
 from segments.members import changes_page, members_page
 from segments.models import Calculation, MembershipChange, Segment
 from workspace.access import actor_of
@@ -136,8 +137,9 @@ class SegmentPages(PagesAdmin):
         """The criteria that it had, and who wrote them."""
         context = self.thing_context(request, segment, page="versions", title=_("Versions"))
         versions = list(segment.versions.all()[:200])
+        mask = Mask(actor_of(request))
         context.update(
-            rows=[(version, written(version.criteria)) for version in versions],
+            rows=[(version, written(mask.of(version.criteria))) for version in versions],
             sentence=facts.describe_criteria(segment, actor=actor_of(request)),
         )
         return TemplateResponse(request, "segments/versions.html", context)

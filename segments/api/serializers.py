@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from segments import exports
+from segments.masks import Mask
 from segments.models import Calculation, Export, Segment, SegmentVersion
 from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
 
@@ -16,6 +17,17 @@ from workspace.api.serializers import AnyJSONField, StrictSerializer, job_addres
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class CriteriaField(AnyJSONField):
     """A criteria document; what is wrong with it is told under `criteria` of the problem."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ReadableCriteriaField(AnyJSONField):
+    """A criteria document as the reader may see it: segments hidden from him are masked."""
+
+    def to_representation(self, value: Any) -> Any:
+        context: Any = self.context
+        # One for all documents of an answer.
+        mask: Mask = context.setdefault("mask", Mask(context["view"].actor))
+        return super().to_representation(mask.of(value))
 
 
 class EverySerializer(StrictSerializer):
@@ -48,7 +60,7 @@ class SegmentSerializer(serializers.Serializer[Segment]):
     key = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
-    criteria = CriteriaField()
+    criteria = ReadableCriteriaField()
     version = serializers.IntegerField(source="version_number")
     status = serializers.ChoiceField(choices=Segment.Status.choices)
     groups = serializers.SerializerMethodField()
@@ -118,6 +130,11 @@ class SegmentCopySerializer(StrictSerializer):
 
     name = serializers.CharField(required=False)
     key = serializers.CharField(required=False)
+    groups = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text=_("Names of user groups. Default: those of the original that one may choose."),
+    )
 
 
 class MemberContactSerializer(serializers.Serializer[Any]):
@@ -160,7 +177,7 @@ class HistorySerializer(serializers.ModelSerializer[Calculation]):
 class VersionSerializer(serializers.ModelSerializer[SegmentVersion]):
     """Criteria that a segment had from an instant on."""
 
-    criteria = CriteriaField()
+    criteria = ReadableCriteriaField()
 
     class Meta:
         model = SegmentVersion
@@ -239,7 +256,7 @@ class ClauseSerializer(serializers.Serializer[Any]):
     """One rule: whether it holds, what it compared, and when time alone turns it around."""
 
     path = serializers.CharField()
-    holds = serializers.BooleanField()
+    holds = serializers.BooleanField(allow_null=True)
     value = AnyJSONField(allow_null=True)
     until = serializers.DateTimeField(allow_null=True)
     sentence = serializers.CharField()

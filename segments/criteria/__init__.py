@@ -6,7 +6,7 @@ here knows Django, a model or the clock: what may be asked comes in as a `Catalo
 
 from pathlib import Path
 
-from .catalog import CONTACT_FIELDS, Catalog, cyclic_segments, register_fact, registered_facts
+from .catalog import CONTACT_FIELDS, MASK, Catalog, cyclic_segments, register_fact, registered_facts
 from .clauses import compile_clauses
 from .compile import (
     Query,
@@ -39,6 +39,7 @@ FUNCTIONS_SQL = Path(__file__).with_name("functions.sql").read_text("utf-8")
 __all__ = [
     "CONTACT_FIELDS",
     "FUNCTIONS_SQL",
+    "MASK",
     "AttributeField",
     "Catalog",
     "ContactField",

@@ -84,6 +84,9 @@ NEGATIVES: Mapping[str, str] = {
     "null": "notNull",
 }
 
+# How the mask of a segment begins that a reader may not know of; no key does.
+MASK = "hidden:"
+
 _facts: dict[str, Fact] = {}
 
 
@@ -102,7 +105,6 @@ def registered_facts() -> dict[str, Fact]:
 class Catalog:
     """What the author of criteria may ask about, each kind by its key.
 
-    `forbidden_segments` exist, and the author may know so, but may not use them.
     `cyclic_segments` are those that depend on the segment whose criteria these are, itself
     included. A field left empty has nothing to ask about; event names need no entry.
     """
@@ -115,7 +117,6 @@ class Catalog:
     metrics: Mapping[str, MetricField] = field(default_factory=dict)
     events: Mapping[str, Event] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=registered_facts)
-    forbidden_segments: frozenset[str] = frozenset()
     cyclic_segments: frozenset[str] = frozenset()
 
     def event(self, name: str) -> Event:

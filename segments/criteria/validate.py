@@ -6,7 +6,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from . import catalog as words
-from .catalog import Catalog
+from .catalog import MASK, Catalog
 from .errors import Faults, gettext_noop, key_path
 from .syntax import (
     ConsentRule,
@@ -206,9 +206,12 @@ class Asker:
                 "Segment {key} depends on this one: its criteria would turn in a circle."
             )
             self.faults.add(path, "cycle", message, key=key)
-        elif key in self.catalog.forbidden_segments:
-            message = gettext_noop("Segment {key} belongs to a user group that is not yours.")
-            self.faults.add(path, "not_allowed", message, key=key)
+        elif key.startswith(MASK):
+            message = gettext_noop(
+                "This segment belongs to a user group that is not yours. Leave the criteria as"
+                " they are, or take it out."
+            )
+            self.faults.add(path, "not_allowed", message)
         elif key not in self.catalog.segments:
             message = gettext_noop("There is no {kind} {key}.")
             self.faults.add(path, "unknown_key", message, kind="segment", key=key)
