@@ -266,6 +266,24 @@ def inactivate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
 
 
 @transaction.atomic
+def cancel_calculation(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
+    """End the calculation that waits or runs: who was in stays in, as of the last one.
+
+    One that runs ends as soon as its worker notices. The clock begins it again only at its next
+    moment. Where none waits or runs nothing happens.
+    """
+    segment = _hold(segment, actor=actor, permission="segments.refresh_segment")
+    if segment.refresh_requested_at is None:
+        return segment
+    membership.cancel_refresh(segment, actor=actor, at=at)
+    if not membership.is_running(segment):
+        segment.refresh_requested_at = None
+        segment.failed_at = at
+        segment.save(update_fields=["refresh_requested_at", "failed_at", "updated_at"])
+    return segment
+
+
+@transaction.atomic
 def archive(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
     """Take an inactive segment away for ever: all members leave, the history stays.
 

@@ -110,6 +110,19 @@ def members_at(segment: Segment, *, at: datetime, after: int = 0, limit: int) ->
     return [row["contact_id"] for row in sql.rows(statement, params)]
 
 
+def shared_counts(segment: Segment, keys: Sequence[str]) -> dict[str, int]:
+    """How many members of a segment are in each of these others too; one statement."""
+    if not keys:
+        return {}
+    statement = """
+        SELECT s.key, count(*) AS shared FROM segments_membership m
+        JOIN segments_membership o ON o.contact_id = m.contact_id
+        JOIN segments_segment s ON s.id = o.segment_id
+        WHERE m.segment_id = %s AND s.key = ANY(%s) GROUP BY s.key
+    """
+    return {row["key"]: row["shared"] for row in sql.rows(statement, [segment.pk, list(keys)])}
+
+
 def segments_of_contact(contact_id: int, *, actor: Actor) -> list[tuple[Segment, datetime]]:
     """The segments that a contact is in, and since when; those that the actor may know of."""
     mine = dict(

@@ -294,6 +294,14 @@ def cancel_refresh(segment: Segment, *, actor: Actor, at: datetime) -> None:
             continue
 
 
+def is_running(segment: Segment) -> bool:
+    """Whether a worker computes its members, also where it was told to stop."""
+    running = Job.objects.filter(
+        subject=_subject(segment), kind=REFRESH_JOB, state=Job.State.RUNNING
+    )
+    return running.exists()
+
+
 def withdraw_lost_requests(*, at: datetime) -> int:
     """Forget requests of a minute ago or more whose job is over: cancelled while it waited."""
     # In one statement, and never a fresh one: its job may not be seen yet.

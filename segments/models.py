@@ -134,6 +134,11 @@ class Segment(models.Model):
                 name="segments_segment_readiness_is_positive",
                 condition=Q(readiness_hours__isnull=True) | Q(readiness_hours__gte=1),
             ),
+            # That it never comes back is guarded by a trigger: migration archived_for_good.
+            models.CheckConstraint(
+                name="segments_segment_archived_is_empty",
+                condition=~Q(status="archived") | Q(member_count=0),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,7 +154,11 @@ class Segment(models.Model):
 
     @property
     def ready_until(self) -> datetime | None:
-        """When the last calculation expires; None where it does not, or where there is none."""
+        """When the last calculation expires; None where it does not, or where there is none.
+
+        It is ready before this instant and expired from it on. Without a readiness time it stays
+        ready, whether it is refreshed once or again and again.
+        """
         if self.calculated_at is None or self.readiness_hours is None:
             return None
         return self.calculated_at + timedelta(hours=self.readiness_hours)
@@ -161,7 +170,7 @@ class Segment(models.Model):
             return state.CALCULATING if self.calculated_at or self.failed_at else state.WAITING
         if self.calculated_at is None:
             return state.FAILED if self.failure else state.WAITING
-        if self.ready_until is not None and at > self.ready_until:
+        if self.ready_until is not None and at >= self.ready_until:
             return state.EXPIRED
         return state.READY
 

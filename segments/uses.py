@@ -28,8 +28,9 @@ def _to_everyone(_actor: Actor) -> bool:
 class Use:
     """One thing that uses a segment, or `count` things that the actor may not know of.
 
-    Those that find it give `name`, and where there are some its key, the address of its page and
-    its state in a word. `is_visible` says who may know of it. `kind` and `label` come from the
+    Those that find it give `name`, and where there are some its key, the address of its page, its
+    state in a word, and as `effect` what becomes of it when the members go. `is_visible` says who
+    may know of it. `kind` and `label` come from the
     registration.
     """
 
@@ -37,6 +38,7 @@ class Use:
     key: str = ""
     url: str = ""
     state: Any = ""
+    effect: Any = ""
     is_visible: Callable[[Actor], bool] = _to_everyone
     kind: str = ""
     label: Any = ""

@@ -38,6 +38,8 @@ def calculation_badge(segment: Segment, *, at: datetime) -> SafeString:
     state = segment.calculation_state(at=at)
     if segment.failure and state in {State.READY, State.EXPIRED}:
         return badge(_("last refresh failed"), "bad", "error")
+    if state == State.WAITING and segment.refresh_requested_at is None and segment.failed_at:
+        return badge(_("cancelled"), "warning", "block")
     return badge(state.label, *_STATE_TONES[state])
 
 

@@ -18,12 +18,14 @@ from django.views.decorators.http import require_POST
 from contacts.models import Contact
 from segments import facts, lifecycle, membership, schedule
 from segments.admin.badges import calculation_badge, status_badge, with_last_change
+from segments.admin.consequences import of_archiving, of_inactivating
 from segments.admin.examples import starters
 from segments.admin.forms import SegmentForm, read_document, written
 from segments.admin.pages import SegmentPages
 from segments.errors import CriteriaRefused, PreviewOutdated
 from segments.models import Segment
 from segments.preview import preview
+from segments.uses import uses_of
 from workspace import access, jobs
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, job_context, object_action, page_context
@@ -264,9 +266,6 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
         now = timezone.now()
         job = jobs.unfinished(f"segment:{segment.pk}", membership.REFRESH_JOB)
         actor = actor_of(request)
-        users = access.visible(
-            Segment.objects.filter(pk__in=[s.pk for s in facts.is_named_by(segment.key)]), actor
-        )
         return {
             "buttons": self.buttons(request, segment),
             "links": self.page_links(request, segment),
@@ -278,7 +277,7 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
             "now": now,
             "sentence": facts.describe_criteria(segment, actor=actor),
             "running": job_context(job) if job is not None else None,
-            "named_by": list(users),
+            "uses": uses_of(segment, actor=actor),
         }
 
     @object_action(
@@ -294,6 +293,24 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
     def refresh_now(self, request: HttpRequest, segment: Segment) -> str:
         membership.request_refresh(segment, actor=actor_of(request), at=timezone.now())
         return _("“%(name)s” is being refreshed.") % {"name": segment}
+
+    @object_action(
+        gettext_lazy("Cancel the calculation"),
+        permission="segments.refresh_segment",
+        icon="cancel",
+        consequence=gettext_lazy(
+            "The calculation that waits or runs is ended. Who is in it stays in it, as of the last"
+            " one; settings that refresh it by the clock begin it again at their next moment."
+        ),
+        is_offered=lambda segment: segment.refresh_requested_at is not None,
+    )
+    def cancel_calculation(self, request: HttpRequest, segment: Segment) -> str:
+        cancelled = lifecycle.cancel_calculation(
+            segment, actor=actor_of(request), at=timezone.now()
+        )
+        if cancelled.refresh_requested_at is not None:
+            return _("The calculation of “%(name)s” is being ended.") % {"name": segment}
+        return _("The calculation of “%(name)s” is cancelled.") % {"name": segment}
 
     @object_action(
         gettext_lazy("Copy"),
@@ -335,6 +352,7 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
             % {"name": segment, "count": number(segment.member_count)}
         ),
         is_offered=_is(Status.ACTIVE),
+        affects=of_inactivating,
     )
     def set_inactive(self, request: HttpRequest, segment: Segment) -> str:
         lifecycle.inactivate(segment, actor=actor_of(request), at=timezone.now())
@@ -354,6 +372,7 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
         ),
         confirm=gettext_lazy("Archive for ever"),
         is_offered=_is(Status.INACTIVE),
+        affects=of_archiving,
     )
     def archive(self, request: HttpRequest, segment: Segment) -> str:
         lifecycle.archive(segment, actor=actor_of(request), at=timezone.now())

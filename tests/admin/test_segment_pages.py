@@ -138,4 +138,5 @@ def test_who_uses_a_segment_is_told(admin: Client) -> None:
     page = admin.get(
         reverse("admin:segments_segment_change", args=[Segment.objects.get(key="poles").pk])
     )
-    assert [segment.key for segment in page.context["named_by"]] == ["more"]
+    assert [use.key for use in page.context["uses"]] == ["more"]
+    assert "More Poles" in page.content.decode()

@@ -1,9 +1,12 @@
 """The life of a segment: what may be changed when, by whom, and what it leaves behind."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db import IntegrityError
+from django.db.transaction import atomic
 
 from contacts.definitions import Kind, delete_definition
 from contacts.errors import DefinitionInUse
@@ -242,6 +245,92 @@ def test_only_inactive_segments_are_archived_and_then_for_ever() -> None:
     assert actions == ["segment.created", "segment.inactivated", "segment.archived"]
 
 
+def test_what_is_archived_stays_so_also_for_who_comes_past_the_verbs() -> None:
+    make_contacts("Warszawa")
+    segment = make_segment()
+    refresh(segment)
+    lifecycle.inactivate(segment, actor=SYSTEM, at=_LATER)
+    lifecycle.archive(segment, actor=SYSTEM, at=_LATER)
+    row = Segment.objects.filter(pk=segment.pk)
+    for status in ("active", "inactive"):
+        with pytest.raises(IntegrityError, match="is archived, and stays so"), atomic():
+            row.update(status=status)
+    with pytest.raises(IntegrityError, match="archived_is_empty"), atomic():
+        row.update(member_count=1)
+    row.update(name="A better name for the history")
+
+
+def test_a_calculation_is_ready_for_its_readiness_time_and_each_refresh_starts_it_again() -> None:
+    segment = make_segment(readiness_hours=2)
+    assert segment.ready_until is None
+    refresh(segment, as_of=NOW)
+    until = NOW + 2 * HOUR
+    moment = timedelta(microseconds=1)
+    assert segment.ready_until == until
+    assert segment.calculation_state(at=until - moment) == "ready"
+    assert segment.calculation_state(at=until) == "expired", "until then, and no longer"
+    refresh(segment, as_of=until)
+    assert segment.calculation_state(at=until) == "ready"
+    assert segment.calculation_state(at=until + 2 * HOUR) == "expired"
+
+
+@pytest.mark.parametrize("mode", ["once", "interval"])
+def test_without_a_readiness_time_a_calculation_never_expires(mode: str) -> None:
+    every: dict[str, Any] = (
+        {"refresh_amount": 1, "refresh_unit": "day"} if mode == "interval" else {}
+    )
+    segment = make_segment(refresh_mode=mode, **every)
+    refresh(segment)
+    assert segment.ready_until is None
+    assert segment.calculation_state(at=NOW + 4000 * DAY) == "ready"
+
+
+def test_a_failed_calculation_keeps_the_former_members_and_their_readiness_time() -> None:
+    (ania,) = make_contacts("Warszawa")
+    AttributeDefinition.objects.create(key="shoe", label="Shoe", type="number")
+    segment = make_segment(readiness_hours=5)
+    refresh(segment)
+    Segment.objects.filter(pk=segment.pk).update(criteria=has_attribute("hat", 7))
+    with pytest.raises(CriteriaRefused):
+        membership.refresh(segment.pk, as_of=_LATER, cause="test")
+    segment.refresh_from_db()
+    assert member_ids(segment) == {ania}
+    assert segment.failure
+    assert segment.ready_until == NOW + 5 * HOUR
+    assert segment.calculation_state(at=_LATER) == "ready"
+
+
+def test_a_first_calculation_that_failed_says_so() -> None:
+    segment = make_segment()
+    Segment.objects.filter(pk=segment.pk).update(criteria=has_attribute("hat", 7))
+    with pytest.raises(CriteriaRefused):
+        membership.refresh(segment.pk, as_of=_LATER, cause="test")
+    segment.refresh_from_db()
+    assert segment.calculation_state(at=_LATER) == "failed"
+
+
+def test_a_calculation_that_waits_is_cancelled_at_once() -> None:
+    (ania,) = make_contacts("Warszawa")
+    segment = make_segment()
+    refresh(segment)
+    membership.request_refresh(segment, actor=SYSTEM, at=_LATER)
+    cancelled = lifecycle.cancel_calculation(segment, actor=SYSTEM, at=_LATER)
+    assert cancelled.refresh_requested_at is None
+    assert cancelled.calculation_state(at=_LATER) == "ready"
+    assert member_ids(segment) == {ania}
+    assert not Job.objects.filter(state="queued").exists()
+    again = lifecycle.cancel_calculation(segment, actor=SYSTEM, at=_LATER + HOUR)
+    assert again.failed_at == _LATER, "there was nothing to cancel"
+
+
+def test_a_calculation_that_runs_is_told_to_stop() -> None:
+    segment = make_segment()
+    Job.objects.update(state="running")
+    told = lifecycle.cancel_calculation(segment, actor=SYSTEM, at=_LATER)
+    assert told.refresh_requested_at is not None, "its worker withdraws the request"
+    assert Job.objects.get().cancel_requested
+
+
 def test_inactivating_cancels_what_waits() -> None:
     segment = lifecycle.inactivate(make_segment(), actor=SYSTEM, at=_LATER)
     assert segment.refresh_requested_at is None
@@ -279,6 +368,7 @@ def test_each_verb_asks_for_its_permission() -> None:
         (lifecycle.inactivate, "inactivate_segment"),
         (lifecycle.archive, "archive_segment"),
         (lifecycle.copy_segment, "add_segment"),
+        (lifecycle.cancel_calculation, "refresh_segment"),
         (membership.request_refresh, "refresh_segment"),
     ):
         with pytest.raises(NotAllowed, match=permission):
@@ -303,6 +393,7 @@ def test_for_people_outside_its_groups_a_segment_does_not_exist() -> None:
         lifecycle.inactivate,
         lifecycle.archive,
         lifecycle.copy_segment,
+        lifecycle.cancel_calculation,
         membership.request_refresh,
     ):
         with pytest.raises(SegmentUnknown):

@@ -9,12 +9,20 @@ from workspace.admin import (  # noqa: F401  # Importing them registers their sc
     trail,
 )
 from workspace.admin.audited import AuditedAdmin
-from workspace.admin.buttons import ObjectAction, ObjectActionsAdmin, object_action
+from workspace.admin.buttons import (
+    Affected,
+    Affects,
+    ObjectAction,
+    ObjectActionsAdmin,
+    object_action,
+)
 from workspace.admin.jobs import job_context
 from workspace.admin.lists import CappedPaginator, ReadOnlyAdmin, estimated_count
 from workspace.admin.pages import EmptyState, PagesAdmin, page_context
 
 __all__ = [
+    "Affected",
+    "Affects",
     "AuditedAdmin",
     "CappedPaginator",
     "EmptyState",

@@ -1,6 +1,6 @@
 """Buttons that act on one object: posted, never got, after a dialog that says what will happen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,34 @@ _Text = Any  # a text, or a lazily translated one
 
 
 @dataclass(frozen=True, slots=True)
+class Affected:
+    """One thing that a button changes besides its object: a line in the dialog.
+
+    `label` is its kind, `note` what becomes of it.
+    """
+
+    label: _Text
+    name: str
+    url: str = ""
+    note: _Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Affects:
+    """What a button changes besides its object, and the sentence over it."""
+
+    text: _Text
+    things: Sequence[Affected] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectAction:
     """What a method marked by `object_action` looks like as a button.
 
     `permission` is a name ("app.verb_model"), or a function of the actor and the object.
     `consequence` is said before anything happens: a text, or a function of the object.
     `is_offered` decides by the object's own state; `form_class` asks for more in the dialog.
+    `affects` lists, for this person and object, what else the button changes.
     """
 
     label: _Text
@@ -36,6 +58,7 @@ class ObjectAction:
     confirm: _Text = ""
     is_offered: Callable[[Any], bool] = lambda thing: True
     form_class: type[forms.Form] | None = None
+    affects: Callable[[Actor, Any], Affects] | None = None
 
     def is_allowed(self, actor: Actor, thing: Any) -> bool:
         """Whether this person may press it."""
@@ -58,6 +81,7 @@ def object_action(
     confirm: _Text = "",
     is_offered: Callable[[Any], bool] = lambda thing: True,
     form_class: type[forms.Form] | None = None,
+    affects: Callable[[Actor, Any], Affects] | None = None,
 ) -> Callable[[Any], Any]:
     """Mark a method of an ObjectActionsAdmin as a button on the page of one object.
 
@@ -67,7 +91,7 @@ def object_action(
 
     def mark(method: Any) -> Any:
         method.object_action = ObjectAction(
-            label, permission, consequence, icon, variant, confirm, is_offered, form_class
+            label, permission, consequence, icon, variant, confirm, is_offered, form_class, affects
         )
         return method
 
@@ -142,6 +166,7 @@ class ObjectActionsAdmin(ModelAdmin):
                 "name": name,
                 "spec": spec,
                 "consequence": spec.consequence_for(thing),
+                "affects": spec.affects(actor, thing) if spec.affects else None,
                 "url": reverse(address, args=[thing.pk, name]),
                 "form": spec.form_class() if spec.form_class else None,
             }
