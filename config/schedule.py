@@ -15,6 +15,16 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 120},
     },
+    "Export what is due": {
+        "task": "segments.tasks.run_export_schedules",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
+    "Delete files of exports whose time is over": {
+        "task": "segments.tasks.purge_exports",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "Make next months' partitions": {
         "task": "contacts.tasks.make_partitions",
         "schedule": crontab(hour="1", minute="10"),

@@ -84,6 +84,12 @@ class PreviewOutdated(DomainError):
     code = "preview_outdated"
 
 
+class SegmentExpired(DomainError):
+    """The calculation of the segment is older than its readiness time: nothing can be run on it."""
+
+    code = "segment_expired"
+
+
 class ExportUnknown(NotFound):
     """There is no such export, or it is somebody else's."""
 
@@ -101,3 +107,15 @@ class ExportExpired(DomainError):
 
     code = "export_expired"
     status = 410
+
+
+class LetterUnfitting(DomainError):
+    """A value has a letter that the encoding of the file lacks."""
+
+    code = "letter_unfitting"
+
+
+class ExportScheduleUnknown(NotFound):
+    """There is no such schedule, or it is somebody else's."""
+
+    code = "export_schedule_unknown"

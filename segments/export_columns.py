@@ -6,6 +6,7 @@ bare key of an attribute mean the same. "attributes.*", "consents.*" and "metric
 all of a kind.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -69,6 +70,13 @@ def choose_columns(names: Sequence[str], *, of_segment: bool) -> list[Column]:
     if problems:
         raise InputInvalid(problems[0].message, problems=problems)
     return chosen
+
+
+def labels(names: Sequence[str], *, of_segment: bool) -> dict[str, str]:
+    """What columns are called for people, by the name; two of one label keep their names."""
+    chosen = choose_columns(names, of_segment=of_segment)
+    called = Counter(column.label for column in chosen)
+    return {column.name: column.label for column in chosen if called[column.label] == 1}
 
 
 def _named(name: str, available: Mapping[str, Column]) -> Iterable[Column]:

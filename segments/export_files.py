@@ -2,30 +2,66 @@
 
 A cell of text that begins with = + - @ tab or CR would be run as a formula by a spreadsheet: it
 gets an apostrophe in front, in CSV and XLSX. So does text that begins with apostrophes and such a
-character, so that `restored` gives back exactly what was written. Numbers stay numbers.
+character, so that `restored` gives back exactly what was written. Numbers stay numbers; those with
+more digits than a sheet keeps (15) are written to it as text.
 """
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from segments.models import Export
+from segments.errors import LetterUnfitting
+from segments.models import ExportSettings
 from workspace.exactjson import exact_dumps
 
 # What a sheet can hold, its heading included.
 SHEET_LIMIT = 1_048_576
 SEPARATOR_IN_CELLS = "|"
+_SHEET_DIGITS = 15
+_SHEET_EXPONENT = 290
 _RISKY = re.compile(r"'*[=+\-@\t\r]")
 _NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
 
+Format = ExportSettings.Format
+Separator = ExportSettings.Separator
+Encoding = ExportSettings.Encoding
+Unfitting = ExportSettings.Unfitting
+DecimalMark = ExportSettings.DecimalMark
+SEPARATORS = {Separator.COMMA: ",", Separator.SEMICOLON: ";", Separator.TAB: "\t"}
+CODECS = {
+    Encoding.UTF_8: "utf-8",
+    Encoding.UTF_8_BOM: "utf-8",
+    Encoding.WINDOWS_1252: "cp1252",
+    Encoding.WINDOWS_1250: "cp1250",
+    Encoding.LATIN_2: "iso8859-2",
+}
+_BOM = b"\xef\xbb\xbf"
+
 Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a CSV file is written; the other formats have one way only.
+
+    `unfitting` says what becomes of letters that the encoding lacks.
+    """
+
+    separator: str = Separator.COMMA
+    encoding: str = Encoding.UTF_8
+    unfitting: str = Unfitting.REFUSE
+    decimal_mark: str = DecimalMark.POINT
+
+
+PLAIN = Layout()
 
 
 def neutralised(text: str) -> str:
@@ -44,29 +80,76 @@ def write(
     rows: Iterable[Row],
     *,
     file_format: str,
-    bom: bool = False,
-) -> None:
-    """Write rows of JSON values under `names`. A byte order mark only in CSV, if wanted."""
-    match Export.Format(file_format):
-        case Export.Format.CSV:
-            _write_csv(stream, names, rows, bom=bom)
-        case Export.Format.XLSX:
+    layout: Layout = PLAIN,
+) -> int:
+    """Write rows of JSON values under `names`; returns in how many rows letters were replaced.
+
+    Raises LetterUnfitting where the layout refuses letters that its encoding lacks.
+    """
+    match Format(file_format):
+        case Format.CSV:
+            return _write_csv(stream, names, rows, layout)
+        case Format.XLSX:
             _write_xlsx(stream, names, rows)
-        case Export.Format.JSONL:
+        case Format.JSONL:
             _write_jsonl(stream, names, rows)
+    return 0
 
 
-def _write_csv(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row], *, bom: bool) -> None:
-    encoding = "utf-8-sig" if bom else "utf-8"
-    text = io.TextIOWrapper(stream, encoding, newline="", write_through=False)
-    try:
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow([neutralised(name) for name in names])
+class _Encoded:
+    """Takes the lines of a CSV and writes their bytes; one call a row."""
+
+    def __init__(self, stream: BinaryIO, layout: Layout, names: Sequence[str]) -> None:
+        self.replaced = 0
+        self._stream = stream
+        self._encoding = Encoding(layout.encoding)
+        self._codec = CODECS[self._encoding]
+        self._is_replacing = layout.unfitting == Unfitting.REPLACE
+        self._names = names
+        self._lines = 0
+
+    def write(self, line: str) -> None:
+        self._lines += 1
+        try:
+            data = line.encode(self._codec)
+        except UnicodeEncodeError as error:
+            if not self._is_replacing:
+                raise self._refusal(error) from error
+            self.replaced += 1
+            data = line.encode(self._codec, "replace")
+        self._stream.write(data)
+
+    def _refusal(self, error: UnicodeEncodeError) -> LetterUnfitting:
+        letter = error.object[error.start]
+        told: dict[str, Any] = {
+            "letter": letter,
+            "encoding": str(self._encoding.label),
+            "row": self._lines - 1,
+        }
+        if self._lines == 1:
+            message = _("The heading has the letter “%(letter)s”, which %(encoding)s lacks.")
+        else:
+            message = _("Row %(row)d has the letter “%(letter)s”, which %(encoding)s lacks.")
+        advice = _("Choose UTF-8, or let such letters be replaced.")
+        return LetterUnfitting(f"{message % told} {advice}", **told)
+
+
+def _write_csv(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row], layout: Layout) -> int:
+    if layout.encoding == Encoding.UTF_8_BOM:
+        stream.write(_BOM)
+    lines = _Encoded(stream, layout, names)
+    separator = SEPARATORS[Separator(layout.separator)]
+    writer = csv.writer(lines, delimiter=separator, lineterminator="\r\n")
+    writer.writerow([neutralised(name) for name in names])
+    if layout.decimal_mark == DecimalMark.COMMA:
+        writer.writerows([_with_comma(_in_cell(value)) for value in row] for row in rows)
+    else:
         writer.writerows([_in_cell(value) for value in row] for row in rows)
-        text.flush()
-    finally:
-        # The stream is the caller's to close.
-        text.detach()
+    return lines.replaced
+
+
+def _with_comma(cell: Any) -> Any:
+    return f"{cell:f}".replace(".", ",") if isinstance(cell, Decimal) else cell
 
 
 def _write_xlsx(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row]) -> None:
@@ -99,7 +182,24 @@ def _write_jsonl(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row]) ->
 def _in_sheet(row: Row) -> Iterator[Any]:
     for value in row:
         cell = _in_cell(value)
-        yield ILLEGAL_CHARACTERS_RE.sub("", cell) if isinstance(cell, str) else cell
+        if isinstance(cell, str):
+            yield ILLEGAL_CHARACTERS_RE.sub("", cell)
+        else:
+            yield cell if _fits_sheet(cell) else str(cell)
+
+
+def _fits_sheet(number: int | Decimal) -> bool:
+    """Whether a spreadsheet, which counts in floats, keeps every digit."""
+    if isinstance(number, int):
+        return abs(number) < 10**_SHEET_DIGITS
+    parts = number.as_tuple()
+    exponent: int = abs(int(parts.exponent))
+    return len(parts.digits) <= _SHEET_DIGITS and exponent < _SHEET_EXPONENT
+
+
+def shown(value: Any) -> str:
+    """A value as its cell of a CSV says it."""
+    return str(_in_cell(value))
 
 
 def _in_cell(value: Any) -> Any:

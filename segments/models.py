@@ -7,10 +7,12 @@ the database to check their keys row by row (`db_constraint=False`).
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -438,13 +440,136 @@ class SegmentActionChange(models.Model):
         return f"{self.run_id} {self.contact_id}"
 
 
-class Export(models.Model):
-    """A file of contacts, made by a job, downloadable until `expires_at`."""
+class ExportSettings(models.Model):
+    """Whose rows, in which columns, written how: what an export and a schedule of them have.
+
+    Without a segment and criteria it is everyone; with both, the members for whom they hold.
+    """
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
         XLSX = "xlsx", "XLSX"
         JSONL = "jsonl", _("JSON lines")
+
+    class Separator(models.TextChoices):
+        COMMA = "comma", _("comma")
+        SEMICOLON = "semicolon", _("semicolon")
+        TAB = "tab", _("tab")
+
+    class Encoding(models.TextChoices):
+        UTF_8 = "utf-8", "UTF-8"
+        UTF_8_BOM = "utf-8-bom", _("UTF-8, marked for Excel")
+        WINDOWS_1252 = "windows-1252", _("Windows-1252 (Western Europe)")
+        WINDOWS_1250 = "windows-1250", _("Windows-1250 (Central Europe)")
+        LATIN_2 = "iso-8859-2", _("Latin-2, ISO 8859-2 (Central Europe)")
+
+    class Unfitting(models.TextChoices):
+        REFUSE = "refuse", _("stop and say which row")
+        REPLACE = "replace", _("write ? for each and count the rows")
+
+    class DecimalMark(models.TextChoices):
+        POINT = "point", _("point: 12.5")
+        COMMA = "comma", _("comma: 12,5")
+
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, null=True, blank=True, related_name="%(class)ss"
+    )
+    filters = CriteriaField(default=dict, blank=True)
+    columns = ArrayField(models.CharField(max_length=120))
+    headers = models.JSONField(default=dict, blank=True)
+    format = models.CharField(max_length=5, choices=Format, default=Format.CSV)
+    separator = models.CharField(max_length=9, choices=Separator, default=Separator.COMMA)
+    encoding = models.CharField(max_length=12, choices=Encoding, default=Encoding.UTF_8)
+    unfitting = models.CharField(max_length=7, choices=Unfitting, default=Unfitting.REFUSE)
+    decimal_mark = models.CharField(max_length=5, choices=DecimalMark, default=DecimalMark.POINT)
+    mail_when_ready = models.BooleanField(_("mail when ready"), default=False)
+    groups = models.ManyToManyField(
+        Group, blank=True, related_name="%(class)ss", verbose_name=_("user groups")
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+
+    @property
+    def criteria(self) -> Any:
+        """Whom it is narrowed to; None where it is not."""
+        return self.filters.get("criteria")
+
+    @property
+    def subject_name(self) -> str:
+        """Whose rows they are, for people who may know of the segment."""
+        if self.segment is not None:
+            return self.segment.name
+        return str(_("All contacts") if self.criteria is None else _("Chosen contacts"))
+
+
+class ExportSchedule(ExportSettings):
+    """The same export again and again: by the clock, or after each refresh of its segment.
+
+    It runs as whoever made it. `next_run_at` is when the clock wants it next; `calculation_at` is
+    the calculation of the segment that was exported last. One that stopped by itself is not
+    `enabled` and says why in `stopped_reason`.
+    """
+
+    class Mode(models.TextChoices):
+        INTERVAL = "interval", _("every so often")
+        AFTER_REFRESH = "after_refresh", _("after each refresh of the segment")
+
+    name = models.CharField(_("name"), max_length=200)
+    mode = models.CharField(_("when"), max_length=13, choices=Mode)
+    amount = models.PositiveSmallIntegerField(_("every"), null=True, blank=True)
+    unit = models.CharField(
+        _("unit"), max_length=4, choices=Segment.Unit.choices, blank=True, default=""
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    stopped_reason = models.TextField(blank=True, default="")
+    next_run_at = models.DateTimeField(_("next run"), null=True, blank=True)
+    last_run_at = models.DateTimeField(_("last run"), null=True, blank=True)
+    calculation_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("export schedule")
+        verbose_name_plural = _("export schedules")
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="segments_exportschedule_interval_is_whole",
+                condition=~Q(mode="interval")
+                | Q(amount__gte=1, unit__in=["hour", "day"], next_run_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="segments_exportschedule_refresh_has_a_segment",
+                condition=~Q(mode="after_refresh") | Q(segment__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_run_at"],
+                name="segments_exportschedule_due",
+                condition=Q(enabled=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def every(self) -> timedelta | None:
+        """The time from one run to the next; None where it follows refreshes."""
+        if self.mode != self.Mode.INTERVAL or self.amount is None:
+            return None
+        return timedelta(hours=self.amount * (24 if self.unit == Segment.Unit.DAY else 1))
+
+
+class Export(ExportSettings):
+    """A file of contacts, made by a job, downloadable until `expires_at`.
+
+    `token` stands in the address of the file for people. `replaced_rows` are those with letters
+    that the encoding lacks. `announced_at` is when whoever asked was told that it is ready.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -453,27 +578,33 @@ class Export(models.Model):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
         EXPIRED = "expired", _("expired")
+        DELETED = "deleted", _("deleted")
 
-    segment = models.ForeignKey(
-        Segment, on_delete=models.CASCADE, null=True, blank=True, related_name="exports"
+    token = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
+    schedule = models.ForeignKey(
+        ExportSchedule, on_delete=models.SET_NULL, null=True, blank=True, related_name="exports"
     )
-    filters = models.JSONField(default=dict, blank=True)
-    columns = ArrayField(models.CharField(max_length=120))
-    format = models.CharField(max_length=5, choices=Format, default=Format.CSV)
     state = models.CharField(max_length=9, choices=State, default=State.QUEUED)
+    failure = models.TextField(blank=True, default="")
     rows = models.BigIntegerField(null=True)
+    replaced_rows = models.BigIntegerField(default=0)
     size = models.BigIntegerField(null=True)
     file_name = models.CharField(max_length=200, blank=True, default="")
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
-    api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True)
-    created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True)
+    announced_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("export")
         verbose_name_plural = _("exports")
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["user"],
+                name="segments_export_unannounced",
+                condition=Q(announced_at__isnull=True, state__in=["ready", "failed"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.file_name or f"#{self.pk}"

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from segments import indexes, schedule
+from segments import export_schedules, exports, indexes, schedule
 
 
 @shared_task
@@ -17,3 +17,15 @@ def refresh_due() -> int:
 def refresh_on_schedule(segment_id: int) -> None:
     """Request the refresh of one segment, if it is due."""
     schedule.refresh_if_due(segment_id, as_of=timezone.now())
+
+
+@shared_task
+def run_export_schedules() -> int:
+    """Request the exports that are due by their schedules."""
+    return export_schedules.run_due(as_of=timezone.now())
+
+
+@shared_task
+def purge_exports() -> dict[str, int]:
+    """Delete the files of exports whose time is over."""
+    return exports.purge_exports(timezone.now())

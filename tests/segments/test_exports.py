@@ -30,7 +30,7 @@ from loyalty.models import Member
 from segments import exports
 from segments.errors import ExportExpired, ExportNotReady, ExportUnknown, SegmentUnknown
 from segments.export_columns import available_columns
-from segments.export_files import neutralised, restored, write
+from segments.export_files import Layout, neutralised, restored, write
 from segments.models import Export, Segment
 from tests.segments.factories import DAY, NOW, lives_in, make_contacts, make_segment, refresh
 from workspace import jobs, retention
@@ -206,7 +206,8 @@ def test_cells_are_neutralised_and_can_be_read_back(text: str, cell: str) -> Non
 
 def test_a_byte_order_mark_comes_where_it_is_wanted(ania: Contact) -> None:
     assert _written(exports.everyone(), "city").startswith(b"city\r\n")
-    assert _written(exports.everyone(), "city", bom=True).startswith(b"\xef\xbb\xbfcity\r\n")
+    marked = _written(exports.everyone(), "city", layout=Layout(encoding="utf-8-bom"))
+    assert marked.startswith(b"\xef\xbb\xbfcity\r\n")
 
 
 @pytest.mark.django_db
@@ -260,7 +261,7 @@ def test_a_job_writes_the_file_and_its_owner_fetches_it() -> None:
     assert path.stat().st_mode & 0o077 == 0
     assert len(path.stem) >= 43, "a name of 256 random bits"
     assert _table(path.read_bytes())[1] == ["Warszawa", "2026-03-02T12:00:00+00:00"]
-    assert exports.download_name(export) == "poles-2026-03-02.csv"
+    assert exports.download_name(export) == "Poles-2026-03-02.csv"
     actions = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"export.requested", "export.downloaded"} <= actions
 

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError
 
 from segments import exports, lifecycle
-from segments.export_columns import DEFAULT_COLUMNS
+from segments.export_columns import DEFAULT_COLUMNS, labels
+from segments.export_files import PLAIN, Layout
 from segments.models import Export
 from workspace.access import SYSTEM
 from workspace.console import facts
@@ -39,7 +40,19 @@ class Command(BaseCommand):
         )
         parser.add_argument("--format", choices=Export.Format.values)
         parser.add_argument(
-            "--bom", action="store_true", help="begin CSV with a byte order mark, as Excel wants it"
+            "--bom", action="store_true", help="the same as --encoding utf-8-bom, as Excel wants it"
+        )
+        for name, choices, default, text in (
+            ("separator", Export.Separator, PLAIN.separator, "between the values of a CSV"),
+            ("encoding", Export.Encoding, PLAIN.encoding, "of a CSV"),
+            ("unfitting", Export.Unfitting, PLAIN.unfitting, "letters that the encoding lacks"),
+            ("decimal-mark", Export.DecimalMark, PLAIN.decimal_mark, "in the numbers of a CSV"),
+        ):
+            parser.add_argument(
+                f"--{name}", choices=choices.values, default=default, help=f"{text}: {default}"
+            )
+        parser.add_argument(
+            "--labels", action="store_true", help="call the columns as people do, not by key"
         )
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
@@ -51,12 +64,18 @@ class Command(BaseCommand):
         try:
             segment = lifecycle.find_segment(options["key"], actor=SYSTEM)
             with _opened(name) as stream:
-                rows = exports.write_contacts(
+                written = exports.write_contacts(
                     stream,
                     exports.members_of(segment),
                     columns=columns,
+                    headers=labels(columns, of_segment=True) if options["labels"] else None,
                     file_format=format_,
-                    bom=options["bom"],
+                    layout=Layout(
+                        options["separator"],
+                        Export.Encoding.UTF_8_BOM if options["bom"] else options["encoding"],
+                        options["unfitting"],
+                        options["decimal_mark"],
+                    ),
                 )
         except DomainError as error:
             raise CommandError(str(error)) from error
@@ -64,7 +83,10 @@ class Command(BaseCommand):
             raise CommandError(f"{name} cannot be written: {error.strerror}") from error
         if name != "-":
             size = Path(name).stat().st_size
-            facts(self, {"file": name, "rows": rows, "size": size}, as_json=options["json"])
+            told = {"file": name, "rows": written.rows, "size": size}
+            if written.replaced_rows:
+                told["replaced_rows"] = written.replaced_rows
+            facts(self, told, as_json=options["json"])
 
 
 @contextlib.contextmanager
