@@ -26,6 +26,7 @@ from workspace.exactjson import exact_dumps
 SHEET_LIMIT = 1_048_576
 SEPARATOR_IN_CELLS = "|"
 _SHEET_DIGITS = 15
+_SHEET_MOST = 10**15
 _SHEET_EXPONENT = 290
 _RISKY = re.compile(r"'*[=+\-@\t\r]")
 _NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
@@ -191,10 +192,9 @@ def _in_sheet(row: Row) -> Iterator[Any]:
 def _fits_sheet(number: int | Decimal) -> bool:
     """Whether a spreadsheet, which counts in floats, keeps every digit."""
     if isinstance(number, int):
-        return abs(number) < 10**_SHEET_DIGITS
+        return abs(number) < _SHEET_MOST
     parts = number.as_tuple()
-    exponent: int = abs(int(parts.exponent))
-    return len(parts.digits) <= _SHEET_DIGITS and exponent < _SHEET_EXPONENT
+    return len(parts.digits) <= _SHEET_DIGITS and abs(int(parts.exponent)) < _SHEET_EXPONENT
 
 
 def shown(value: Any) -> str:
