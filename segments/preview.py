@@ -3,21 +3,17 @@
 A preview has a few seconds. Where they do not suffice it says how many it could count until then.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
-from django.utils.translation import gettext as _
-from psycopg.errors import QueryCanceled
+from django.db import OperationalError, connection
 
-from segments import criteria, facts
+from contacts.population import living_count
+from segments import criteria, facts, tickets
 from segments.criteria import Query
-from segments.errors import PreviewOutdated
 from segments.models import Segment
 from workspace import sql
 from workspace.access import Actor
@@ -31,7 +27,10 @@ _STRIDE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What criteria give. Where the count is not `exact`, there are at least so many."""
+    """What criteria give. Where the count is not `exact`, there are at least so many.
+
+    `total` is how many contacts there are, about: see `contacts.population`.
+    """
 
     count: int
     exact: bool
@@ -39,6 +38,12 @@ class Preview:
     as_of: datetime
     milliseconds: float
     sentence: str
+    total: int
+
+    @property
+    def share(self) -> float:
+        """What part of all contacts that is, from 0 to 1; of nobody it is 0."""
+        return self.count / self.total if self.total else 0.0
 
 
 def preview(
@@ -60,12 +65,10 @@ def preview(
     begun = monotonic()
     tree = facts.parse_criteria(document, actor, segment=segment, members_only=members_only)
     query = criteria.compile_members(tree, now=as_of)
-    name = _application(ticket, actor) if ticket else ""
-    if name:
-        _end_older(name)
+    name = tickets.take_place("preview", ticket, actor).name
     counted = _count(query, timeout_seconds, name)
     exact = counted is not None
-    count, sample_ids = counted or _count_some(query, name)
+    count, sample_ids = counted or count_some(query, _AFTERTHOUGHT_SECONDS, name)
     return Preview(
         count=count,
         exact=exact,
@@ -73,6 +76,8 @@ def preview(
         as_of=as_of,
         milliseconds=round((monotonic() - begun) * 1000, 3),
         sentence=facts.explain(tree),
+        # A table's size is known about, and the count to the last contact.
+        total=max(living_count(), count),
     )
 
 
@@ -85,61 +90,31 @@ def _count(query: Query, seconds: float, name: str) -> tuple[int, Sequence[int]]
     )
     begun = monotonic()
     try:
-        with _reading(query, seconds, name):
+        with tickets.reading(query, seconds, name):
             row = sql.rows(statement, query.params)[0]
     except OperationalError as error:
-        _refuse_outdated(error, begun, seconds)
+        tickets.refuse_outdated(error, begun, seconds)
         return None
     return row["count"], sorted(row["ids"] or ())
 
 
-def _count_some(query: Query, name: str) -> tuple[int, Sequence[int]]:
-    """As many as can be counted in a moment: the server walks over them and sends none."""
+def count_some(query: Query, seconds: float, name: str = "") -> tuple[int, Sequence[int]]:
+    """As many as can be counted in a moment, and the first of them.
+
+    The server walks over them and sends none. Raises PreviewOutdated.
+    """
     count, ids, begun = 0, list[int](), monotonic()
     try:
-        with _reading(query, _AFTERTHOUGHT_SECONDS, name), connection.cursor() as cursor:
+        with tickets.reading(query, seconds, name), connection.cursor() as cursor:
             cursor.execute(f"DECLARE counted NO SCROLL CURSOR FOR {query.text}", query.params)
             cursor.execute(f"FETCH FORWARD {SAMPLE_SIZE} FROM counted")
             ids = sorted(row[0] for row in cursor.fetchall())
             count = len(ids)
-            while monotonic() - begun < _AFTERTHOUGHT_SECONDS:
+            while monotonic() - begun < seconds:
                 cursor.execute(f"MOVE FORWARD {_STRIDE} IN counted")
                 count += cursor.rowcount
                 if cursor.rowcount < _STRIDE:
                     break
     except OperationalError as error:
-        _refuse_outdated(error, begun, _AFTERTHOUGHT_SECONDS)
+        tickets.refuse_outdated(error, begun, seconds)
     return count, ids
-
-
-@contextmanager
-def _reading(query: Query, seconds: float, name: str) -> Iterator[None]:
-    """A transaction with the hints of a query and a limit of time, which leaves nothing behind."""
-    limits = {"statement_timeout": str(max(1, int(seconds * 1000)))}
-    if name:
-        limits["application_name"] = name
-    with sql.local_settings({**query.settings, **limits}):
-        yield
-        # So that the settings end here, also inside a transaction of the caller's.
-        transaction.set_rollback(True)
-
-
-def _refuse_outdated(error: OperationalError, begun: float, seconds: float) -> None:
-    """Raise what is no mere end of the time."""
-    if not isinstance(error.__cause__, QueryCanceled):
-        raise error
-    if monotonic() - begun < seconds:
-        raise PreviewOutdated(_("A newer preview took the place of this one.")) from error
-
-
-def _application(ticket: str, actor: Actor) -> str:
-    digest = blake2b(f"{actor.name} {ticket}".encode(), digest_size=16).hexdigest()
-    return f"preview {digest}"
-
-
-def _end_older(name: str) -> None:
-    sql.rows(
-        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = %s AND state = 'active' AND pid <> pg_backend_pid()",
-        [name],
-    )

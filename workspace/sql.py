@@ -15,6 +15,13 @@ def rows(statement: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def lists(statement: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows of one statement, for columns that need no names."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return list(cursor.fetchall())
+
+
 def one(statement: str, params: Sequence[Any] = ()) -> Any:
     """The first column of the first row; None without a row."""
     with connection.cursor() as cursor:

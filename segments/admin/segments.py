@@ -5,26 +5,22 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
-from contacts.models import Contact
 from segments import facts, lifecycle, membership, schedule
 from segments.admin.badges import calculation_badge, status_badge, with_last_change
+from segments.admin.building import CriteriaBuilding
 from segments.admin.consequences import of_archiving, of_inactivating
 from segments.admin.examples import starters
-from segments.admin.forms import SegmentForm, read_document, written
+from segments.admin.forms import SegmentForm, written
 from segments.admin.pages import SegmentPages
-from segments.errors import CriteriaRefused, PreviewOutdated
 from segments.models import Segment
-from segments.preview import preview
 from segments.uses import uses_of
 from workspace import access, jobs
 from workspace.access import actor_of
@@ -40,7 +36,7 @@ def _is(*states: Status) -> Any:
 
 
 @admin.register(Segment)
-class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
+class SegmentAdmin(CriteriaBuilding, SegmentPages, ObjectActionsAdmin):
     """Named criteria and who satisfies them."""
 
     list_display = ("name_and_status", "members", "change", "last_refresh", "next_refresh", "owner")
@@ -136,61 +132,6 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
         if obj is not None and obj.status == Status.ARCHIVED:
             return False
         return bool(super().has_change_permission(request, obj))
-
-    def get_urls(self) -> list[URLPattern]:
-        view = require_POST(self.preview_view)
-        return [
-            path("preview/", self.admin_site.admin_view(view), name="segments_preview"),
-            *super().get_urls(),
-        ]
-
-    def preview_view(self, request: HttpRequest) -> JsonResponse:
-        """Count and sample for what stands in the editor; nothing is saved."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        segment = None
-        if segment_id := request.POST.get("segment", ""):
-            segment = self.get_object(request, segment_id)
-            if segment is None:
-                raise Http404
-        document, problem = read_document(request.POST.get("criteria", ""))
-        if problem is not None:
-            return _faulty((problem,))
-        try:
-            found = preview(
-                document,
-                actor=actor_of(request),
-                as_of=timezone.now(),
-                segment=segment,
-                members_only=bool(request.POST.get("members_only")),
-                ticket=request.POST.get("ticket", ""),
-            )
-        except CriteriaRefused as refused:
-            return _faulty(refused.criteria_problems)
-        except PreviewOutdated:
-            return JsonResponse({"outdated": True}, status=409)
-        return JsonResponse(
-            {
-                "count": number(found.count),
-                "exact": found.exact,
-                "milliseconds": number(round(found.milliseconds)),
-                "sentence": found.sentence,
-                "problems": [],
-                "sample": self._sample(request, found.sample_ids),
-            }
-        )
-
-    def _sample(self, request: HttpRequest, ids: tuple[int, ...]) -> list[dict[str, str]]:
-        if not actor_of(request).may("contacts.view_contact"):
-            return []
-        return [
-            {
-                "name": str(contact),
-                "email": contact.email,
-                "url": reverse("admin:contacts_contact_change", args=[contact.pk]),
-            }
-            for contact in Contact.objects.filter(pk__in=ids).order_by("pk")
-        ]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -377,10 +318,6 @@ class SegmentAdmin(SegmentPages, ObjectActionsAdmin):
     def archive(self, request: HttpRequest, segment: Segment) -> str:
         lifecycle.archive(segment, actor=actor_of(request), at=timezone.now())
         return _("“%(name)s” is archived.") % {"name": segment}
-
-
-def _faulty(problems: tuple[Problem, ...]) -> JsonResponse:
-    return JsonResponse({"problems": [_shown(problem) for problem in problems]})
 
 
 def _shown(problem: Problem) -> dict[str, str]:

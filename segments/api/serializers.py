@@ -230,6 +230,35 @@ class PreviewSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     milliseconds = serializers.FloatField()
     sentence = serializers.CharField()
+    total = serializers.IntegerField(help_text=_("About how many contacts there are."))
+    share = serializers.FloatField(help_text=_("The count as a part of the total, 0 to 1."))
+
+
+class ClauseCountSerializer(serializers.Serializer[Any]):
+    """How many contacts a part of criteria holds for; null where that is not known in time."""
+
+    count = serializers.IntegerField(allow_null=True)
+    exact = serializers.BooleanField(help_text=_("Else there are at least so many."))
+
+
+class ClauseCountsSerializer(serializers.Serializer[Any]):
+    """A count for every rule and group without a fault, by path; the whole has the path ""."""
+
+    counts = serializers.DictField(child=ClauseCountSerializer())
+
+
+class SuggestionSerializer(serializers.Serializer[Any]):
+    """A value as criteria write it."""
+
+    value = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of a value, not of a serializer
+    count = serializers.IntegerField(allow_null=True)
+
+
+class SuggestionsSerializer(serializers.Serializer[Any]):
+    """At most 20 values, the likeliest first."""
+
+    values = SuggestionSerializer(many=True)
 
 
 class OverlapSetSerializer(serializers.Serializer[Any]):

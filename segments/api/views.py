@@ -1,5 +1,6 @@
 """Segments in the API: translation only; what may be done is said in `segments.lifecycle`."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +15,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contacts.profiles import describe_contacts
-from segments import criteria, explanation, facts, lifecycle, members, membership, overlap, preview
+from segments import (
+    clause_counts,
+    criteria,
+    explanation,
+    facts,
+    lifecycle,
+    members,
+    membership,
+    overlap,
+    preview,
+    suggestions,
+)
 from segments.api.serializers import (
     ChangeSerializer,
+    ClauseCountsSerializer,
     ExplanationSerializer,
     HistorySerializer,
     MemberSerializer,
@@ -29,6 +42,7 @@ from segments.api.serializers import (
     SegmentCreationSerializer,
     SegmentNameSerializer,
     SegmentSerializer,
+    SuggestionsSerializer,
     UseSerializer,
     UsesSerializer,
     VersionSerializer,
@@ -70,9 +84,10 @@ class SegmentViewSet(ApiViewSet):
         "changes": ("since", "until", "kind"),
         "overlap": ("keys",),
         "explain": ("as_of",),
+        "values": ("field", "q", "event", "property", "segment"),
     }
     # A preview writes nothing, and ends its statements by itself when the time is over.
-    unwrapped = frozenset({"preview"})
+    unwrapped = frozenset({"preview", "counts"})
     permissions = {
         "list": _VIEW,
         "create": "segments.add_segment",
@@ -90,6 +105,8 @@ class SegmentViewSet(ApiViewSet):
         "uses": _VIEW,
         "explain": _VIEW,
         "preview": _VIEW,
+        "counts": _VIEW,
+        "values": _VIEW,
         "overlap": _VIEW,
         "catalog": _VIEW,
     }
@@ -280,8 +297,54 @@ class SegmentViewSet(ApiViewSet):
                 "as_of": found.as_of,
                 "milliseconds": found.milliseconds,
                 "sentence": found.sentence,
+                "total": found.total,
+                "share": found.share,
             }
         )
+
+    @extend_schema(request=PreviewRequestSerializer, responses=ClauseCountsSerializer)
+    @action(detail=False, methods=["post"])
+    def counts(self, request: Request) -> Response:
+        """How many contacts each rule and group of criteria holds for. Nothing is saved."""
+        given = self.read(PreviewRequestSerializer)
+        key = given.get("segment")
+        found = clause_counts.count_clauses(
+            given["criteria"],
+            actor=self.actor,
+            as_of=given.get("as_of") or timezone.now(),
+            members_only=given["members_only"],
+            segment=None if key is None else self.segment(key),
+        )
+        return Response({"counts": {path: asdict(count) for path, count in found.items()}})
+
+    @extend_schema(
+        responses=SuggestionsSerializer,
+        parameters=[
+            OpenApiParameter(
+                "field",
+                str,
+                description="A field of criteria, or “event” for names of events.",
+            ),
+            OpenApiParameter("q", str, description="What the values have in them."),
+            OpenApiParameter("event", str, description="Properties of this kind of event."),
+            OpenApiParameter("property", str, description="Values of this property."),
+            OpenApiParameter("segment", str, description="The segment being changed."),
+        ],
+    )
+    @action(detail=False, methods=["get"])
+    def values(self, request: Request) -> Response:
+        """Values to choose from in criteria, at most 20, the likeliest first."""
+        asked = request.query_params
+        found = suggestions.suggest_values(
+            asked.get("field", ""),
+            actor=self.actor,
+            at=timezone.now(),
+            typed=asked.get("q", ""),
+            event=asked.get("event", ""),
+            property_name=asked.get("property", ""),
+            segment=self.segment(asked["segment"]) if asked.get("segment") else None,
+        )
+        return Response({"values": [asdict(one) for one in found]})
 
     @extend_schema(
         responses=OverlapSerializer,

@@ -15,6 +15,7 @@ from .compile import (
     compile_sample,
     compile_where,
 )
+from .counts import CountQuery, compile_counts
 from .describe import describe
 from .errors import CriteriaInvalid, Problem
 from .explain import explain
@@ -43,6 +44,7 @@ __all__ = [
     "AttributeField",
     "Catalog",
     "ContactField",
+    "CountQuery",
     "Criteria",
     "CriteriaInvalid",
     "Event",
@@ -59,6 +61,7 @@ __all__ = [
     "check",
     "compile_clauses",
     "compile_count",
+    "compile_counts",
     "compile_members",
     "compile_sample",
     "compile_where",
