@@ -76,7 +76,7 @@ def run_import(work: Work) -> dict[str, Any]:
     Done again after its worker died, it finds what it has written and leaves it alone.
     """
     path = Path(work.arguments["path"])
-    with _upload(path):
+    with given_file(path):
         result = import_contacts(
             path,
             columns=work.arguments.get("columns"),
@@ -101,7 +101,7 @@ def run_event_import(work: Work) -> dict[str, Any]:
     Done again after its worker died, it adds only what is missing.
     """
     path = Path(work.arguments["path"])
-    with _upload(path):
+    with given_file(path):
         result = import_events(
             path,
             name=work.arguments["event"],
@@ -121,8 +121,8 @@ def run_event_import(work: Work) -> dict[str, Any]:
 
 
 @contextmanager
-def _upload(path: Path) -> Iterator[None]:
-    """Remove the file when the work is over; not where it is interrupted and will be done again."""
+def given_file(path: Path) -> Iterator[None]:
+    """Remove an upload when the work is over; not where it is interrupted and done again."""
     try:
         yield
     except (OperationalError, InterfaceError, SystemExit, KeyboardInterrupt):

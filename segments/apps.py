@@ -14,8 +14,10 @@ class SegmentsConfig(AppConfig):
         from contacts.extensions import register_eraser
         from segments import (
             actions,
+            contact_lists,
             definition_uses,
             exports,
+            files,
             jobs,  # noqa: F401
             lifecycle,
             membership,
@@ -24,8 +26,10 @@ class SegmentsConfig(AppConfig):
         from workspace import access, retention
 
         register_eraser("segments", membership.forget_contacts)
+        register_eraser("segment_lists", contact_lists.forget_contacts)
         register_eraser("segment_actions", actions.forget_contacts)
         register_uses("segments", definition_uses.segments_naming)
         retention.register("exports", exports.purge_exports)
+        retention.register("unmatched", files.purge_unmatched)
         access.register_subject("segment", lifecycle.known_segments)
         access.register_subject("export", exports.exports_of_known_segments)

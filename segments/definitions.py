@@ -23,7 +23,7 @@ DESCRIPTION_LIMIT = 10_000
 EVERY_LIMIT = 1000
 READINESS_LIMIT = 10 * 366 * 24
 # Words that stand where a key would in addresses.
-RESERVED_KEYS = frozenset({"preview", "overlap", "catalog", "counts", "values"})
+RESERVED_KEYS = frozenset({"preview", "overlap", "catalog", "counts", "values", "from-file"})
 
 _REFRESH = ("refresh_mode", "refresh_amount", "refresh_unit")
 SETTINGS = ("name", "description", "owner", "members_only", *_REFRESH, "readiness_hours")

@@ -65,6 +65,24 @@ class SegmentNotCalculated(DomainError):
     code = "segment_not_calculated"
 
 
+class SegmentNotFromFile(DomainError):
+    """The members of the segment do not come from a file."""
+
+    code = "segment_not_from_file"
+
+
+class FileMisread(InputInvalid):
+    """It is not clear which column of a file names contacts, or what it holds."""
+
+    code = "file_misread"
+
+
+class UnmatchedGone(NotFound):
+    """There is no file of unmatched rows, or it is somebody else's, or its time is over."""
+
+    code = "unmatched_gone"
+
+
 class SegmentBusy(Busy):
     """A refresh of the segment is running."""
 

@@ -3,11 +3,13 @@
 import time
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
-from segments import exports, indexes, membership
+from contacts.jobs import given_file
+from segments import exports, files, indexes, membership
 from workspace import jobs
 from workspace.errors import Busy
 from workspace.jobs import Work
@@ -27,6 +29,13 @@ def refresh_segment(work: Work) -> dict[str, Any]:
     )
     work.advance(done.member_count, total=done.member_count)
     return asdict(done) | {"as_of": done.as_of.isoformat()}
+
+
+@jobs.handler(files.READ_JOB)
+def read_file(work: Work) -> dict[str, Any]:
+    """Read the file of a segment, and calculate its members."""
+    with given_file(Path(work.arguments["path"])):
+        return asdict(files.read_requested(work, at=timezone.now()))
 
 
 @jobs.handler(indexes.INDEX_JOB)

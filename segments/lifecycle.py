@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from segments import indexes, membership, schedule
+from segments import contact_lists, indexes, membership, schedule
 from segments.definitions import (
     SETTINGS,
     Faults,
@@ -29,12 +29,13 @@ from segments.errors import (
     CriteriaRefused,
     SegmentArchived,
     SegmentInactive,
+    SegmentNotCalculated,
     SegmentNotInactive,
     SegmentUnknown,
 )
 from segments.facts import parse_criteria
 from segments.masks import Mask, mask_criteria
-from segments.models import MembershipChange, Segment, SegmentVersion
+from segments.models import ContactList, MembershipChange, Segment, SegmentVersion
 from workspace import access, audit, locks, partitions
 from workspace.access import Actor
 from workspace.errors import InputInvalid, Problem
@@ -100,9 +101,12 @@ def create_segment(
     refresh_amount: int | None = None,
     refresh_unit: str = "",
     readiness_hours: int | None = None,
+    source: str = Segment.Source.CRITERIA,
     is_demo: bool = False,
 ) -> Segment:
     """Make an active segment and request its first calculation.
+
+    One of another `source` than criteria waits for the list of whom it is chosen from.
 
     `groups` are names of user groups. Without a key one is made of the name; without an owner the
     person who makes it is. Raises InputInvalid with all faults (CriteriaRefused where the
@@ -135,6 +139,7 @@ def create_segment(
         key=key or free_key(kept["name"], groups=chosen, actor=actor),
         criteria=criteria,
         created_at=at,
+        source=source,
         is_demo=is_demo,
         **kept,
     )
@@ -150,9 +155,52 @@ def create_segment(
         changes=audit.difference({}, _told(segment, chosen)),
         at=at,
     )
-    membership.queue_refresh(segment, actor=actor, cause="created", at=at)
-    segment.refresh_from_db()
+    if segment.is_calculable:
+        membership.queue_refresh(segment, actor=actor, cause="created", at=at)
+        segment.refresh_from_db()
     return segment
+
+
+@transaction.atomic
+def take_list(segment: Segment, found: ContactList, *, actor: Actor, at: datetime) -> Segment:
+    """Let a list be whom the members of a segment are chosen from, from the next calculation on.
+
+    Another list than before is a new version of the segment. Raises SegmentArchived. For the
+    transaction that fills the list; who may do so was asked when it was requested.
+    """
+    held = Segment.objects.select_for_update().get(pk=segment.pk)
+    _refuse_archived(held)
+    before = held.contact_list
+    held.contact_list = found
+    if before is None:
+        held.versions.filter(number=held.version_number).update(contact_list=found)
+    else:
+        held.version_number += 1
+        _add_version(held, actor=actor, at=at)
+    held.failure, held.failed_at = "", None
+    held.save()
+    audit.record(
+        actor=actor,
+        action="segment.list_taken",
+        subject=held,
+        changes={
+            "list": [before and before.title, found.title],
+            "rows": [before and before.row_count, found.row_count],
+            "matched": [before and before.matched_count, found.matched_count],
+        },
+        at=at,
+    )
+    return held
+
+
+def hold_to_change(segment: Segment, *, actor: Actor) -> Segment:
+    """The segment as it is now, locked until the transaction ends, for who may change it.
+
+    Raises NotAllowed, SegmentUnknown or SegmentArchived.
+    """
+    held = _hold(segment, actor=actor, permission="segments.change_segment")
+    _refuse_archived(held)
+    return held
 
 
 @transaction.atomic
@@ -181,6 +229,7 @@ def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: A
     mask, criteria = Mask(actor), changes.get("criteria")
     is_new_version = "criteria" in changes and not mask.is_unchanged(criteria, segment.criteria)
     if is_new_version:
+        _refuse_other_source(segment)
         locks.lock("segments definitions")
         criteria = mask.lifted(criteria, segment.criteria)
         _check_criteria(criteria, actor, faults, segment=segment)
@@ -201,7 +250,8 @@ def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: A
     if named_attributes(segment.criteria) != attributes_before:
         indexes.request()
     audit.record(actor=actor, action="segment.updated", subject=segment, changes=difference, at=at)
-    if difference.keys() & {"criteria", "members_only"} and _is_active(segment):
+    is_other = bool(difference.keys() & {"criteria", "members_only"})
+    if is_other and _is_active(segment) and segment.is_calculable:
         membership.queue_refresh(segment, actor=actor, cause="changed", at=at)
         segment.refresh_from_db()
     return segment
@@ -224,17 +274,27 @@ def copy_segment(
     a segment that the actor may not know of cannot be copied: raises CriteriaRefused.
     """
     segment = _hold(segment, actor=actor, permission="segments.view_segment")
+    if not segment.is_calculable:
+        message = _("Segment “%(name)s” cannot be copied before the list of its members is read.")
+        raise SegmentNotCalculated(message % {"name": segment.name})
     copied = _("%(name)s (copy)") % {"name": segment.name[:190]}
     settings = {name: getattr(segment, name) for name in SETTINGS if name not in {"name", "owner"}}
-    return create_segment(
+    made = create_segment(
         actor=actor,
         at=at,
         name=name or copied,
         key=key,
         criteria=mask_criteria(segment.criteria, actor),
         groups=groups_of_copy(segment, actor) if groups is None else groups,
+        source=segment.source,
         **settings,
     )
+    if segment.contact_list is not None:
+        found = contact_lists.copy_list(segment.contact_list, to=made, at=at)
+        made = take_list(made, found, actor=actor, at=at)
+        membership.queue_refresh(made, actor=actor, cause="created", at=at)
+        made.refresh_from_db()
+    return made
 
 
 @transaction.atomic
@@ -297,6 +357,7 @@ def archive(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
     _refuse_unarchivable(segment)
     partitions.ensure_months(MembershipChange._meta.db_table, [at])
     membership.remove_all(segment, at=at, cause="archived")
+    contact_lists.forget(segment, at=at)
     segment.refresh_requested_at = None
     segment.member_count = 0
     _set_status(segment, Segment.Status.ARCHIVED, actor=actor, action="archived", at=at)
@@ -330,6 +391,15 @@ def _refuse_archived(segment: Segment) -> None:
             _("Segment “%(name)s” is archived, and stays so.") % {"name": segment.name},
             key=segment.key,
         )
+
+
+def _refuse_other_source(segment: Segment) -> None:
+    if segment.source != Segment.Source.CRITERIA:
+        message = _(
+            "The members of segment “%(name)s” come from a list: its criteria stay empty. To narrow"
+            " it, make a segment whose criteria name it."
+        ) % {"name": segment.name}
+        raise InputInvalid(message, problems=[Problem("criteria", "not_from_criteria", message)])
 
 
 def _refuse_unarchivable(segment: Segment) -> None:
@@ -367,6 +437,7 @@ def _add_version(segment: Segment, *, actor: Actor, at: datetime) -> None:
         segment=segment,
         number=segment.version_number,
         criteria=segment.criteria,
+        contact_list=segment.contact_list,
         author=actor.label[:200],
         created_at=at,
     )

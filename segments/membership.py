@@ -16,6 +16,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.utils.translation import gettext as _
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
+from segments import contact_lists
 from segments.criteria import Catalog, compile_members
 from segments.documents import dependencies_first, with_dependencies
 from segments.errors import (
@@ -102,7 +103,7 @@ moment AS (
 logged AS (
   INSERT INTO segments_membershipchange (segment_id, at, contact_id, kind, cause)
   SELECT %s, t.at, g.contact_id, 'left', %s FROM gone g CROSS JOIN moment t)
-SELECT count(*) FROM gone
+SELECT (SELECT count(*) FROM gone) AS gone, (SELECT at FROM moment) AS moment
 """
 
 _FORGET_MEMBERS = """
@@ -164,9 +165,9 @@ def refresh(
     SegmentBusy, or waits for its end with `wait`. With `if_requested` it does nothing where no
     request is pending. `catalog` may be given to read it once for many segments.
 
-    Raises SegmentInactive, SegmentArchived or SegmentNotCalculated for one that is not
-    calculated; CriteriaRefused or RefreshTimedOut leave yesterday's members and are written into
-    the segment.
+    Raises SegmentInactive, SegmentArchived or SegmentNotCalculated (its list is not read yet) for
+    one that is not calculated; CriteriaRefused or RefreshTimedOut leave yesterday's members and
+    are written into the segment.
     """
     requested_at = None
     begun = monotonic()
@@ -332,9 +333,9 @@ def remove_all(segment: Segment, *, at: datetime, cause: str) -> int:
     """
     begun = monotonic()
     pk = segment.pk
-    count = int(sql.one(_REMOVE_ALL, [pk, at, pk, at, pk, cause]))
-    _add_history(segment, at, 0, 0, count, monotonic() - begun, cause)
-    return count
+    count, moment = sql.rows(_REMOVE_ALL, [pk, at, pk, at, pk, cause])[0].values()
+    _add_history(segment, at, 0, 0, count, monotonic() - begun, cause, logged_at=moment)
+    return int(count)
 
 
 def forget_contacts(contact_ids: list[int]) -> int:
@@ -388,8 +389,11 @@ def _refuse_uncalculated(segment: Segment) -> None:
         raise SegmentArchived(_("Segment “%(name)s” is archived, and stays so.") % words)
     if segment.status == Segment.Status.INACTIVE:
         raise SegmentInactive(_("Segment “%(name)s” is inactive. Activate it first.") % words)
-    if segment.source != Segment.Source.CRITERIA:
-        message = _("The members of segment “%(name)s” do not come from criteria.")
+    if not segment.is_calculable:
+        message = _(
+            "The members of segment “%(name)s” do not come from criteria, and no list of them is"
+            " read yet."
+        )
         raise SegmentNotCalculated(message % words)
 
 
@@ -423,6 +427,8 @@ def _write(
     """The difference, the counts and the history, in the transaction that holds the turn."""
     tree = criteria_of(segment, catalog=catalog or catalog_for(SYSTEM))
     query = compile_members(tree, now=as_of)
+    if segment.source != Segment.Source.CRITERIA:
+        query = contact_lists.restricted(query, segment)
     pk = segment.pk
     params = [*query.params, as_of, pk, as_of, pk, pk, pk, pk, cause]
     with sql.local_settings({"work_mem": "64MB", **query.settings}):
@@ -450,7 +456,7 @@ def _write(
     if entered + left >= _ANALYZE_FROM:
         sql.execute("ANALYZE segments_membership")
     seconds = monotonic() - begun
-    _add_history(segment, as_of, count, entered, left, seconds, cause)
+    _add_history(segment, as_of, count, entered, left, seconds, cause, logged_at=moment)
     return Refreshed(
         segment.key,
         as_of,
@@ -470,10 +476,13 @@ def _add_history(
     left: int,
     seconds: float,
     cause: str,
+    *,
+    logged_at: datetime,
 ) -> None:
     Calculation.objects.create(
         segment_id=segment.pk,
         at=at,
+        logged_at=logged_at,
         version_number=segment.version_number,
         member_count=member_count,
         entered_count=entered,

@@ -52,6 +52,7 @@ class Segment(models.Model):
     class Source(models.TextChoices):
         CRITERIA = "criteria", _("criteria")
         CSV = "csv", _("file")
+        LIST = "list", _("fixed list")
         IMPORTED = "imported", _("imported")
 
     class RefreshMode(models.TextChoices):
@@ -89,6 +90,13 @@ class Segment(models.Model):
     status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.ACTIVE)
     source = models.CharField(
         _("source"), max_length=8, choices=Source, default=Source.CRITERIA, editable=False
+    )
+    contact_list = models.ForeignKey(
+        "ContactList",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
     )
     members_only = models.BooleanField(
         _("loyalty members only"),
@@ -147,6 +155,11 @@ class Segment(models.Model):
         return self.name
 
     @property
+    def is_calculable(self) -> bool:
+        """Whether it is known where its members come from: criteria, or a list that is read."""
+        return self.source == self.Source.CRITERIA or self.contact_list_id is not None
+
+    @property
     def refresh_every(self) -> timedelta | None:
         """The time from one refresh to the next; None where it is not refreshed by the clock."""
         if self.refresh_mode != self.RefreshMode.INTERVAL or self.refresh_amount is None:
@@ -183,6 +196,9 @@ class SegmentVersion(models.Model):
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     criteria = CriteriaField()
+    contact_list = models.ForeignKey(
+        "ContactList", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     author = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField()
 
@@ -198,6 +214,73 @@ class SegmentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id} v{self.number}"
+
+
+class ContactList(models.Model):
+    """Whom the members of a segment are chosen from, where they do not come from criteria alone.
+
+    A file gives keys: numbers of ours (`identity` "id"), e-mail addresses, or names in another
+    namespace. A fixed list gives contacts (`identity` is empty). Numbers and fixed lists are kept
+    as `ListedContact` rows. Other keys are kept as digests in `ListedKey` rows, because who is not
+    in the base today may come in tomorrow; what stood in the file is not kept.
+
+    `key_check` tells whether the digests can still be compared: it changes with SECRET_KEY.
+    """
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="contact_lists")
+    title = models.CharField(max_length=300)
+    identity = models.CharField(max_length=40, blank=True, default="")
+    column = models.CharField(max_length=300, blank=True, default="")
+    key_check = models.CharField(max_length=32, blank=True, default="")
+    row_count = models.BigIntegerField(default=0)
+    matched_count = models.BigIntegerField(default=0)
+    unmatched_count = models.BigIntegerField(default=0)
+    duplicate_count = models.BigIntegerField(default=0)
+    faulty_count = models.BigIntegerField(default=0)
+    unmatched_file = models.CharField(max_length=300, blank=True, default="")
+    unmatched_until = models.DateTimeField(null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    forgotten_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("list of contacts")
+        verbose_name_plural = _("lists of contacts")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ListedKey(models.Model):
+    """A key of a file, as a digest, and the row of the file in which it stood first."""
+
+    pk = models.CompositePrimaryKey("contact_list_id", "digest")
+    contact_list = models.ForeignKey(
+        ContactList, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    digest = models.UUIDField()
+    row = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.contact_list_id} {self.row}"
+
+
+class ListedContact(models.Model):
+    """A contact of a list; `row` is that of the file, none in a fixed list."""
+
+    pk = models.CompositePrimaryKey("contact_list_id", "contact_id")
+    contact_list = models.ForeignKey(
+        ContactList, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_constraint=False)
+    row = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.contact_list_id} {self.contact_id}"
 
 
 class Membership(models.Model):
@@ -244,10 +327,15 @@ class MembershipChange(models.Model):
 
 
 class Calculation(models.Model):
-    """One completed refresh: who many were in, entered and left, as of `at`."""
+    """One completed refresh: how many were in, entered and left, as of `at`.
+
+    `logged_at` is the instant at which the log has those who entered and left; a little later than
+    `at` where somebody calculated as of an earlier moment than before.
+    """
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="calculations")
     at = models.DateTimeField()
+    logged_at = models.DateTimeField(null=True)
     version_number = models.PositiveIntegerField()
     member_count = models.BigIntegerField()
     entered_count = models.BigIntegerField()

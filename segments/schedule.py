@@ -38,8 +38,7 @@ def refresh_period(segment: Segment) -> timedelta | None:
 def next_refresh_at(segment: Segment) -> datetime | None:
     """When the clock refreshes a segment next; in the past where it is overdue, None if never."""
     period = refresh_period(segment)
-    is_calculated = segment.source == Segment.Source.CRITERIA
-    if period is None or segment.status != Segment.Status.ACTIVE or not is_calculated:
+    if period is None or segment.status != Segment.Status.ACTIVE or not segment.is_calculable:
         return None
     last = last_attempt_at(segment)
     first = _first_moment(segment, period)
@@ -59,7 +58,7 @@ def is_due(segment: Segment, *, as_of: datetime) -> bool:
 
     A segment that was never tried is due whatever its settings: its first request got lost.
     """
-    if segment.status != Segment.Status.ACTIVE or segment.source != Segment.Source.CRITERIA:
+    if segment.status != Segment.Status.ACTIVE or not segment.is_calculable:
         return False
     if last_attempt_at(segment) is None:
         return True
@@ -69,9 +68,7 @@ def is_due(segment: Segment, *, as_of: datetime) -> bool:
 
 def due_segments(*, as_of: datetime) -> list[Segment]:
     """The segments that are due, those included for which a request waits."""
-    active = Segment.objects.filter(
-        status=Segment.Status.ACTIVE, source=Segment.Source.CRITERIA
-    ).defer("criteria")
+    active = Segment.objects.filter(status=Segment.Status.ACTIVE).defer("criteria")
     return [
         segment
         for segment in active.order_by("pk")

@@ -49,13 +49,18 @@ class Shifts:
         self._staged.append(staged_count)
         return staged_count + len(self._staged) - 1 + _FIRST_ROW
 
-    def reason(self) -> sql.Composable:
-        """The reason `x.reason` with the row of the file that `f.id` is; ids count from 1."""
-        row: sql.Composable = sql.SQL("f.id + {}").format(sql.Literal(_FIRST_ROW - 1))
+    def row(self, staged_id: sql.Composable) -> sql.Composable:
+        """Which row of the file a staged one is; ids count from 1."""
+        row = sql.SQL("{} + {}").format(staged_id, sql.Literal(_FIRST_ROW - 1))
         if self._staged:
-            row = sql.SQL("{} + width_bucket(f.id - 1, {}::bigint[])").format(
-                row, sql.Literal(list(self._staged))
+            row = sql.SQL("{} + width_bucket({} - 1, {}::bigint[])").format(
+                row, staged_id, sql.Literal(list(self._staged))
             )
+        return row
+
+    def reason(self) -> sql.Composable:
+        """The reason `x.reason` with the row of the file that `f.id` is."""
+        row = self.row(sql.Identifier("f", "id"))
         sentence = reason_of("{row}", "{reason}")
         return sql.SQL(
             "replace(replace({}, '{{row}}', ({})::text), '{{reason}}', x.reason)"

@@ -79,5 +79,5 @@ def _chosen(keys: list[str], *, is_full: bool, as_of: Any) -> list[Segment]:
         return list(found.values())
     if is_full:
         active = Segment.objects.filter(status=Segment.Status.ACTIVE)
-        return list(active.filter(source=Segment.Source.CRITERIA))
+        return [segment for segment in active.order_by("pk") if segment.is_calculable]
     return schedule.due_segments(as_of=as_of)
