@@ -14,6 +14,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("--size", choices=bench_workspace.SIZES, default="100k")
     parser.add_argument("--documents", action="store_true", help="the ten documents")
+    parser.add_argument("--preview", action="store_true", help="what a preview adds to its query")
     parser.add_argument("--mix", action="store_true", help="a hundred segments")
     parser.add_argument(
         "--refresh", action="store_true", help="writing members: difference, replacement"

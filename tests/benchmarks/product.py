@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from contacts.models import Contact, Event
 from segments import indexes, membership
+from segments import preview as previews
 from segments.criteria import Catalog, Query, compile_count, compile_members, parse
 from segments.facts import catalog_for, zone
 from segments.models import Segment
@@ -56,6 +57,13 @@ def count(question: Question, catalog: Catalog) -> int:
     """How many fit: parse, compile, ask. What a preview does."""
     tree = parse(question.document, catalog, zone())
     return int(_ask(compile_count(tree, now=AS_OF))[0][0])
+
+
+def preview(question: Question) -> None:
+    """What the criteria builder asks for after each change: the number, ten of them, words."""
+    found = previews.preview(question.document, actor=SYSTEM, as_of=AS_OF)
+    if not found.exact:
+        raise AssertionError(f"{question.name} was not counted to its end.")
 
 
 def count_set_operations(text: str) -> int:
