@@ -295,6 +295,20 @@ def cancel_refresh(segment: Segment, *, actor: Actor, at: datetime) -> None:
             continue
 
 
+def unfinished_refreshes(segment_ids: Iterable[int], *, actor: Actor) -> dict[int, Job]:
+    """The newest refresh that waits or runs of each segment, of jobs that the actor may look at.
+
+    One query; segments without one are missing.
+    """
+    subjects = {f"segment:{pk}": pk for pk in segment_ids}
+    jobs_of = access.visible_jobs(actor).filter(
+        subject__in=subjects,
+        kind=REFRESH_JOB,
+        state__in=[Job.State.QUEUED, Job.State.RUNNING],
+    )
+    return {subjects[job.subject]: job for job in jobs_of.order_by("pk")}
+
+
 def is_running(segment: Segment) -> bool:
     """Whether a worker computes its members, also where it was told to stop."""
     running = Job.objects.filter(

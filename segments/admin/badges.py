@@ -13,11 +13,16 @@ from segments.models import Calculation, Segment
 from workspace.admin.pictures import badge, sparkline
 
 _POINTS = 20
-Status, State = Segment.Status, Segment.CalculationState
+Status, State, Source = Segment.Status, Segment.CalculationState, Segment.Source
 _STATUS_TONES = {
     Status.ACTIVE: ("good", "check_circle"),
     Status.INACTIVE: ("warning", "pause_circle"),
     Status.ARCHIVED: ("neutral", "inventory_2"),
+}
+_SOURCE_TONES = {
+    Source.CRITERIA: ("neutral", "tune"),
+    Source.CSV: ("info", "description"),
+    Source.IMPORTED: ("info", "cloud_download"),
 }
 _STATE_TONES = {
     State.WAITING: ("neutral", "schedule"),
@@ -31,6 +36,11 @@ _STATE_TONES = {
 def status_badge(segment: Segment) -> SafeString:
     """Active, inactive or archived."""
     return badge(segment.get_status_display(), *_STATUS_TONES[Status(segment.status)])
+
+
+def source_badge(segment: Segment) -> SafeString:
+    """Where the members come from, for those that are not calculated: a file, another system."""
+    return badge(segment.get_source_display(), *_SOURCE_TONES[Source(segment.source)])
 
 
 def calculation_badge(segment: Segment, *, at: datetime) -> SafeString:

@@ -19,6 +19,7 @@ from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.exporting import ExportForm, export_rows, request_from_form
 from segments.admin.forms import written
+from segments.admin.reading import settings_context
 from segments.masks import Mask
 from segments.members import changes_page, members_page
 from segments.models import Calculation, MembershipChange, Segment
@@ -41,7 +42,14 @@ class SegmentPages(PagesAdmin):
         ("explain", gettext_lazy("Explain"), "explain_view"),
         ("actions", gettext_lazy("Actions"), "actions_view"),
         ("export", gettext_lazy("Export"), "export_view"),
+        ("settings", gettext_lazy("Preview"), "settings_view"),
     )
+
+    def tabs_of(self, request: HttpRequest, thing: Any, current: str = "") -> list[dict[str, Any]]:
+        """All pages but the preview, which the list leads to: the overview says the same."""
+        unlisted = reverse("admin:segments_segment_settings", args=[thing.pk])
+        tabs = super().tabs_of(request, thing, current)
+        return [tab for tab in tabs if tab["url"] != unlisted or tab["is_current"]]
 
     def may_open(self, request: HttpRequest, slug: str) -> bool:
         needed = {"export": "segments.export_segment", "explain": "contacts.view_contact"}
@@ -143,6 +151,12 @@ class SegmentPages(PagesAdmin):
             sentence=facts.describe_criteria(segment, actor=actor_of(request)),
         )
         return TemplateResponse(request, "segments/versions.html", context)
+
+    def settings_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """The settings and criteria that it is made of, to look at only."""
+        context = self.thing_context(request, segment, page="settings", title=_("Preview"))
+        context.update(settings_context(request, segment))
+        return TemplateResponse(request, "segments/settings.html", context)
 
     def explain_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Why somebody is in it, or not."""

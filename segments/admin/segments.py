@@ -4,25 +4,25 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segments import facts, lifecycle, membership, schedule
-from segments.admin.badges import calculation_badge, status_badge, with_last_change
+from segments.admin.badges import calculation_badge, status_badge
 from segments.admin.building import CriteriaBuilding
 from segments.admin.consequences import of_archiving, of_inactivating
 from segments.admin.examples import starters
 from segments.admin.forms import SegmentForm, written
+from segments.admin.listing import SegmentListing
 from segments.admin.pages import SegmentPages
 from segments.models import Segment
 from segments.uses import uses_of
-from workspace import access, jobs
+from workspace import jobs
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, job_context, object_action, page_context
 from workspace.admin.pictures import change_since, number
@@ -36,18 +36,9 @@ def _is(*states: Status) -> Any:
 
 
 @admin.register(Segment)
-class SegmentAdmin(CriteriaBuilding, SegmentPages, ObjectActionsAdmin):
+class SegmentAdmin(SegmentListing, CriteriaBuilding, SegmentPages, ObjectActionsAdmin):
     """Named criteria and who satisfies them."""
 
-    list_display = ("name_and_status", "members", "change", "last_refresh", "next_refresh", "owner")
-    list_display_links = ("name_and_status",)
-    list_select_related = ("owner",)
-    search_fields = ("name", "key", "description")
-    sortable_by = ("name_and_status", "members", "last_refresh")
-    list_per_page = 50
-    show_full_result_count = False
-    actions = None
-    change_list_template = "segments/segment_list.html"
     empty_state = EmptyState(
         gettext_lazy(
             "A segment is a named group of contacts, such as “bought in the last 90 days”. Write"
@@ -61,72 +52,16 @@ class SegmentAdmin(CriteriaBuilding, SegmentPages, ObjectActionsAdmin):
         js = ("segments/editor.js",)
         css = {"all": ("segments/editor.css",)}
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Segment]":
-        segments: QuerySet[Segment] = super().get_queryset(request)
-        return with_last_change(access.visible(segments, actor_of(request)))
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        context = {**(extra_context or {}), "status_tabs": self._status_tabs(request)}
-        answer: HttpResponse = super().changelist_view(request, context)
-        return answer
-
-    def _status_tabs(self, request: HttpRequest) -> list[dict[str, Any]]:
-        mine = access.visible(Segment.objects.order_by(), actor_of(request)).values("pk", "status")
-        counted = Segment.objects.filter(pk__in=mine.values("pk")).order_by().values("status")
-        counts = {row["status"]: row["n"] for row in counted.annotate(n=Count("pk"))}
-        chosen = request.GET.get("status__exact", "")
-        tabs: list[tuple[str, Any, int]] = [("", _("All"), sum(counts.values()))]
-        tabs += [(value, label, counts.get(value, 0)) for value, label in Status.choices]
-        return [
-            {
-                "title": str(label).capitalize(),
-                "count": number(count),
-                "url": f"?status__exact={value}" if value else "?",
-                "is_current": chosen == value,
-            }
-            for value, label, count in tabs
-        ]
-
-    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        return lookup == "status__exact" or super().lookup_allowed(lookup, value, request)
-
-    @admin.display(description=gettext_lazy("name"), ordering="name")
-    def name_and_status(self, segment: Segment) -> SafeString:
-        state = ""
-        if segment.status == Status.ACTIVE:
-            state = calculation_badge(segment, at=timezone.now())
-        return format_html(
-            '<span class="rg-two-lines"><span class="rg-strong rg-break">{}</span>'
-            '<span class="rg-row" style="gap:.3rem">{}{}</span></span>',
-            segment.name,
-            status_badge(segment),
-            state,
-        )
-
-    @admin.display(description=gettext_lazy("members"), ordering="member_count")
-    def members(self, segment: Segment) -> str:
-        return number(segment.member_count)
-
-    @admin.display(description=gettext_lazy("since last time"))
-    def change(self, segment: Any) -> SafeString:
-        return change_since(segment.last_entered, segment.last_left)
-
-    @admin.display(description=gettext_lazy("last refresh"), ordering="calculated_at")
-    def last_refresh(self, segment: Segment) -> Any:
-        return segment.calculated_at or "–"
-
-    @admin.display(description=gettext_lazy("next refresh"))
-    def next_refresh(self, segment: Segment) -> Any:
-        moment = schedule.next_refresh_at(segment)
-        if moment is None:
-            return "–"
-        return _("now due") if moment <= timezone.now() else moment
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Segments are archived, never deleted.
         return False
+
+    def page_of(self, request: HttpRequest, thing: Model) -> str:
+        """The page that asked, where it said so: a row of the list goes back to the list."""
+        back = request.POST.get("next", "")
+        if url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+            return back
+        return str(super().page_of(request, thing))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is not None and obj.status == Status.ARCHIVED:

@@ -19,6 +19,36 @@
     if (closer) closer.closest("dialog").close();
   });
 
+  // A menu opens at its button, where there is room; arrow keys walk through it.
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (event.newState !== "open" || !menu.matches("[data-menu]")) return;
+    const at = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
+    const left = Math.min(at.right - menu.offsetWidth, window.innerWidth - menu.offsetWidth - 8);
+    const below = window.innerHeight - at.bottom - 8;
+    const top = below >= menu.offsetHeight ? at.bottom + 4 : Math.max(8, Math.min(at.top - menu.offsetHeight - 4, window.innerHeight - menu.offsetHeight - 8));
+    menu.style.left = `${Math.max(8, left)}px`;
+    menu.style.top = `${top}px`;
+    menu.querySelector("a, button")?.focus();
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest?.("[data-menu]");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!menu || !step) return;
+    event.preventDefault();
+    const all = [...menu.querySelectorAll("a, button")];
+    all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
+  });
+  // What is fixed to the window does not follow its row.
+  window.addEventListener("scroll", () => document.querySelector("[data-menu]:popover-open")?.hidePopover(), { passive: true });
+
+  // An address may name the dialog to begin with: /…/change/#dialog-archive
+  const openNamed = () => {
+    const named = /^#dialog-[\w-]+$/.test(window.location.hash) && document.querySelector(window.location.hash);
+    if (named && !named.open && named.showModal) named.showModal();
+  };
+  window.addEventListener("hashchange", openNamed);
+
   // A form that acts is sent once, however often its button is pressed.
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-once]")) return;
@@ -63,6 +93,7 @@
     }
   };
   const start = () => {
+    openNamed();
     for (const box of document.querySelectorAll("[data-job]")) watch(box);
 
     // What the theme makes clickable is made reachable by keyboard.
