@@ -79,6 +79,17 @@ def restricted(query: Query, segment: Segment) -> Query:
     return Query(text, (*query.params, *listed.params), dict(query.settings))
 
 
+def describe(segment: Segment) -> str:
+    """Whom a segment is chosen from, as a sentence."""
+    found = segment.contact_list
+    if found is None:
+        return _("Contacts on a list that is not read yet.")
+    if segment.source == Segment.Source.CSV:
+        message = _("Contacts who are in the file “%(name)s”, by its column “%(column)s”.")
+        return message % {"name": found.title, "column": found.column}
+    return _("Contacts on the fixed list “%(name)s”.") % {"name": found.title}
+
+
 def row_of(segment: Segment, contact_id: int) -> tuple[bool, int | None]:
     """Whether a contact is on the list of a segment, and in which row of the file it stands."""
     found = _list_of(segment)

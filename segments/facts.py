@@ -19,7 +19,7 @@ from contacts.models import (
     MetricDefinition,
     Tag,
 )
-from segments import criteria
+from segments import contact_lists, criteria
 from segments.criteria import (
     AttributeField,
     Catalog,
@@ -109,8 +109,10 @@ def describe_criteria(segment: Segment, *, actor: Actor) -> str:
     """The criteria of a segment as a sentence for `actor`.
 
     Segments of other user groups stand in it without their names. Criteria that became wrong are
-    described by their first fault.
+    described by their first fault. Of a segment whose members come from a list, what list it is.
     """
+    if segment.source != Segment.Source.CRITERIA:
+        return contact_lists.describe(segment)
     try:
         tree = criteria_of(segment, catalog=reading_catalog(actor))
     except CriteriaRefused as refused:

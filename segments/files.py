@@ -49,6 +49,7 @@ def request_segment(
     *,
     file_name: str,
     column: str = "",
+    position: int | None = None,
     identity: str = "",
     has_header: bool | None = None,
     actor: Actor,
@@ -61,7 +62,9 @@ def request_segment(
     the work is over. Raises FileUnreadable, FileMisread, and what create_segment raises.
     """
     access.require(actor, "segments.add_segment")
-    choice = choose(path, column=column, identity=identity, has_header=has_header)
+    choice = choose(
+        path, column=column, position=position, identity=identity, has_header=has_header
+    )
     with transaction.atomic():
         segment = _create(actor=actor, at=at, **settings)
         return segment, _queue(segment, choice, file_name, actor)
@@ -72,6 +75,7 @@ def create_segment(
     *,
     file_name: str,
     column: str = "",
+    position: int | None = None,
     identity: str = "",
     has_header: bool | None = None,
     actor: Actor,
@@ -81,7 +85,9 @@ def create_segment(
 ) -> FileRead:
     """The same here and now, without a worker."""
     access.require(actor, "segments.add_segment")
-    choice = choose(path, column=column, identity=identity, has_header=has_header)
+    choice = choose(
+        path, column=column, position=position, identity=identity, has_header=has_header
+    )
     segment = _create(actor=actor, at=at, **settings)
     return read_into(segment, choice, file_name=file_name, actor=actor, at=at, work=work)
 
@@ -92,6 +98,7 @@ def request_replacement(
     *,
     file_name: str,
     column: str = "",
+    position: int | None = None,
     identity: str = "",
     has_header: bool | None = None,
     actor: Actor,
@@ -103,7 +110,9 @@ def request_replacement(
     while a file is being read, and what `request_segment` raises of the file.
     """
     access.require(actor, "segments.change_segment")
-    choice = choose(path, column=column, identity=identity, has_header=has_header)
+    choice = choose(
+        path, column=column, position=position, identity=identity, has_header=has_header
+    )
     with transaction.atomic():
         held = lifecycle.hold_to_change(segment, actor=actor)
         if held.source != Segment.Source.CSV:

@@ -22,6 +22,7 @@ _STATUS_TONES = {
 _SOURCE_TONES = {
     Source.CRITERIA: ("neutral", "tune"),
     Source.CSV: ("info", "description"),
+    Source.LIST: ("info", "playlist_add_check"),
     Source.IMPORTED: ("info", "cloud_download"),
 }
 _STATE_TONES = {

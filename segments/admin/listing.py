@@ -265,6 +265,6 @@ def _badges(segment: Segment, *, at: datetime) -> list[SafeString]:
 
 def _renew(segment: Segment, actor: Actor) -> str:
     """The address that calculates it anew, where this person may and it can be."""
-    if not actor.may("segments.refresh_segment") or segment.source != Segment.Source.CRITERIA:
+    if not actor.may("segments.refresh_segment") or not segment.is_calculable:
         return ""
     return reverse("admin:segments_segment_action", args=[segment.pk, "refresh_now"])

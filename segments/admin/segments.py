@@ -18,6 +18,7 @@ from segments.admin.building import CriteriaBuilding
 from segments.admin.consequences import of_archiving, of_inactivating
 from segments.admin.examples import starters
 from segments.admin.forms import SegmentForm, written
+from segments.admin.from_file import FileSegmentPages
 from segments.admin.listing import SegmentListing
 from segments.admin.pages import SegmentPages
 from segments.models import Segment
@@ -36,7 +37,9 @@ def _is(*states: Status) -> Any:
 
 
 @admin.register(Segment)
-class SegmentAdmin(SegmentListing, CriteriaBuilding, SegmentPages, ObjectActionsAdmin):
+class SegmentAdmin(
+    SegmentListing, FileSegmentPages, CriteriaBuilding, SegmentPages, ObjectActionsAdmin
+):
     """Named criteria and who satisfies them."""
 
     empty_state = EmptyState(
@@ -140,7 +143,7 @@ class SegmentAdmin(SegmentListing, CriteriaBuilding, SegmentPages, ObjectActions
     def _standing(self, request: HttpRequest, segment: Any) -> dict[str, Any]:
         """How a segment stands, for the top of its page."""
         now = timezone.now()
-        job = jobs.unfinished(f"segment:{segment.pk}", membership.REFRESH_JOB)
+        job = jobs.unfinished(f"segment:{segment.pk}")
         actor = actor_of(request)
         return {
             "buttons": self.buttons(request, segment),

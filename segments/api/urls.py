@@ -1,11 +1,13 @@
 """The addresses of this room under /api/."""
 
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from rest_framework.routers import SimpleRouter
 
 from contacts.filtersets import register_filter
 from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
 from segments.api.export_views import ExportViewSet
+from segments.api.file_views import SegmentFileViewSet
 from segments.api.views import SegmentViewSet
 
 register_filter("segment", SegmentFilter(label=_("The key of a segment.")))
@@ -17,4 +19,19 @@ router.register(
     r"contacts/(?P<contact_id>\d{1,18})/segments", ContactSegmentViewSet, basename="contact-segment"
 )
 
-urlpatterns = router.urls
+_files = SegmentFileViewSet.as_view
+urlpatterns = [
+    # Before the segments, among whose keys it would be looked for.
+    path("segments/from-file/", _files({"post": "create"}), name="segment-from-file"),
+    path(
+        "segments/<slug:key>/file/",
+        _files({"get": "retrieve", "post": "replace"}),
+        name="segment-file",
+    ),
+    path(
+        "segments/<slug:key>/file/unmatched/",
+        _files({"get": "unmatched"}),
+        name="segment-file-unmatched",
+    ),
+    *router.urls,
+]
