@@ -25,6 +25,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 600.0,
         "options": {"expires": 600},
     },
+    "Run actions that are due": {
+        "task": "segments.tasks.run_actions",
+        "schedule": 30.0,
+        "options": {"expires": 60},
+    },
     "Make next months' partitions": {
         "task": "contacts.tasks.make_partitions",
         "schedule": crontab(hour="1", minute="10"),

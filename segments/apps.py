@@ -13,6 +13,7 @@ class SegmentsConfig(AppConfig):
         from contacts.definitions import register_uses
         from contacts.extensions import register_eraser
         from segments import (
+            action_runs,
             actions,
             contact_lists,
             definition_uses,
@@ -29,7 +30,10 @@ class SegmentsConfig(AppConfig):
         register_eraser("segment_lists", contact_lists.forget_contacts)
         register_eraser("segment_actions", actions.forget_contacts)
         register_uses("segments", definition_uses.segments_naming)
+        register_uses("segment_actions", actions.actions_naming)
+        membership.on_calculated("actions", action_runs.follow_calculation)
         retention.register("exports", exports.purge_exports)
         retention.register("unmatched", files.purge_unmatched)
+        retention.register("segment_actions", action_runs.purge_changes)
         access.register_subject("segment", lifecycle.known_segments)
         access.register_subject("export", exports.exports_of_known_segments)

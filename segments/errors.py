@@ -137,3 +137,27 @@ class ExportScheduleUnknown(NotFound):
     """There is no such schedule, or it is somebody else's."""
 
     code = "export_schedule_unknown"
+
+
+class ActionUnknown(NotFound):
+    """There is no such action, or the person asking may not know of its segment."""
+
+    code = "action_unknown"
+
+
+class ActionFinished(DomainError):
+    """The action is over: there is nothing left to cancel."""
+
+    code = "action_finished"
+
+
+class ActionRefused(DomainError):
+    """What an action needs is not there any more: its author, a permission, a definition."""
+
+    code = "action_refused"
+
+
+class ActionNotUndoable(DomainError):
+    """The run cannot be taken back: its kind, its state or its age does not allow it."""
+
+    code = "action_not_undoable"

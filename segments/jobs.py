@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from contacts.jobs import given_file
-from segments import exports, files, indexes, membership
+from segments import action_runs, exports, files, indexes, membership
 from workspace import jobs
 from workspace.errors import Busy
 from workspace.jobs import Work
@@ -20,10 +20,9 @@ _PATIENCE_SECONDS = 120
 @jobs.handler(membership.REFRESH_JOB)
 def refresh_segment(work: Work) -> dict[str, Any]:
     """Refresh one segment, after those that its criteria name."""
-    given = work.arguments.get("as_of")
     done = membership.refresh_requested(
         work.arguments["segment_id"],
-        as_of=datetime.fromisoformat(given) if given else timezone.now(),
+        as_of=_moment(work),
         cause=work.arguments["cause"],
         work=work,
     )
@@ -54,4 +53,24 @@ def prepare_attributes(work: Work) -> dict[str, Any]:
 @jobs.handler(exports.EXPORT_JOB)
 def make_export(work: Work) -> dict[str, Any]:
     """Write the file of an export."""
-    return exports.make_file(work.arguments["export_id"], work=work, at=timezone.now())
+    done = exports.make_file(work.arguments["export_id"], work=work, at=timezone.now())
+    action_runs.settle_export(work.arguments["export_id"], at=timezone.now())
+    return done
+
+
+@jobs.handler(action_runs.RUN_JOB)
+def run_action(work: Work) -> dict[str, Any]:
+    """Do what an action says, for all members of its segment."""
+    return action_runs.execute(work.arguments["run_id"], work=work, at=_moment(work))
+
+
+@jobs.handler(action_runs.UNDO_JOB)
+def undo_action(work: Work) -> dict[str, Any]:
+    """Take back what one run of an action changed."""
+    return action_runs.undo(work.arguments["run_id"], work=work, at=_moment(work))
+
+
+def _moment(work: Work) -> datetime:
+    """As of when the work is done: now, where nobody said otherwise."""
+    given = work.arguments.get("as_of")
+    return datetime.fromisoformat(given) if given else timezone.now()

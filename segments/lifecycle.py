@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from segments import contact_lists, indexes, membership, schedule
+from segments import actions, contact_lists, indexes, membership, schedule
 from segments.definitions import (
     SETTINGS,
     Faults,
@@ -271,7 +271,8 @@ def copy_segment(
 
     Without `groups` it keeps those of its user groups that the actor may choose; where that is
     none and one is required, it gets the actor's own group if he has only one. Criteria that name
-    a segment that the actor may not know of cannot be copied: raises CriteriaRefused.
+    a segment that the actor may not know of cannot be copied: raises CriteriaRefused. Actions are
+    not copied.
     """
     segment = _hold(segment, actor=actor, permission="segments.view_segment")
     if not segment.is_calculable:
@@ -314,7 +315,8 @@ def activate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
 def inactivate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
     """Take a segment out of use: it keeps its members and is refreshed no more.
 
-    A refresh that waits or runs is cancelled. Raises SegmentArchived.
+    A refresh that waits or runs is cancelled, and what is planned on it is refused. Raises
+    SegmentArchived.
     """
     segment = _hold(segment, actor=actor, permission="segments.inactivate_segment")
     _refuse_archived(segment)
@@ -322,6 +324,7 @@ def inactivate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
         membership.cancel_refresh(segment, actor=actor, at=at)
         segment.refresh_requested_at = None
         _set_status(segment, Segment.Status.INACTIVE, actor=actor, action="inactivated", at=at)
+        actions.refuse_planned(segment, reason=_("The segment was set inactive."), at=at)
     return segment
 
 
@@ -361,6 +364,7 @@ def archive(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
     segment.refresh_requested_at = None
     segment.member_count = 0
     _set_status(segment, Segment.Status.ARCHIVED, actor=actor, action="archived", at=at)
+    actions.refuse_planned(segment, reason=_("The segment was archived."), at=at)
     return segment
 
 

@@ -6,10 +6,11 @@ for a segment at a time.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from time import monotonic
 
 from django.db import DatabaseError, OperationalError, transaction
@@ -36,6 +37,10 @@ from workspace.jobs import Cancelled, Work
 from workspace.models import Job
 
 logger = logging.getLogger(__name__)
+
+# What follows a calculation: told the segment's id and the instant, after it was committed.
+OnCalculated = Callable[[int, datetime], None]
+_followers: dict[str, OnCalculated] = {}
 
 REFRESH_JOB = "segments.refresh"
 REFRESH_LIMIT_SECONDS = 900
@@ -323,6 +328,22 @@ def withdraw_lost_requests(*, at: datetime) -> int:
     return sql.execute(_WITHDRAW_LOST, [REFRESH_JOB, at, at - _LOST_AFTER, REFRESH_JOB])
 
 
+def on_calculated(name: str, follow: OnCalculated) -> None:
+    """Have `follow` called after each calculation was committed. May be called again.
+
+    It is a nudge, not a promise: a process that dies in between calls nobody.
+    """
+    _followers[name] = follow
+
+
+def take_turn_to_read(segment_id: int) -> None:
+    """Keep the members of a segment as they are until the transaction ends: no refresh writes.
+
+    Waits for a refresh that runs.
+    """
+    locks.lock(_turn(segment_id))
+
+
 def take_turn_to_remove(segment: Segment) -> None:
     """Keep refreshes and erasures off a segment until the transaction ends.
 
@@ -504,6 +525,8 @@ def _add_history(
         milliseconds=Decimal(f"{seconds * 1000:.3f}"),
         cause=cause[:60],
     )
+    for follow in _followers.values():
+        transaction.on_commit(partial(follow, segment.pk, at), robust=True)
 
 
 def _told(error: DomainError | DatabaseError, seconds: float) -> DomainError | DatabaseError:

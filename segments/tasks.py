@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from segments import export_schedules, exports, indexes, schedule
+from segments import action_runs, export_schedules, exports, indexes, schedule
 
 
 @shared_task
@@ -29,3 +29,9 @@ def run_export_schedules() -> int:
 def purge_exports() -> dict[str, int]:
     """Delete the files of exports whose time is over."""
     return exports.purge_exports(timezone.now())
+
+
+@shared_task
+def run_actions() -> int:
+    """Begin the actions that are due; what nobody was told of, or a lost message was about."""
+    return len(action_runs.run_due(as_of=timezone.now()))

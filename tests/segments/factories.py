@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contacts.models import Contact
-from segments import lifecycle, membership
-from segments.models import Membership, Segment
+from segments import action_runs, lifecycle, membership
+from segments.models import Membership, Segment, SegmentAction
+from workspace import jobs
 from workspace.access import SYSTEM, Actor
+from workspace.models import Job
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -73,3 +75,18 @@ def member_ids(segment: Segment) -> set[int]:
 def ids_of(found: Iterable[int]) -> set[int]:
     """As a set, to compare."""
     return set(found)
+
+
+def run_actions(*, as_of: datetime = NOW) -> list[SegmentAction]:
+    """Begin what is due, and do the work here and now."""
+    begun = action_runs.run_due(as_of=as_of)
+    do_work(at=as_of)
+    return begun
+
+
+def do_work(*, at: datetime = NOW) -> None:
+    """Do the work of actions that waits for a worker, whose clock shows `at`."""
+    waiting = Job.objects.filter(state="queued", kind__startswith="segments.action")
+    for job in waiting.order_by("pk"):
+        Job.objects.filter(pk=job.pk).update(arguments={**job.arguments, "as_of": at.isoformat()})
+        jobs.run(job.pk)
