@@ -5,7 +5,7 @@ the work, in one transaction with the members as they are at one calculation. So
 killed leaves nothing, and one that is repeated finds that it is done.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,8 @@ from segments.errors import (
     SegmentExpired,
     SegmentInactive,
 )
+from segments.export_files import Layout
+from segments.export_settings import Wanted
 from segments.models import Calculation, Segment, SegmentAction, SegmentActionRun
 from workspace import access, audit, jobs
 from workspace.access import SYSTEM, Actor, actor_of_api_user, actor_of_user
@@ -34,6 +36,8 @@ PERMISSION = "segments.run_actions_segment"
 EXPORT_PERMISSION = "segments.export_segment"
 RUN_JOB = "segments.action"
 UNDO_JOB = "segments.action_undo"
+LAYOUT_SETTINGS = ("separator", "encoding", "unfitting", "decimal_mark")
+EXPORT_SETTINGS = ("columns", "headers", "groups", "format", *LAYOUT_SETTINGS)
 # For so long it is kept whom a run changed, so that it can be undone.
 UNDO_KEPT_FOR = timedelta(days=30)
 
@@ -222,11 +226,23 @@ def settle(*, at: datetime) -> int:
     )
 
 
-def settle_export(export_id: int, *, at: datetime) -> None:
-    """End the run whose file has been written."""
+def settle_export(export_id: int, *, at: datetime, refusal: DomainError | None = None) -> None:
+    """End the run whose file has been written, or was refused."""
     runs = SegmentActionRun.objects.filter(export_id=export_id, state=RunState.RUNNING)
     for run in runs.select_related("export"):
-        _end_export(run, at=at)
+        if refusal is None:
+            _end_export(run, at=at)
+        else:
+            end(run.pk, RunState.REFUSED, message=str(refusal), actor=SYSTEM, at=at)
+
+
+def wanted_file(segment: Segment, settings: Mapping[str, Any]) -> Wanted:
+    """The file that an export action asks for; what is not said is as in any export."""
+    layout = {name: settings[name] for name in LAYOUT_SETTINGS if name in settings}
+    others = {name: settings[name] for name in ("columns", "headers", "groups") if name in settings}
+    if "format" in settings:
+        others["file_format"] = settings["format"]
+    return Wanted(segment=segment, layout=Layout(**layout), **others)
 
 
 @transaction.atomic
@@ -337,9 +353,8 @@ def _start(action: SegmentAction, as_of: datetime, work_as_of: datetime | None) 
     calculation = last_calculation(action.segment_id)
     run = SegmentActionRun(action=action, calculation=calculation, at=as_of)
     if action.kind == Kind.EXPORT:
-        run.export = exports.request_export(
-            actor=actor, at=as_of, segment=action.segment, **action.parameters.get("export", {})
-        )
+        wanted = wanted_file(action.segment, action.parameters["export"])
+        run.export = exports.request_wanted(wanted, actor=actor, at=as_of)
         run.job = run.export.job
     run.save(force_insert=True)
     if run.job is None:
@@ -348,10 +363,13 @@ def _start(action: SegmentAction, as_of: datetime, work_as_of: datetime | None) 
             title=_("%(action)s on “%(segment)s”")
             % {"action": str(action).capitalize(), "segment": action.segment.name},
             actor=actor,
-            arguments={"run_id": run.pk, "as_of": work_as_of and work_as_of.isoformat()},
+            arguments={"run_id": run.pk},
             subject=subject_of(action),
         )
         run.save(update_fields=["job"])
+    if work_as_of is not None and run.job is not None:
+        run.job.arguments["as_of"] = work_as_of.isoformat()
+        run.job.save(update_fields=["arguments"])
     action.state = State.RUNNING
     action.served_calculation = calculation
     action.save(update_fields=["state", "served_calculation"])

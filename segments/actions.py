@@ -22,8 +22,8 @@ from segments import action_runs, uses
 from segments.action_runs import EXPORT_PERMISSION, PERMISSION
 from segments.action_writes import CONSENTS, LABELS
 from segments.errors import ActionFinished, ActionUnknown, SegmentUnknown
-from segments.export_columns import DEFAULT_COLUMNS, choose_columns
-from segments.models import Export, Segment, SegmentAction, SegmentActionRun
+from segments.export_settings import check_wanted
+from segments.models import Segment, SegmentAction, SegmentActionRun
 from workspace import access, jobs, sql
 from workspace.access import Actor
 from workspace.errors import InputInvalid, Problem
@@ -93,6 +93,7 @@ class Plan:
 def read_plan(
     segment: Segment,
     *,
+    actor: Actor,
     at: datetime,
     kind: str,
     key: str = "",
@@ -104,8 +105,8 @@ def read_plan(
     """Check what an action would be. Raises InputInvalid with every fault.
 
     `when` is "now", "after_refresh" or a time. `reason` is for consents: what the ledger says why;
-    without one it names the segment. `export` are the settings of `exports.request_export`. With
-    `may_define` a tag or category need not exist.
+    without one it names the segment. `export` are the settings of the file, by the names in
+    `action_runs.EXPORT_SETTINGS`. With `may_define` a tag or category need not exist.
     """
     faults: list[Problem] = []
     if kind not in Kind.values:
@@ -121,7 +122,7 @@ def read_plan(
         message = _("Only actions with consents have a reason.")
         faults.append(Problem("reason", "not_applicable", message))
     if kind == Kind.EXPORT:
-        parameters["export"] = _read_export(export or {}, faults)
+        parameters["export"] = _read_export(segment, export or {}, faults, actor=actor, at=at)
     elif export:
         message = _("Only exports have such settings.")
         faults.append(Problem("export", "not_applicable", message))
@@ -154,7 +155,7 @@ def plan_action(
     if held is None or not access.is_visible(held, actor):
         raise SegmentUnknown(segment.key)
     words: dict[str, Any] = {"kind": kind, "key": key, "when": when, "reason": reason}
-    plan = read_plan(held, at=at, **words, export=export, may_define=define)
+    plan = read_plan(held, actor=actor, at=at, **words, export=export, may_define=define)
     if (refusal := action_runs.refusal_of(held, at=at)) is not None:
         raise refusal
     if not plan.is_defined:
@@ -304,22 +305,23 @@ def _read_time(
     return str(when), None
 
 
-def _read_export(export: Mapping[str, Any], faults: list[Problem]) -> dict[str, Any]:
-    """The settings as `exports.request_export` takes them."""
-    columns = list(export.get("columns") or DEFAULT_COLUMNS)
-    chosen = {
-        "columns": columns,
-        "file_format": export.get("format") or Export.Format.CSV.value,
-        "bom": bool(export.get("bom", False)),
-    }
+def _read_export(
+    segment: Segment,
+    export: Mapping[str, Any],
+    faults: list[Problem],
+    *,
+    actor: Actor,
+    at: datetime,
+) -> dict[str, Any]:
+    """What the file shall be, checked as an export of now would be."""
+    known = {name: export[name] for name in action_runs.EXPORT_SETTINGS if name in export}
+    if unknown := export.keys() - known.keys():
+        raise TypeError(f"Not said of an export: {', '.join(sorted(unknown))}.")
     try:
-        choose_columns(columns, of_segment=True)
+        check_wanted(action_runs.wanted_file(segment, known), actor=actor, at=at)
     except InputInvalid as error:
-        faults += error.problems or (Problem("export.columns", "invalid", str(error)),)
-    if chosen["file_format"] not in Export.Format.values:
-        message = _("The format is “csv”, “xlsx” or “jsonl”.")
-        faults.append(Problem("export.format", "invalid_choice", message))
-    return chosen
+        faults += [Problem(f"export.{p.path}", p.code, p.message) for p in error.problems]
+    return known
 
 
 uses.register_use("action", gettext_lazy("Action"), uses_by_actions)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from contacts.jobs import given_file
 from segments import action_runs, exports, files, indexes, membership
 from workspace import jobs
-from workspace.errors import Busy
+from workspace.errors import Busy, DomainError
 from workspace.jobs import Work
 
 _PATIENCE_SECONDS = 120
@@ -53,8 +53,13 @@ def prepare_attributes(work: Work) -> dict[str, Any]:
 @jobs.handler(exports.EXPORT_JOB)
 def make_export(work: Work) -> dict[str, Any]:
     """Write the file of an export."""
-    done = exports.make_file(work.arguments["export_id"], work=work, at=timezone.now())
-    action_runs.settle_export(work.arguments["export_id"], at=timezone.now())
+    export_id, at = work.arguments["export_id"], _moment(work)
+    try:
+        done = exports.make_file(export_id, work=work, at=at)
+    except DomainError as error:
+        action_runs.settle_export(export_id, at=at, refusal=error)
+        raise
+    action_runs.settle_export(export_id, at=at)
     return done
 
 
