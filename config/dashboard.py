@@ -13,6 +13,8 @@ from config.demo.screens import demo_note
 from contacts.admin.courses import DAYS, course_days, daily_courses
 from contacts.models import Contact, EventDefinition
 from segments.admin.badges import calculation_badge, sparklines
+from segments.admin.warnings import renewal_address
+from segments.expiry import next_deadlines
 from segments.models import Segment
 from workspace import access
 from workspace.admin.jobs import job_context
@@ -21,6 +23,7 @@ from workspace.admin.pictures import chart, number
 from workspace.models import Job
 
 _SEGMENTS_SHOWN = 8
+_DEADLINES_SHOWN = 5
 
 
 def overview(request: HttpRequest) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "segments": _segments(actor, now) if may_see_segments else [],
         "may_see_segments": may_see_segments,
         "may_see_contacts": may_see_contacts,
+        "deadlines": _deadlines(actor, now) if may_see_segments else [],
         "jobs": [job_context(job) for job in _running(actor)],
         "steps": _next_steps(actor, contact_count),
         "demo": demo_note(actor),
@@ -107,6 +111,18 @@ def _segments(actor: access.Actor, now: datetime) -> list[dict[str, Any]]:
             "line": lines[segment.pk],
         }
         for segment in found
+    ]
+
+
+def _deadlines(actor: access.Actor, now: datetime) -> list[dict[str, Any]]:
+    """The calculations that expire next, with one click to renew each."""
+    return [
+        {
+            "segment": deadline.segment,
+            "sentence": deadline.sentence(now=now),
+            "renew": renewal_address(deadline.segment, actor),
+        }
+        for deadline in next_deadlines(actor, at=now, limit=_DEADLINES_SHOWN)
     ]
 
 

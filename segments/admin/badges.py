@@ -44,9 +44,14 @@ def source_badge(segment: Segment) -> SafeString:
     return badge(segment.get_source_display(), *_SOURCE_TONES[Source(segment.source)])
 
 
-def calculation_badge(segment: Segment, *, at: datetime) -> SafeString:
-    """What can be said of its members now; a failure of the last refresh is never hidden."""
+def calculation_badge(segment: Segment, *, at: datetime, is_running: bool = False) -> SafeString:
+    """What can be said of its members now; a failure of the last refresh is never hidden.
+
+    `is_running` says that a worker is at the first calculation, which else only waits.
+    """
     state = segment.calculation_state(at=at)
+    if is_running and state == State.WAITING:
+        state = State.CALCULATING
     if segment.failure and state in {State.READY, State.EXPIRED}:
         return badge(_("last refresh failed"), "bad", "error")
     if state == State.WAITING and segment.refresh_requested_at is None and segment.failed_at:

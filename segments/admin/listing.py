@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +25,7 @@ from segments import exports
 from segments.actions import kinds_by_segment
 from segments.admin.badges import calculation_badge, source_badge, status_badge, with_last_change
 from segments.admin.commands import commands_of
+from segments.admin.warnings import renewal_address
 from segments.expiry import deadlines_of
 from segments.membership import unfinished_refreshes
 from segments.models import Segment, SegmentAction
@@ -32,7 +34,7 @@ from workspace import access
 from workspace.access import Actor, actor_of
 from workspace.admin import job_context
 from workspace.admin.pictures import change_since, chips, number
-from workspace.models import User
+from workspace.models import Job, User
 
 SECTION_PARAMETER = "section"
 _TITLES = {
@@ -204,8 +206,9 @@ class SegmentListing(ModelAdmin):
         return render_to_string("segments/row_name.html", context)
 
     @admin.display(description=gettext_lazy("created"), ordering="created_at")
-    def created_on(self, segment: Segment) -> str:
-        return date_format(timezone.localtime(segment.created_at), "DATE_FORMAT")
+    def created_on(self, segment: Segment) -> SafeString:
+        day = date_format(timezone.localtime(segment.created_at), "DATE_FORMAT")
+        return format_html('<span class="rg-nowrap">{}</span>', day)
 
     @admin.display(description=gettext_lazy("expires"), ordering="expires_at")
     def expiry(self, segment: Any) -> SafeString:
@@ -244,27 +247,29 @@ def _furnish(request: HttpRequest, segments: Sequence[Any], *, at: datetime) -> 
         job = jobs.get(segment.pk)
         segment.row = {
             "segment": segment,
-            "badges": _badges(segment, at=at),
+            "badges": _badges(segment, job, at=at),
             "kinds": [SegmentAction.Kind(kind).label for kind in kinds[segment.pk]],
             "until": segment.ready_until,
             "deadline": deadline.sentence(now=at) if deadline else "",
-            "renew": _renew(segment, actor) if deadline else "",
+            "renew": renewal_address(segment, actor) if deadline else "",
             "job": job_context(job) if job is not None else None,
+            "cancel": _cancel(segment, actor),
             "commands": commands_of(segment, actor),
         }
 
 
-def _badges(segment: Segment, *, at: datetime) -> list[SafeString]:
+def _badges(segment: Segment, job: Job | None, *, at: datetime) -> list[SafeString]:
     badges = [status_badge(segment)]
     if segment.status != Segment.Status.ARCHIVED:
-        badges.append(calculation_badge(segment, at=at))
+        is_running = job is not None and job.state == Job.State.RUNNING
+        badges.append(calculation_badge(segment, at=at, is_running=is_running))
     if segment.source != Segment.Source.CRITERIA:
         badges.append(source_badge(segment))
     return badges
 
 
-def _renew(segment: Segment, actor: Actor) -> str:
-    """The address that calculates it anew, where this person may and it can be."""
-    if not actor.may("segments.refresh_segment") or not segment.is_calculable:
+def _cancel(segment: Segment, actor: Actor) -> str:
+    """The address that ends its calculation, where there is one and this person may."""
+    if segment.refresh_requested_at is None or not actor.may("segments.refresh_segment"):
         return ""
-    return reverse("admin:segments_segment_action", args=[segment.pk, "refresh_now"])
+    return reverse("admin:segments_segment_action", args=[segment.pk, "cancel_calculation"])

@@ -21,6 +21,7 @@ from segments.admin.forms import SegmentForm, written
 from segments.admin.from_file import FileSegmentPages
 from segments.admin.listing import SegmentListing
 from segments.admin.pages import SegmentPages
+from segments.admin.warnings import warnings_of
 from segments.models import Segment
 from segments.uses import uses_of
 from workspace import jobs
@@ -157,6 +158,7 @@ class SegmentAdmin(
             "sentence": facts.describe_criteria(segment, actor=actor),
             "running": job_context(job) if job is not None else None,
             "uses": uses_of(segment, actor=actor),
+            **warnings_of(segment, actor, at=now),
         }
 
     @object_action(

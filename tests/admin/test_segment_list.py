@@ -251,3 +251,34 @@ def test_the_preview_shows_settings_and_criteria_to_read_only(
     Segment.objects.filter(pk=segment.pk).update(name="Secret plan")
     segment.groups.add(Group.objects.create(name="Poland"))
     assert make_person(*_ALL).get(address).status_code == 404
+
+
+def test_the_page_of_a_segment_and_the_first_page_tell_its_deadline(admin: Client) -> None:
+    segment = _calculated("vip", name="Very important", readiness_hours=6)
+    SegmentAction.objects.create(segment=segment, kind="export", author_kind="user")
+    renew = reverse("admin:segments_segment_action", args=[segment.pk, "refresh_now"])
+    for address in (
+        reverse("admin:segments_segment_change", args=[segment.pk]),
+        reverse("admin:index"),
+    ):
+        page = admin.get(address).content.decode()
+        assert "expires in 5\xa0hours, 1 action still planned" in page, address
+        assert f'action="{renew}"' in page, address
+    answer = admin.post(renew, {"next": reverse("admin:index")})
+    assert answer["Location"] == reverse("admin:index")
+    assert "Expiring soon" not in admin.get(reverse("admin:index")).content.decode()
+
+
+def test_an_expired_segment_says_that_no_action_can_run(admin: Client) -> None:
+    segment = _expired("vip")
+    SegmentAction.objects.create(segment=segment, kind="export", author_kind="user")
+    address = reverse("admin:segments_segment_change", args=[segment.pk])
+    page = admin.get(address).content.decode()
+    assert "Its readiness time is over: no action can run on it" in page
+    assert "1 action is still planned." in page
+
+
+def test_deadlines_of_others_are_not_told(make_person: MakePerson) -> None:
+    Group.objects.create(name="Poland")
+    _calculated("vip", name="Secret plan", readiness_hours=6, groups=["Poland"])
+    assert "Secret plan" not in make_person(*_ALL).get(reverse("admin:index")).content.decode()
