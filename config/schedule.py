@@ -34,6 +34,15 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "contacts.tasks.make_partitions",
         "schedule": crontab(hour="1", minute="10"),
     },
+    "Compute metrics of all orders": {
+        "task": "contacts.tasks.compute_metrics",
+        "schedule": crontab(hour="2", minute="25"),
+    },
+    "Compute orders of the last 30 days": {
+        "task": "contacts.tasks.compute_recent_orders",
+        "schedule": crontab(minute="5"),
+        "options": {"expires": 3000},
+    },
     "Purge what has expired": {
         "task": "contacts.tasks.purge_expired",
         "schedule": crontab(hour="3", minute="20"),

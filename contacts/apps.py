@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,8 +11,12 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
-        from contacts import event_statistics, jobs, retention  # noqa: F401
+        from contacts import computed_metrics, event_statistics, jobs, retention  # noqa: F401
         from workspace import checkup
 
+        def define(**_given: object) -> None:
+            computed_metrics.define_computed_metrics()
+
+        post_migrate.connect(define, sender=self, weak=False, dispatch_uid="computed metrics")
         retention.register()
         checkup.register("statistics", event_statistics.examine_statistics)

@@ -103,6 +103,11 @@ def register_uses(room: str, find: FindUses) -> None:
     _find_uses[room] = find
 
 
+def uses_of(kind: Kind, key: str, actor: Actor) -> list[str]:
+    """The names of what uses a definition above this floor, as the actor may know them."""
+    return [name for find in _find_uses.values() for name in find(kind, key, actor)]
+
+
 def model_of(kind: Kind) -> type[Definition]:
     """The model that keeps definitions of a kind."""
     return _SHELVES[kind].model
@@ -155,13 +160,15 @@ def change_definition(
 def delete_definition(kind: Kind, key: str, *, actor: Actor, at: datetime) -> None:
     """Delete a definition that nothing uses.
 
-    Raises DefinitionUnknown, and DefinitionInUse where contacts have it, or where something above
-    this floor names it.
+    Raises DefinitionUnknown, and DefinitionInUse where contacts have it, where something above
+    this floor names it, or for a metric that Regulars computes.
     """
     definition = _hold(kind, key)
     words = {"kind": _SHELVES[kind].label, "key": key}
-    uses = [name for find in _find_uses.values() for name in find(kind, key, actor)]
-    if uses:
+    if isinstance(definition, MetricDefinition) and definition.is_computed:
+        message = _("The %(kind)s “%(key)s” cannot be deleted: Regulars computes it.")
+        raise DefinitionInUse(message % words)
+    if uses := uses_of(kind, key, actor):
         message = _("The %(kind)s “%(key)s” cannot be deleted: %(uses)s ask for it.")
         raise DefinitionInUse(message % {**words, "uses": ", ".join(uses[:5])})
     if _SHELVES[kind].is_on_contacts(definition):

@@ -49,3 +49,9 @@ class ImportContended(DomainError):
     """Others kept changing the contacts that an import was about."""
 
     code = "import_contended"
+
+
+class OrderEventInvalid(InputInvalid):
+    """An event or property cannot be what the workspace calls an order."""
+
+    code = "order_event_invalid"

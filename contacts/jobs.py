@@ -1,6 +1,6 @@
 """Long work of this room, for the worker."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from contacts import computed_metrics
 from contacts.event_imports import import_events
 from contacts.imports import import_contacts
 from workspace import jobs
@@ -19,6 +20,9 @@ from workspace.models import Job
 
 IMPORT_JOB = "contacts.import"
 EVENT_IMPORT_JOB = "contacts.import_events"
+METRICS_JOB = "contacts.compute_metrics"
+# What the job is about; there is one at a time.
+METRICS_SUBJECT = "metrics"
 
 
 def request_import(
@@ -67,6 +71,35 @@ def request_event_import(
             "property_columns": dict(property_columns),
         },
     )
+
+
+def request_computation(*, actor: Actor, keys: Collection[str] = computed_metrics.KEYS) -> Job:
+    """Have a worker compute the metrics named as of when it begins; the job that waits for all.
+
+    Asked again before the worker began, it answers the same job.
+    """
+    waiting = Job.objects.filter(
+        subject=METRICS_SUBJECT, kind=METRICS_JOB, state=Job.State.QUEUED
+    ).order_by("-pk")
+    for job in waiting:
+        if set(keys) <= set(job.arguments.get("keys", [])):
+            return job
+    return jobs.start(
+        METRICS_JOB,
+        title=_("Compute metrics"),
+        actor=actor,
+        subject=METRICS_SUBJECT,
+        arguments={"keys": sorted(keys)},
+    )
+
+
+@jobs.handler(METRICS_JOB)
+def run_computation(work: Work) -> dict[str, Any]:
+    """Compute the metrics named; what each did is the result."""
+    done = computed_metrics.compute(
+        as_of=timezone.now(), keys=work.arguments["keys"], progress=work
+    )
+    return {one.key: {"values": one.value_count, "changed": one.changed_count} for one in done}
 
 
 @jobs.handler(IMPORT_JOB)

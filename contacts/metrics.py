@@ -1,6 +1,6 @@
 """Values of metrics that others compute: a number, date or text for each contact."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,10 +21,10 @@ _WHOLE_DIGITS, _FRACTION_DIGITS = 22, 8
 def set_values(contact_id: int, given: Mapping[str, Any], *, at: datetime) -> None:
     """Set the metrics that are named, by key; null takes a value away.
 
-    The contact's row is to be locked. Raises ContactInvalid with every fault; then nothing is
-    written.
+    The contact's row is to be locked. Raises ContactInvalid with every fault, also for a metric
+    that Regulars computes; then nothing is written.
     """
-    known = {one.key: one for one in MetricDefinition.objects.filter(key__in=list(given))}
+    known = _definitions(given)
     problems: list[Problem] = []
     kept: list[tuple[int, Decimal | None, date | None, str]] = []
     gone: list[int] = []
@@ -33,6 +33,9 @@ def set_values(contact_id: int, given: Mapping[str, Any], *, at: datetime) -> No
         if definition is None:
             message = _("There is no metric “%(key)s”: define it first.") % {"key": key[:63]}
             problems.append(Problem(key[:63], "unknown_key", message))
+            continue
+        if definition.is_computed:
+            problems.append(Problem(key, "computed", _computed_sentence(key)))
             continue
         try:
             found = _read(definition, value)
@@ -74,6 +77,19 @@ ON CONFLICT (contact_id, metric_id) DO UPDATE SET
   number = excluded.number, date = excluded.date, text = excluded.text,
   computed_at = excluded.computed_at
 """
+
+
+def _definitions(keys: Iterable[str]) -> dict[str, MetricDefinition]:
+    found = MetricDefinition.objects.filter(key__in=list(keys)).select_related("computed")
+    return {one.key: one for one in found}
+
+
+def _computed_sentence(key: str) -> str:
+    message = _(
+        "The metric “%(key)s” is computed by Regulars from orders and cannot be written: define a"
+        " metric of your own for other values."
+    )
+    return message % {"key": key}
 
 
 def _read(definition: MetricDefinition, value: Any) -> Any:

@@ -367,6 +367,11 @@ class MetricDefinition(models.Model):
     def __str__(self) -> str:
         return self.label
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether Regulars computes the values by itself."""
+        return hasattr(self, "computed")
+
 
 class MetricValue(models.Model):
     """The value of a metric for a contact, in the column of the metric's type."""
@@ -393,6 +398,70 @@ class MetricValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact_id} {self.metric_id}"
+
+
+class ComputedMetric(models.Model):
+    """A metric that Regulars computes by itself, and how its last computing went.
+
+    The others are written through the API. `distribution` are the values in steps:
+    `[{"from": "0", "to": "50", "count": 17}, …]`, with `to` null for the last, open step.
+    """
+
+    class Computation(models.TextChoices):
+        ORDER_COUNT_30D = "order_count_30d", _("orders in 30 days")
+        LIFETIME_VALUE = "lifetime_value", _("lifetime value")
+        LIFETIME_VALUE_PERCENTILE = "lifetime_value_percentile", _("rank of the lifetime value")
+
+    metric = models.OneToOneField(
+        MetricDefinition, on_delete=models.CASCADE, primary_key=True, related_name="computed"
+    )
+    computation = models.CharField(max_length=40, choices=Computation, unique=True)
+    as_of = models.DateTimeField(null=True)
+    computed_at = models.DateTimeField(null=True)
+    value_count = models.BigIntegerField(default=0)
+    changed_count = models.BigIntegerField(default=0)
+    milliseconds = models.IntegerField(default=0)
+    distribution = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("computed metric")
+        verbose_name_plural = _("computed metrics")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(as_of__isnull=True, computed_at__isnull=True)
+                | Q(as_of__isnull=False, computed_at__isnull=False),
+                name="contacts_computedmetric_as_of_something",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.computation
+
+
+class OrderEvent(models.Model):
+    """Which event of this workspace is an order, and which of its properties says the amount.
+
+    One row, or none where nobody chose: then `purchase` and `amount`.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    event_name = models.TextField(_("event"))
+    amount_property = models.TextField(_("property with the amount"))
+    chosen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="contacts_orderevent_only_one"),
+            models.CheckConstraint(
+                condition=~Q(event_name="") & ~Q(amount_property=""),
+                name="contacts_orderevent_is_named",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_name
 
 
 class EventDefinition(models.Model):

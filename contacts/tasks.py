@@ -3,7 +3,10 @@
 from celery import shared_task
 from django.utils import timezone
 
+from contacts import jobs
+from contacts.models import ComputedMetric
 from workspace import partitions, retention
+from workspace.access import SYSTEM
 
 
 @shared_task
@@ -22,3 +25,16 @@ def purge_expired() -> list[str]:
     """Forget what has outlived its time; returns the kinds that could not."""
     purged = retention.purge_expired(as_of=timezone.now())
     return [one.kind for one in purged if one.error]
+
+
+@shared_task
+def compute_metrics() -> int:
+    """Request that all computed metrics are computed; the number of the job."""
+    return int(jobs.request_computation(actor=SYSTEM).pk)
+
+
+@shared_task
+def compute_recent_orders() -> int:
+    """Request that what time alone changes from hour to hour is computed."""
+    keys = [ComputedMetric.Computation.ORDER_COUNT_30D.value]
+    return int(jobs.request_computation(actor=SYSTEM, keys=keys).pk)

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from contacts import computed_metrics
 from contacts.events import IncomingEvent, record_events
 from contacts.models import (
     AttributeDefinition,
@@ -89,6 +90,7 @@ def load_demo_data(*, at: datetime) -> Loaded:
     event_count = _load_events(stories, ids, at)
     _load_metrics(stories, ids, at)
     member_count = _load_members(rng, stories, ids)
+    computed_metrics.compute(as_of=at)
     for table in _TABLES:
         sql.execute(f"ANALYZE {table}")
     logins = make_logins()

@@ -86,8 +86,6 @@ ATTRIBUTES: dict[str, tuple[str, str, list[str]]] = {
 }
 # Key: label, type.
 METRICS = {
-    "order_count_30d": ("Orders in 30 days", "number"),
-    "lifetime_value": ("Lifetime value", "number"),
     "average_order_value": ("Average order", "number"),
     "last_order_on": ("Last order", "date"),
     "favorite_category": ("Favorite category", "text"),

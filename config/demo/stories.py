@@ -198,17 +198,12 @@ def _read_letters(rng: Random, story: Story, granted_at: datetime) -> None:
 
 
 def measure(story: Story) -> dict[str, Any]:
-    """The person's metrics, those that are known."""
+    """The metrics of the person that another program writes, those that are known."""
     year = story.orders(timedelta(days=DAYS))
-    found: dict[str, Any] = {
-        "order_count_30d": len(story.orders(timedelta(days=30))),
-        "lifetime_value": sum(year, Decimal(0)),
-    }
+    found: dict[str, Any] = {}
     if year:
         bought = [event for event in story.happenings if event.name == "purchase"]
-        found["average_order_value"] = (found["lifetime_value"] / len(year)).quantize(
-            Decimal("0.01")
-        )
+        found["average_order_value"] = (sum(year, Decimal(0)) / len(year)).quantize(Decimal("0.01"))
         found["last_order_on"] = max(event.occurred_at for event in bought).date()
         categories = [str(event.properties["category"]) for event in bought]
         found["favorite_category"] = max(sorted(set(categories)), key=categories.count)

@@ -4,8 +4,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from contacts.admin import computing
 from contacts.definitions import Kind, change_definition, create_definition, delete_definition
 from contacts.models import AttributeDefinition, Category, ConsentDefinition, MetricDefinition, Tag
 from workspace.access import actor_of
-from workspace.admin import EmptyState, ObjectActionsAdmin, object_action
+from workspace.admin import EmptyState, ObjectActionsAdmin, object_action, page_context
 from workspace.admin.pictures import badge, chips
 from workspace.errors import DomainError, Problem
 
@@ -95,6 +98,7 @@ class DefinitionAdmin(ObjectActionsAdmin):
         ),
         icon="delete",
         variant="danger",
+        is_offered=lambda definition: not getattr(definition, "is_computed", False),
         consequence=lambda definition: (
             _(
                 "“%(name)s” is deleted. That is refused while contacts have it or something, such"
@@ -241,8 +245,11 @@ class MetricDefinitionAdmin(DefinitionAdmin):
     """Figures computed per contact."""
 
     kind = Kind.METRIC
-    list_display = ("label_and_key", "type", "description")
+    list_display = ("label_and_key", "type", "source", "description")
+    list_select_related = ("computed",)
     fields = ("key", "label", "type", "description")
+    change_form_template = "contacts/metric_definition.html"
+    change_list_template = "contacts/contact_list.html"
     empty_state = EmptyState(
         gettext_lazy(
             "A metric is a number, date or text computed for each contact, such as the number of"
@@ -254,3 +261,60 @@ class MetricDefinitionAdmin(DefinitionAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Values are kept in the column of the type.
         return () if obj is None else ("key", "type")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[MetricDefinition]":
+        metrics: QuerySet[MetricDefinition] = super().get_queryset(request)
+        return metrics.select_related("computed")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.computing_view)
+        own = path("computing/", view, name="contacts_metricdefinition_computing")
+        return [own, *super().get_urls()]
+
+    def computing_view(self, request: HttpRequest) -> HttpResponse:
+        """What an order is, and the metrics that follow from it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = page_context(self, request, title=_("Metrics from orders"))
+        return computing.computing_view(request, context)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        links = [
+            {
+                "title": _("Metrics from orders"),
+                "icon": "shopping_cart",
+                "url": reverse("admin:contacts_metricdefinition_computing"),
+            }
+        ]
+        answer: HttpResponse = super().changelist_view(
+            request, {**(extra_context or {}), "links": links}
+        )
+        return answer
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        metric = context.get("original")
+        context.update({} if metric is None else computing.metric_context(metric))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @object_action(
+        gettext_lazy("Compute now"),
+        permission="contacts.change_metricdefinition",
+        icon="calculate",
+        consequence=gettext_lazy(
+            "The metrics of orders are computed anew for all contacts. Segments that ask for them"
+            " follow at their next refresh."
+        ),
+        is_offered=lambda metric: metric.is_computed,
+    )
+    def compute_now(self, request: HttpRequest, metric: MetricDefinition) -> HttpResponse:
+        return computing.request_now(request)
+
+    @admin.display(description=gettext_lazy("values"))
+    def source(self, metric: MetricDefinition) -> SafeString:
+        if metric.is_computed:
+            return badge(_("computed"), "info", "calculate")
+        return badge(_("written by API"), "neutral")

@@ -53,7 +53,7 @@ def test_consents_and_metrics_are_defined(admin: Client) -> None:
         {"key": "orders", "label": "Orders", "type": "number"},
     )
     assert ConsentDefinition.objects.get().description == "Once a week"
-    assert MetricDefinition.objects.get().type == "number"
+    assert MetricDefinition.objects.get(key="orders").type == "number"
 
 
 def _delete(client: Client, tag: Tag) -> str:

@@ -80,10 +80,12 @@ def chart(
     series: Sequence[tuple[str, Sequence[float | int], str]],
     *,
     kind: str = "line",
+    axis: str = "",
 ) -> dict[str, Any]:
     """What the template of a chart needs: data for Chart.js, and the same figures as a table.
 
-    `series` are (name, values, tone); tones are primary, good and bad.
+    `series` are (name, values, tone); tones are primary, good and bad. `axis` says what the labels
+    are; moments where it is empty.
     """
     colours = {
         "primary": "var(--color-primary-600)",
@@ -107,7 +109,7 @@ def chart(
     return {
         "kind": kind,
         "data": json.dumps({"labels": list(labels), "datasets": datasets}),
-        "names": [_("When"), *(name for name, _values, _tone in series)],
+        "names": [axis or _("When"), *(name for name, _values, _tone in series)],
         "rows": list(zip(labels, *columns, strict=True)),
         "summary": ", ".join(name for name, _values, _tone in series),
     }

@@ -86,6 +86,8 @@ def add_definitions() -> None:
     ConsentDefinition.objects.bulk_create(
         ConsentDefinition(id=n, key=key, label=key) for n, key in enumerate(CONSENTS, 1)
     )
+    # Those that Regulars computes have numbers of their own.
+    MetricDefinition.objects.all().delete()
     MetricDefinition.objects.bulk_create(
         MetricDefinition(id=number, key=key, label=key, type=type_)
         for number, (key, type_) in enumerate(METRICS.items(), 1)
