@@ -72,6 +72,22 @@ def choose_columns(names: Sequence[str], *, of_segment: bool) -> list[Column]:
     return chosen
 
 
+def column_groups(columns: Iterable[Column]) -> list[tuple[str, list[Column]]]:
+    """Columns under the names of their groups, for people to find them."""
+    groups: dict[str, list[Column]] = {}
+    for column in columns:
+        groups.setdefault(_group_of(column.name), []).append(column)
+    return list(groups.items())
+
+
+def _group_of(name: str) -> str:
+    kind, dot, _key = name.partition(".")
+    if not dot:
+        return _("Labels") if name in _LABELS.values() else _("Contact")
+    named = {"attributes": _("Attributes"), "consents": _("Consents"), "metrics": _("Metrics")}
+    return named.get(kind, kind.capitalize())
+
+
 def labels(names: Sequence[str], *, of_segment: bool) -> dict[str, str]:
     """What columns are called for people, by the name; two of one label keep their names."""
     chosen = choose_columns(names, of_segment=of_segment)

@@ -1,3 +1,8 @@
 """The screens about segments, and what segments add to the screens about contacts."""
 
-from segments.admin import exporting, on_contacts, segments  # noqa: F401  # They register screens.
+from segments.admin import (  # noqa: F401  # They register screens.
+    export_schedules,
+    exporting,
+    on_contacts,
+    segments,
+)

@@ -1,13 +1,14 @@
-"""Exports on the screen: what goes into the file, the files there are, how long they stay."""
+"""Exports on the screen: the form, the files there are, how long they stay."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.http import (
     FileResponse,
     Http404,
@@ -15,63 +16,57 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
+    JsonResponse,
 )
 from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldBooleanWidget,
-)
+from django.views.decorators.http import require_POST
 
-from segments import exports
-from segments.export_columns import DEFAULT_COLUMNS, available_columns
-from segments.models import Export, Segment
-from workspace.access import Actor, actor_of
-from workspace.admin import EmptyState, ReadOnlyAdmin, job_context, page_context
+from segments import export_schedules, exports, facts, lifecycle
+from segments.admin.export_forms import (
+    ExportForm,
+    can_be_mailed,
+    described,
+    last_columns,
+    offered_columns,
+)
+from segments.errors import CriteriaRefused
+from segments.export_columns import DEFAULT_COLUMNS
+from segments.export_files import SHEET_LIMIT
+from segments.export_preview import ExportPreview, preview_export
+from segments.models import Export, ExportSettings, Segment
+from workspace import access, jobs
+from workspace.access import SYSTEM, Actor, actor_of
+from workspace.admin import (
+    EmptyState,
+    ObjectActionsAdmin,
+    ReadOnlyAdmin,
+    job_context,
+    object_action,
+    page_context,
+)
 from workspace.admin.pictures import badge, number
 from workspace.errors import DomainError
 
+State = Export.State
 _TONES = {
-    Export.State.QUEUED: ("neutral", "schedule"),
-    Export.State.RUNNING: ("info", "sync"),
-    Export.State.READY: ("good", "check"),
-    Export.State.FAILED: ("bad", "error"),
-    Export.State.CANCELLED: ("warning", "block"),
-    Export.State.EXPIRED: ("neutral", "auto_delete"),
+    State.QUEUED: ("neutral", "schedule"),
+    State.RUNNING: ("info", "sync"),
+    State.READY: ("good", "check"),
+    State.FAILED: ("bad", "error"),
+    State.CANCELLED: ("warning", "block"),
+    State.EXPIRED: ("neutral", "auto_delete"),
+    State.DELETED: ("neutral", "delete"),
 }
-
-
-class ExportForm(forms.Form):
-    """Which columns, in which format."""
-
-    format = forms.ChoiceField(
-        label=gettext_lazy("Format"),
-        choices=Export.Format.choices,
-        widget=UnfoldAdminSelectWidget(),
-    )
-    bom = forms.BooleanField(
-        label=gettext_lazy("For Excel: mark the CSV file as UTF-8"),
-        required=False,
-        widget=UnfoldBooleanWidget(),
-    )
-    columns = forms.MultipleChoiceField(
-        label=gettext_lazy("Columns"), widget=UnfoldAdminCheckboxSelectMultipleWidget()
-    )
-
-    def __init__(self, data: Any = None, *, of_segment: bool) -> None:
-        super().__init__(data, initial={"columns": list(DEFAULT_COLUMNS)})
-        columns: Any = self.fields["columns"]
-        columns.choices = [
-            (name, column.label)
-            for name, column in available_columns(of_segment=of_segment).items()
-        ]
 
 
 def export_badge(export: Export, *, at: datetime) -> SafeString:
@@ -80,96 +75,209 @@ def export_badge(export: Export, *, at: datetime) -> SafeString:
     return badge(state.label, *_TONES[state])
 
 
+def time_left(export: Export, *, at: datetime) -> str:
+    """How long the file is still kept: "6 days"; empty without a file."""
+    if export.expires_at is None or exports.state_of(export, at=at) != State.READY:
+        return ""
+    return timeuntil(export.expires_at, at, depth=1)
+
+
+def file_address(export: Export) -> str:
+    """Where the file is for whoever may see the export; nobody guesses it."""
+    return reverse("admin:segments_export_download", args=[export.token])
+
+
 def export_rows(found: Iterable[Export], *, at: datetime) -> list[dict[str, Any]]:
     """Exports for the template: state, progress, size, the way to the file."""
-    return [
-        {
-            "export": export,
-            "badge": export_badge(export, at=at),
-            "rows": "–" if export.rows is None else number(export.rows),
-            "size": "–" if export.size is None else filesizeformat(export.size),
-            "url": reverse("admin:segments_export_download", args=[export.pk])
-            if exports.state_of(export, at=at) == Export.State.READY
-            else "",
-            "running": job_context(export.job)
-            if export.job is not None and not export.job.is_finished
-            else None,
-        }
-        for export in found
-    ]
+    return [export_facts(export, at=at) for export in found]
 
 
-def request_from_form(form: ExportForm, *, actor: Actor, segment: Segment | None) -> Export | None:
-    """The export that a person asked for; None where the form or a rule says no."""
-    if not form.is_valid():
-        return None
-    try:
-        return exports.request_export(
-            actor=actor,
-            at=timezone.now(),
-            segment=segment,
-            columns=form.cleaned_data["columns"],
-            file_format=form.cleaned_data["format"],
-            bom=form.cleaned_data["bom"],
+def export_facts(export: Export, *, at: datetime) -> dict[str, Any]:
+    """One export for the template."""
+    is_ready = exports.state_of(export, at=at) == State.READY
+    return {
+        "export": export,
+        "badge": export_badge(export, at=at),
+        "rows": "–" if export.rows is None else number(export.rows),
+        "size": "–" if export.size is None else filesizeformat(export.size),
+        "url": file_address(export) if is_ready else "",
+        "left": time_left(export, at=at),
+        "running": job_context(export.job)
+        if export.job is not None and not export.job.is_finished
+        else None,
+    }
+
+
+def answer_form(
+    admin_: Any,
+    request: HttpRequest,
+    *,
+    kept: ExportSettings | None = None,
+    segment: Segment | None = None,
+) -> HttpResponse:
+    """The form of an export or a schedule, and what comes of sending it."""
+    actor = actor_of(request)
+    if not actor.may("segments.export_segment"):
+        raise PermissionDenied
+    is_post = request.method == "POST"
+    form = ExportForm(request.POST if is_post else None, actor=actor, kept=kept, segment=segment)
+    if not can_be_mailed(actor):
+        del form.fields["mail_when_ready"]
+    if is_post and form.is_valid():
+        try:
+            address, message = _send(form, actor)
+        except DomainError as error:
+            form.add_problems(error)
+        else:
+            admin_.message_user(request, message, messages.SUCCESS)
+            return HttpResponseRedirect(address)
+    return _form_page(admin_, request, form)
+
+
+def _send(form: ExportForm, actor: Actor) -> tuple[str, str]:
+    """Do what the form asks for; where to go then, and what to say."""
+    now, wanted, timing = timezone.now(), form.wanted(), form.timing()
+    if form.schedule is not None:
+        schedule = export_schedules.update_schedule(
+            form.schedule, actor=actor, at=now, wanted=wanted, **timing
         )
-    except DomainError as error:
-        form.add_error(None, str(error))
-        return None
+        text = _("The schedule “%(name)s” was saved.") % {"name": schedule}
+        return reverse("admin:segments_exportschedule_changelist"), text
+    if timing:
+        schedule = export_schedules.create_schedule(wanted, actor=actor, at=now, **timing)
+        text = _("“%(name)s” will be exported by its schedule.") % {"name": schedule}
+        return reverse("admin:segments_exportschedule_changelist"), text
+    export = exports.request_wanted(wanted, actor=actor, at=now)
+    return reverse("admin:segments_export_change", args=[export.pk]), _(
+        "The file is being written."
+    )
+
+
+def _form_page(admin_: Any, request: HttpRequest, form: ExportForm) -> HttpResponse:
+    schedule = form.schedule
+    title = _("Change export schedule") if schedule is not None else _("New export")
+    last = last_columns(form.actor)
+    context = page_context(admin_, request, title=title, thing=schedule)
+    context.update(
+        form=form,
+        media=admin_.media + form.media,
+        schedule=schedule,
+        may_write=True,
+        chosen=form.chosen_columns(),
+        palette=offered_columns(),
+        presets={"usual": described((n, n) for n in DEFAULT_COLUMNS), "last": last},
+        has_filters=any(
+            form[name].value() for name in ("tag", "consent", "created_from", "created_until")
+        )
+        or bool(form["criteria"].value()),
+        back=reverse(
+            "admin:segments_exportschedule_changelist"
+            if schedule is not None
+            else "admin:segments_export_changelist"
+        ),
+    )
+    return TemplateResponse(request, "segments/export_form.html", context)
+
+
+def may_export_anything(request: HttpRequest) -> bool:
+    """Whether this person may make files at all."""
+    return actor_of(request).may("segments.export_segment")
 
 
 @admin.register(Export)
-class ExportAdmin(ReadOnlyAdmin):
-    """The files there are, for whoever asked for them."""
+class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
+    """The files there are, for whoever may see them."""
 
-    list_display = ("name_and_state", "rows_in_file", "size_of_file", "created_at", "kept_until")
+    list_display = (
+        *("name_and_state", "rows_in_file", "size_of_file", "made_by", "created_at", "kept_for"),
+        "file",
+    )
     list_display_links = None
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
+    sortable_by = ()
     change_list_template = "segments/export_list.html"
+    show_add_link = False
     empty_state = EmptyState(
         gettext_lazy(
-            "Export the members of a segment from its page, or all contacts from here. Files are"
-            " kept for seven days, then deleted."
+            "Export the members of a segment, or all contacts: choose the columns, their order and"
+            " the format, once or again and again. Files are kept for seven days, then deleted."
         ),
         icon="download",
         steps=(
             (
-                gettext_lazy("Export all contacts"),
-                "admin:segments_export_new",
+                gettext_lazy("New export"),
+                "admin:segments_export_add",
                 "download",
                 "segments.export_segment",
+            ),
+            (
+                gettext_lazy("Segments"),
+                "admin:segments_segment_changelist",
+                "donut_small",
+                "segments.view_segment",
             ),
         ),
     )
 
+    class Media:
+        js = ("segments/exports.js",)
+        css = {"all": ("segments/exports.css",)}
+
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Export]":
-        return exports.visible_exports(actor_of(request)).order_by("-pk")
+        actor = actor_of(request)
+        # As `exports.may_delete` says, for all rows at once.
+        mine = Q() if actor.may("segments.delete_export") else Q(user_id=actor.id)
+        is_deletable = Case(When(mine, then=True), default=False) if mine else Value(True)
+        found = exports.visible_exports(actor).order_by("-pk")
+        return found.annotate(is_deletable=is_deletable)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_export_anything(request)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "export_tabs": export_tabs(request, "files")}
+        answer: HttpResponse = super().changelist_view(request, context)
+        if isinstance(answer, TemplateResponse) and "cl" in (answer.context_data or {}):
+            data: Any = answer.context_data
+            data["dialogs"] = self._deletable(data["cl"].result_list)
+        return answer
+
+    def _deletable(self, found: Iterable[Any]) -> list[dict[str, Any]]:
+        """The dialogs that ask before a file of the list is deleted."""
+        now = timezone.now()
+        return [
+            {
+                "export": export,
+                "text": _destroyed(export),
+                "url": reverse("admin:segments_export_action", args=[export.pk, "delete_now"]),
+            }
+            for export in found
+            if export.is_deletable and exports.state_of(export, at=now) == State.READY
+        ]
 
     @admin.display(description=gettext_lazy("export"))
     def name_and_state(self, export: Export) -> SafeString:
         now = timezone.now()
-        name = export.segment.name if export.segment else _("All contacts")
-        link: Any = ""
-        if exports.state_of(export, at=now) == Export.State.READY:
-            link = format_html(
-                '<a class="rg-link" href="{}">{}</a>',
-                reverse("admin:segments_export_download", args=[export.pk]),
-                _("Download"),
+        if export.job is not None and not export.job.is_finished:
+            state = format_html(
+                '<span class="rg-export-progress">{}</span>',
+                render_to_string(
+                    "workspace/job_progress.html", {**job_context(export.job), "reload": True}
+                ),
             )
-        elif export.job_id:
-            link = format_html(
-                '<a class="rg-link" href="{}">{}</a>',
-                reverse("admin:workspace_job_change", args=[export.job_id]),
-                _("Progress"),
-            )
+        else:
+            state = format_html('<span class="rg-row">{}</span>', export_badge(export, at=now))
         return format_html(
-            '<span class="rg-two-lines"><span class="rg-strong">{} · {}</span>'
-            '<span class="rg-row">{} {}</span></span>',
-            name,
+            '<span class="rg-two-lines"><a class="rg-strong rg-break" href="{}">{} · {}</a>'
+            "{}</span>",
+            reverse("admin:segments_export_change", args=[export.pk]),
+            export.subject_name,
             export.get_format_display(),
-            export_badge(export, at=now),
-            link,
+            state,
         )
 
     @admin.display(description=gettext_lazy("rows"))
@@ -180,48 +288,288 @@ class ExportAdmin(ReadOnlyAdmin):
     def size_of_file(self, export: Export) -> str:
         return "–" if export.size is None else filesizeformat(export.size)
 
-    @admin.display(description=gettext_lazy("kept until"))
-    def kept_until(self, export: Export) -> Any:
-        return export.expires_at or "–"
+    @admin.display(description=gettext_lazy("created by"))
+    def made_by(self, export: Export) -> str:
+        return maker_of(export)
+
+    @admin.display(description=gettext_lazy("kept for"))
+    def kept_for(self, export: Export) -> Any:
+        left = time_left(export, at=timezone.now())
+        if not left:
+            return "–"
+        until = date_format(timezone.localtime(export.expires_at), "DATETIME_FORMAT")
+        return format_html('<span title="{}" class="rg-nowrap">{}</span>', until, left)
+
+    @admin.display(description=gettext_lazy("file"))
+    def file(self, export: Any) -> Any:
+        if exports.state_of(export, at=timezone.now()) != State.READY:
+            return ""
+        delete: Any = ""
+        if export.is_deletable:
+            delete = format_html(
+                '<button type="button" class="rg-icon-button" data-opens="delete-export-{}"'
+                ' title="{}" aria-label="{}"><span class="material-symbols-outlined"'
+                ' aria-hidden="true">delete</span></button>',
+                export.pk,
+                _("Delete file now"),
+                _("Delete file now"),
+            )
+        return format_html(
+            '<span class="rg-row rg-export-file"><a class="rg-button rg-tiny" href="{}" download>'
+            "{}</a>{}</span>",
+            file_address(export),
+            _("Download"),
+            delete,
+        )
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("new/", wrap(self.new_view), name="segments_export_new"),
             path(
-                "<int:export_id>/download/",
+                "preview/",
+                wrap(require_POST(self.preview_view)),
+                name="segments_export_preview",
+            ),
+            path(
+                "file/<uuid:token>/",
                 wrap(self.download_view),
                 name="segments_export_download",
             ),
             *super().get_urls(),
         ]
 
-    def new_view(self, request: HttpRequest) -> HttpResponse:
-        """An export of all contacts."""
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A new export: of a segment (`?segment=KEY`), like another one (`?like=ID`), or empty."""
         actor = actor_of(request)
-        if not (actor.may("segments.export_segment") and actor.may("contacts.view_contact")):
-            raise PermissionDenied
-        form = ExportForm(request.POST if request.method == "POST" else None, of_segment=False)
-        if request.method == "POST" and request_from_form(form, actor=actor, segment=None):
-            self.message_user(request, _("The file is being written."), messages.SUCCESS)
-            return HttpResponseRedirect(reverse("admin:segments_export_changelist"))
-        context = page_context(self, request, title=_("Export all contacts"))
-        context.update(form=form, media=self.media + form.media, rows=[], may_export=True)
-        return TemplateResponse(request, "segments/exports.html", context)
+        kept: Export | None = None
+        segment: Segment | None = None
+        try:
+            if like := request.GET.get("like", ""):
+                kept = exports.find_export(_whole(like), actor=actor)
+            if key := request.GET.get("segment", ""):
+                segment = lifecycle.find_segment(key, actor=actor)
+        except DomainError as error:
+            raise Http404 from error
+        return answer_form(self, request, kept=kept, segment=segment)
 
-    def download_view(self, request: HttpRequest, export_id: int) -> HttpResponseBase:
-        """The file."""
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """One export: how far it is, what it has, its file."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        export = self._export(request, pk=_whole(object_id))
+        now, actor = timezone.now(), actor_of(request)
+        failure = export.failure
+        if not failure and export.job is not None and export.job.state == export.job.State.FAILED:
+            failure = export.job.message
+        context = page_context(self, request, title=export.subject_name, thing=export)
+        context.update(
+            export_facts(export, at=now),
+            failure=failure,
+            buttons=self.buttons(request, export),
+            links=self._links(request, export),
+            maker=maker_of(export),
+            columns=described((n, export.headers.get(n, n)) for n in export.columns),
+            sentence=sentence_of(export, actor),
+            groups=[group.name for group in export.groups.all()],
+            is_csv=export.format == Export.Format.CSV,
+            until=export.expires_at,
+        )
+        return TemplateResponse(request, "segments/export.html", context)
+
+    def _links(self, request: HttpRequest, export: Export) -> list[dict[str, Any]]:
+        links = []
+        if not may_export_anything(request):
+            return []
+        if exports.state_of(export, at=timezone.now()) == State.READY:
+            links.append(
+                {
+                    "title": _("Download"),
+                    "url": file_address(export),
+                    "icon": "download",
+                    "variant": "primary",
+                }
+            )
+        again = f"{reverse('admin:segments_export_add')}?like={export.pk}"
+        links.append({"title": _("Another one like this"), "url": again, "icon": "content_copy"})
+        return links
+
+    @object_action(
+        gettext_lazy("Cancel"),
+        permission=lambda actor, export: (
+            export.job is not None and access.may_cancel(export.job, actor)
+        ),
+        icon="block",
+        variant="danger",
+        consequence=gettext_lazy("The export stops, and what was written of the file is deleted."),
+        confirm=gettext_lazy("Stop it"),
+        is_offered=lambda export: export.job is not None and not export.job.is_finished,
+    )
+    def cancel(self, request: HttpRequest, export: Export) -> str:
+        if export.job is not None:
+            jobs.cancel(export.job, actor=actor_of(request), at=timezone.now())
+        return _("The export is being cancelled.")
+
+    @object_action(
+        gettext_lazy("Delete file now"),
+        permission=lambda actor, export: exports.may_delete(export, actor),
+        icon="delete",
+        variant="danger",
+        consequence=lambda export: _destroyed(export),
+        confirm=gettext_lazy("Delete for ever"),
+        is_offered=lambda export: exports.state_of(export, at=timezone.now()) == State.READY,
+    )
+    def delete_now(self, request: HttpRequest, export: Export) -> HttpResponse:
+        exports.delete_file(export, actor=actor_of(request), at=timezone.now())
+        self.message_user(request, _("The file was deleted."), messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:segments_export_changelist"))
+
+    def preview_view(self, request: HttpRequest) -> JsonResponse:
+        """How many rows the form would give, and the first of them; nothing is written."""
         actor = actor_of(request)
         if not actor.may("segments.export_segment"):
             raise PermissionDenied
-        export = self.get_queryset(request).filter(pk=export_id).first()
-        if export is None:
-            raise Http404
+        form = ExportForm(request.POST, actor=actor)
+        # What belongs to groups and to times is no part of the rows.
+        for name in ("groups", "mode", "amount", "first_run_at", "name"):
+            if name in form.fields:
+                form.fields[name].required = False
+        if not form.is_valid():
+            return JsonResponse({"problems": _form_problems(form)})
+        try:
+            found = preview_export(_ungrouped(form, actor), actor=actor, at=timezone.now())
+        except CriteriaRefused as refused:
+            told = [f"{p.path}: {p.message}" for p in refused.criteria_problems]
+            return JsonResponse({"problems": told})
+        except DomainError as error:
+            told = [problem.message for problem in error.problems] or [str(error)]
+            return JsonResponse({"problems": told})
+        return JsonResponse(_previewed(found, form))
+
+    def download_view(self, request: HttpRequest, token: UUID) -> HttpResponseBase:
+        """The file, for who may see and export it at this moment."""
+        actor = actor_of(request)
+        if not actor.may("segments.export_segment"):
+            raise PermissionDenied
+        export = self._export(request, token=token)
         try:
             file = exports.file_to_download(export, actor=actor, at=timezone.now())
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:segments_export_changelist"))
-        return FileResponse(
-            file.open("rb"), as_attachment=True, filename=exports.download_name(export)
-        )
+        return file_answer(export, file)
+
+    def _export(self, request: HttpRequest, **named: Any) -> Export:
+        export = self.get_queryset(request).filter(**named).first()
+        if export is None:
+            raise Http404
+        return export
+
+
+def file_answer(export: Export, file: Any) -> FileResponse:
+    """The file as it is sent: to be saved, never shown, and kept by nobody in between."""
+    answer = FileResponse(
+        file.open("rb"),
+        as_attachment=True,
+        filename=exports.download_name(export),
+        content_type=exports.content_type(export),
+    )
+    answer["Cache-Control"] = "no-store, private"
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+def maker_of(kept: ExportSettings) -> str:
+    """Who made an export or a schedule."""
+    if kept.user is not None:
+        return kept.user.get_full_name() or kept.user.get_username()
+    return kept.api_user.name if kept.api_user is not None else _("the system")
+
+
+def sentence_of(kept: ExportSettings, actor: Actor) -> str:
+    """Whom it is narrowed to, in words that `actor` may read; empty for nobody."""
+    if kept.criteria is None:
+        return ""
+    catalog = facts.reading_catalog(actor)
+    try:
+        return facts.explain(facts.parse_criteria(kept.criteria, SYSTEM, catalog=catalog))
+    except CriteriaRefused as refused:
+        # What was right when it was asked for may have become wrong since.
+        return str(refused)
+
+
+def export_tabs(request: HttpRequest, current: str) -> list[dict[str, Any]]:
+    """Files and schedules, side by side."""
+    actor = actor_of(request)
+    running = export_schedules.visible_schedules(actor).filter(enabled=True).count()
+    return [
+        {
+            "title": _("Files"),
+            "url": reverse("admin:segments_export_changelist"),
+            "is_current": current == "files",
+        },
+        {
+            "title": _("Schedules"),
+            "count": number(running),
+            "url": reverse("admin:segments_exportschedule_changelist"),
+            "is_current": current == "schedules",
+        },
+    ]
+
+
+def _destroyed(export: Export) -> str:
+    text = _(
+        "The file with %(rows)s rows (%(size)s) is deleted from disk now: nobody can download it"
+        " any more. Its line stays in the list. The contacts stay as they are."
+    )
+    return text % {"rows": number(export.rows or 0), "size": filesizeformat(export.size or 0)}
+
+
+def _ungrouped(form: ExportForm, actor: Actor) -> Any:
+    """What the form asks for, with groups that are in order: they are told of when it is sent."""
+    names = [group.name for group in access.choosable_groups(actor)]
+    return replace(form.wanted(), groups=names)
+
+
+def _previewed(found: ExportPreview, form: ExportForm) -> dict[str, Any]:
+    notes = []
+    wanted = form.wanted()
+    segment = wanted.segment
+    if segment is not None and segment.calculated_at is None:
+        notes.append(_("This segment has not been calculated yet: it has no members so far."))
+    if wanted.file_format == Export.Format.XLSX and found.sheets > 1:
+        text = _("A sheet holds %(limit)s rows, so the file will have %(count)d sheets.")
+        notes.append(text % {"limit": number(SHEET_LIMIT - 1), "count": found.sheets})
+    if found.count is None:
+        count = _("more than could be counted in 3 seconds")
+    else:
+        count = number(found.count)
+    return {
+        "problems": [],
+        "names": list(found.names),
+        "rows": found.rows,
+        "count": count,
+        "sentence": found.sentence,
+        "notes": notes,
+    }
+
+
+def _form_problems(form: ExportForm) -> list[str]:
+    told = []
+    for name, errors in form.errors.items():
+        field = form.fields.get(name)
+        label = f"{field.label}: " if field is not None else ""
+        told += [f"{label}{error}" for error in errors]
+    return told
+
+
+def _whole(text: str) -> int:
+    """A number as it stands in an address; one that nothing has where it is none."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0

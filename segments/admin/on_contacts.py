@@ -56,7 +56,7 @@ register_link(
     Link(
         "export",
         _("Export"),
-        "admin:segments_export_new",
+        "admin:segments_export_add",
         "download",
         "segments.export_segment",
     )

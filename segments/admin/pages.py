@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
-from django.contrib import messages
+from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +18,11 @@ from contacts.models import Contact
 from segments import exports, facts
 from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
-from segments.admin.exporting import ExportForm, export_rows, request_from_form
+from segments.admin.export_schedules import rhythm_of, schedule_badge
+from segments.admin.exporting import export_rows
 from segments.admin.forms import written
 from segments.admin.reading import settings_context
+from segments.export_schedules import visible_schedules
 from segments.masks import Mask
 from segments.members import changes_page, members_page
 from segments.models import Calculation, MembershipChange, Segment
@@ -57,9 +60,9 @@ class SegmentPages(PagesAdmin):
 
     def page_links(self, request: HttpRequest, segment: Segment) -> list[dict[str, Any]]:
         """Links that stand among the buttons."""
-        if not self.may_open(request, "export") or segment.status == Segment.Status.ARCHIVED:
+        if not self.may_open(request, "export") or segment.status != Segment.Status.ACTIVE:
             return []
-        url = reverse("admin:segments_segment_export", args=[segment.pk])
+        url = f"{reverse('admin:segments_export_add')}?segment={quote(segment.key)}"
         return [{"title": _("Export"), "url": url, "icon": "download"}]
 
     def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
@@ -170,21 +173,21 @@ class SegmentPages(PagesAdmin):
         return actions_page(self, request, segment)
 
     def export_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
-        """Its members to a file, and the files there are."""
+        """The files of its members that there are, and the schedules that make more of them."""
         actor = actor_of(request)
         if not actor.may("segments.export_segment"):
             raise PermissionDenied
-        form = ExportForm(request.POST if request.method == "POST" else None, of_segment=True)
-        if request.method == "POST" and request_from_form(form, actor=actor, segment=segment):
-            self.message_user(request, _("The file is being written."), messages.SUCCESS)
-            return HttpResponseRedirect(reverse("admin:segments_segment_export", args=[segment.pk]))
         files = exports.visible_exports(actor).filter(segment_id=segment.pk).order_by("-pk")
+        schedules = visible_schedules(actor).filter(segment_id=segment.pk).order_by("-pk")
         context = self.thing_context(request, segment, page="export", title=_("Export"))
         context.update(
-            form=form,
-            media=self.media + form.media,
+            media=self.media + forms.Media(css={"all": ("segments/exports.css",)}),
             rows=export_rows(files[:_PAGE], at=timezone.now()),
-            may_export=segment.status != Segment.Status.ARCHIVED,
+            schedules=[
+                {"thing": found, "badge": schedule_badge(found), "rhythm": rhythm_of(found)}
+                for found in schedules[:_PAGE]
+            ],
+            may_export=segment.status == Segment.Status.ACTIVE,
         )
         return TemplateResponse(request, "segments/exports.html", context)
 

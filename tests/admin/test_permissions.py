@@ -194,7 +194,7 @@ def test_jobs_of_others_are_not_found(make_person: MakePerson) -> None:
 def test_exports_of_others_are_not_found(make_person: MakePerson) -> None:
     export = exports.request_export(actor=SYSTEM, at=timezone.now())
     person = make_person("segments.view_export", "segments.export_segment")
-    address = reverse("admin:segments_export_download", args=[export.pk])
+    address = reverse("admin:segments_export_download", args=[export.token])
     assert person.get(address).status_code == 404
 
 

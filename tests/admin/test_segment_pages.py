@@ -2,20 +2,15 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from contacts.models import Contact
-from segments import exports
-from segments.models import Export, Segment
+from segments.models import Segment
 from tests.factories import make_contact
 from tests.segments.factories import NOW, lives_in, make_contacts, make_segment, refresh
-from workspace import jobs
-from workspace.models import Job
 
 
 def _pages(client: Client, address: str, direction: str = "next") -> list[str]:
@@ -101,34 +96,6 @@ def test_explain_says_when_there_is_no_such_contact(admin: Client) -> None:
     assert (
         "There is no contact “nobody”" in admin.get(address, {"contact": "nobody"}).content.decode()
     )
-
-
-def test_an_export_is_asked_for_made_and_downloaded(
-    admin: Client, crowd: Segment, settings: Any, tmp_path: Path
-) -> None:
-    settings.EXPORTS_ROOT = tmp_path
-    address = reverse("admin:segments_segment_export", args=[crowd.pk])
-    answer = admin.post(address, {"format": "csv", "columns": ["id", "city", "entered_at"]})
-    assert answer.status_code == 302
-    export = Export.objects.get()
-    assert export.columns == ["id", "city", "entered_at"]
-    waiting = admin.get(address).content.decode()
-    assert reverse("admin:workspace_job_progress", args=[export.job_id]) in waiting
-    jobs.run(Job.objects.get(kind=exports.EXPORT_JOB).pk)
-    ready = admin.get(address).content.decode()
-    download = reverse("admin:segments_export_download", args=[export.pk])
-    assert download in ready
-    file: Any = admin.get(download)
-    lines = b"".join(file.streaming_content).decode().splitlines()
-    assert len(lines) == 121
-    assert "attachment" in file["Content-Disposition"]
-
-
-def test_an_export_without_columns_is_told(admin: Client, crowd: Segment) -> None:
-    address = reverse("admin:segments_segment_export", args=[crowd.pk])
-    answer = admin.post(address, {"format": "csv"})
-    assert "columns" in answer.context["form"].errors
-    assert not Export.objects.exists()
 
 
 def test_who_uses_a_segment_is_told(admin: Client) -> None:
