@@ -378,7 +378,7 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
             maker=maker_of(export),
             columns=described((n, export.headers.get(n, n)) for n in export.columns),
             sentence=sentence_of(export, actor),
-            groups=[group.name for group in export.groups.all()],
+            groups=[group.name for group in access.choosable_groups(actor).filter(exports=export)],
             is_csv=export.format == Export.Format.CSV,
             until=export.expires_at,
         )
