@@ -65,7 +65,7 @@ def _download(export: Export) -> str:
 
 
 def _status(client: Client, address: str) -> int:
-    answer = client.get(address)
+    answer: Any = client.get(address)
     if answer.streaming:
         b"".join(answer.streaming_content)
     return answer.status_code
