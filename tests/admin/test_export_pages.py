@@ -68,7 +68,7 @@ def _status(client: Client, address: str) -> int:
     answer: Any = client.get(address)
     if answer.streaming:
         b"".join(answer.streaming_content)
-    return answer.status_code
+    return int(answer.status_code)
 
 
 def test_the_export_button_opens_the_form_with_the_segment_filled_in(
