@@ -329,6 +329,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobState": "workspace.models.Job.State",
         "ExportState": "segments.models.Export.State",
+        "ActionState": "segments.models.SegmentAction.State",
+        "ActionRunState": "segments.models.SegmentActionRun.State",
+        "ActionKind": "segments.models.SegmentAction.Kind",
         "CalculationState": "segments.models.Segment.CalculationState",
         "ConsentLineState": "contacts.models.ConsentEntry.State",
         "ConsentState": "contacts.consents.STATES",

@@ -66,6 +66,14 @@ def find_action(segment: Segment, action_id: int) -> SegmentAction:
     return action
 
 
+def run_to_undo(action: SegmentAction, *, run_id: int | None = None) -> SegmentActionRun | None:
+    """The run of this id, else the last one that is done and not undone; None without one."""
+    if run_id is not None:
+        return action.runs.filter(pk=run_id).first()
+    done = action.runs.filter(state=SegmentActionRun.State.DONE, undone_at__isnull=True)
+    return done.order_by("-pk").first()
+
+
 def kinds_by_segment(segment_ids: Iterable[int]) -> dict[int, list[str]]:
     """The kinds of actions planned, running and done on each of these segments; one query.
 

@@ -2,7 +2,7 @@
 
 import django_filters
 
-from segments.models import Export, Segment
+from segments.models import Export, Segment, SegmentAction
 
 
 class SegmentFilterSet(django_filters.FilterSet):
@@ -27,3 +27,14 @@ class ExportFilterSet(django_filters.FilterSet):
     class Meta:
         model = Export
         fields = ("segment", "state")
+
+
+class ActionFilterSet(django_filters.FilterSet):
+    """Filters for actions."""
+
+    state = django_filters.ChoiceFilter(choices=SegmentAction.State.choices)
+    kind = django_filters.ChoiceFilter(choices=SegmentAction.Kind.choices)
+
+    class Meta:
+        model = SegmentAction
+        fields = ("state", "kind")

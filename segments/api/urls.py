@@ -5,15 +5,17 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.routers import SimpleRouter
 
 from contacts.filtersets import register_filter
+from segments.api.action_views import ActionViewSet
 from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
 from segments.api.export_views import ExportViewSet
 from segments.api.file_views import SegmentFileViewSet
-from segments.api.views import SegmentViewSet
+from segments.api.views import KEY, SegmentViewSet
 
 register_filter("segment", SegmentFilter(label=_("The key of a segment.")))
 
 router = SimpleRouter()
 router.register("segments", SegmentViewSet, basename="segment")
+router.register(rf"segments/(?P<key>{KEY})/actions", ActionViewSet, basename="segment-action")
 router.register("exports", ExportViewSet, basename="export")
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/segments", ContactSegmentViewSet, basename="contact-segment"
