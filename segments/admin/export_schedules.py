@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from segments import export_schedules
-from segments.admin.exporting import answer_form, export_tabs, maker_of, may_export_anything
+from segments.admin.exporting import answer_form, list_tabs, maker_of, may_export_anything
 from segments.models import Export, ExportSchedule, Segment
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, ReadOnlyAdmin, object_action
@@ -78,8 +78,8 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         return schedules.annotate(last_export_id=Subquery(last.values("pk")[:1])).order_by("-pk")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # They are seen by who sees the files that they make.
-        return actor_of(request).may("segments.view_export")
+        # They are seen by who sees the files that they make; asked on the login page, too.
+        return bool(request.user.has_perm("segments.view_export"))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -87,7 +87,7 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {**(extra_context or {}), "export_tabs": export_tabs(request, "schedules")}
+        context = {**(extra_context or {}), **list_tabs(request, "schedules")}
         answer: HttpResponse = super().changelist_view(request, context)
         return answer
 

@@ -39,6 +39,7 @@ from segments.admin.export_forms import (
     last_columns,
     offered_columns,
 )
+from segments.admin.listing import section_tabs
 from segments.errors import CriteriaRefused
 from segments.export_columns import DEFAULT_COLUMNS
 from segments.export_files import SHEET_LIMIT
@@ -181,7 +182,7 @@ def _form_page(admin_: Any, request: HttpRequest, form: ExportForm) -> HttpRespo
 
 def may_export_anything(request: HttpRequest) -> bool:
     """Whether this person may make files at all."""
-    return actor_of(request).may("segments.export_segment")
+    return bool(request.user.has_perm("segments.export_segment"))
 
 
 @admin.register(Export)
@@ -239,7 +240,7 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {**(extra_context or {}), "export_tabs": export_tabs(request, "files")}
+        context = {**(extra_context or {}), **list_tabs(request, "files")}
         answer: HttpResponse = super().changelist_view(request, context)
         if isinstance(answer, TemplateResponse) and "cl" in (answer.context_data or {}):
             data: Any = answer.context_data
@@ -505,23 +506,22 @@ def sentence_of(kept: ExportSettings, actor: Actor) -> str:
         return str(refused)
 
 
-def export_tabs(request: HttpRequest, current: str) -> list[dict[str, Any]]:
-    """Files and schedules, side by side."""
+def list_tabs(request: HttpRequest, current: str) -> dict[str, Any]:
+    """The sections of segments, of which files are one, and files and schedules side by side."""
     actor = actor_of(request)
     running = export_schedules.visible_schedules(actor).filter(enabled=True).count()
-    return [
-        {
-            "title": _("Files"),
-            "url": reverse("admin:segments_export_changelist"),
-            "is_current": current == "files",
-        },
-        {
-            "title": _("Schedules"),
-            "count": number(running),
-            "url": reverse("admin:segments_exportschedule_changelist"),
-            "is_current": current == "schedules",
-        },
+    kinds = [
+        ("files", _("Files"), "", "admin:segments_export_changelist"),
+        ("schedules", _("Schedules"), number(running), "admin:segments_exportschedule_changelist"),
     ]
+    may_see = actor.may("segments.view_segment")
+    return {
+        "section_tabs": section_tabs(request, current="exports") if may_see else [],
+        "export_tabs": [
+            {"title": title, "count": count, "url": reverse(url), "is_current": kind == current}
+            for kind, title, count, url in kinds
+        ],
+    }
 
 
 def _destroyed(export: Export) -> str:

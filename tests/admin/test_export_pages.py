@@ -334,6 +334,10 @@ def test_a_schedule_of_somebody_else_is_not_found(
     assert person.post(address, _given()).status_code == 404
 
 
+def test_the_login_page_opens_for_anybody() -> None:
+    assert Client().get(reverse("admin:login")).status_code == 200
+
+
 def test_exports_need_the_right_to_export(make_person: MakePerson, poles: Segment) -> None:
     reader = make_person("segments.view_export", "segments.view_segment")
     assert reader.get(ADD).status_code == 403

@@ -103,7 +103,9 @@ def test_what_contacts_have_cannot_be_deleted(program: Program) -> None:
     path = f"/api/contacts/{contact.pk}/"
     given = {"tags": ["vip"], "categories": ["media"], "consents": {"sms": "granted"}}
     assert program.patch(path, given).status_code == 200
-    MetricValue.objects.create(contact=contact, metric=MetricDefinition.objects.get(key="orders"), number=3)
+    MetricValue.objects.create(
+        contact=contact, metric=MetricDefinition.objects.get(key="orders"), number=3
+    )
     for resource, shape in SHAPES.items():
         answer = program.delete(f"/api/{resource}/{shape['key']}/")
         assert_problem(answer, 409, "definition_in_use")
