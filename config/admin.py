@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config import dashboard as first_page
+from workspace import access
 from workspace.admin import mail
 from workspace.models import Job
 
@@ -111,9 +112,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [group for group in groups if group["items"]]
 
 
-def running_jobs() -> int:
-    """How many jobs are not over, at most a hundred."""
-    return Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])[:100].count()
+def running_jobs(request: HttpRequest) -> int:
+    """How many jobs that this person may see are not over, at most a hundred."""
+    shown = access.visible_jobs(access.actor_of(request))
+    return shown.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])[:100].count()
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
             is_import = request.path.startswith(reverse("admin:contacts_import"))
             item["active"] = request.path.startswith(address) and not is_import
         if name == "workspace_job_changelist":
-            item |= {"badge": running_jobs(), "badge_variant": "info"}
+            item |= {"badge": running_jobs(request), "badge_variant": "info"}
         found.append(item)
     return found
 

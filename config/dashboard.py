@@ -134,7 +134,8 @@ def _running(actor: access.Actor) -> list[Job]:
 
 def _next_steps(actor: access.Actor, contact_count: int) -> list[dict[str, Any]]:
     """What to do first in a workspace where not everything has begun."""
-    if contact_count and Segment.objects.exists():
+    has_segments = access.visible(Segment.objects.all(), actor).exists()
+    if contact_count and has_segments:
         return []
     steps = [
         (
@@ -158,7 +159,7 @@ def _next_steps(actor: access.Actor, contact_count: int) -> list[dict[str, Any]]
         ),
         (
             "segments.add_segment",
-            Segment.objects.exists(),
+            has_segments,
             _("Make a segment"),
             _("Say who belongs together: preview the number while you write."),
             reverse("admin:segments_segment_add"),

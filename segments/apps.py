@@ -21,10 +21,12 @@ class SegmentsConfig(AppConfig):
             files,
             jobs,  # noqa: F401
             lifecycle,
+            masks,
             membership,
+            schedule,
             uses,  # noqa: F401
         )
-        from workspace import access, retention
+        from workspace import access, retention, traces
 
         register_eraser("segments", membership.forget_contacts)
         register_eraser("segment_lists", contact_lists.forget_contacts)
@@ -36,4 +38,6 @@ class SegmentsConfig(AppConfig):
         retention.register("unmatched", files.purge_unmatched)
         retention.register("segment_actions", action_runs.purge_changes)
         access.register_subject("segment", lifecycle.known_segments)
+        traces.register_mask("segments", lambda actor: masks.Mask(actor).of)
+        traces.register_schedule(schedule.TASK, "segment")
         access.register_subject("export", exports.exports_of_known_segments)

@@ -6,7 +6,7 @@ permission. Once a group's settings name a kind of thing, each of that kind need
 (behaviours AN-11, AN-12, AN-24).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -142,11 +142,31 @@ def register_subject(kind: str, known: "Callable[[Actor], QuerySet[Any]]") -> No
     _known_subjects[kind] = known
 
 
+def known_subjects() -> "Mapping[str, Callable[[Actor], QuerySet[Any]]]":
+    """By kind ("segment"), what gives those of the things of this kind that one may know of."""
+    return dict(_known_subjects)
+
+
+def of_known_subjects(actor: Actor) -> Q:
+    """Jobs that are not about something that the actor may not know of."""
+    found = ~Q(pk__in=[])
+    for kind, known in _known_subjects.items():
+        things = known(actor).order_by().annotate(job_subject=_named(kind))
+        named = things.values("job_subject")
+        found &= ~Q(subject__startswith=f"{kind}:") | Q(subject__in=named)
+    return found
+
+
+def _named(kind: str) -> Concat:
+    """What a job about a thing of this kind has for its subject."""
+    return Concat(Value(f"{kind}:"), Cast("pk", CharField()))
+
+
 def visible_jobs(actor: Actor) -> "QuerySet[Job]":
     """The long work that the actor started, and for who may look at the workspace that of others.
 
-    The work of others about something that the actor may not know of stays hidden: it says its
-    name.
+    Work about something that the actor may not know of stays hidden, also where he started it
+    when he was in a group of the thing: it says its name.
     """
     if actor.is_admin:
         return Job.objects.all()
@@ -155,14 +175,15 @@ def visible_jobs(actor: Actor) -> "QuerySet[Job]":
         own = Q(api_user_id=actor.id)
     elif actor.id is not None:
         own = Q(user_id=actor.id)
+    for kind, known in _known_subjects.items():
+        # What he began and what is gone since is still his work.
+        things = known(SYSTEM).order_by()
+        hidden = things.exclude(pk__in=known(actor).order_by().values("pk"))
+        named = hidden.annotate(job_subject=_named(kind)).values("job_subject")
+        own &= ~Q(subject__startswith=f"{kind}:") | ~Q(subject__in=named)
     if not actor.may("workspace.view_job"):
         return Job.objects.filter(own)
-    others = ~Q(pk__in=[])
-    for kind, known in _known_subjects.items():
-        name = Concat(Value(f"{kind}:"), Cast("pk", CharField()))
-        named = known(actor).annotate(job_subject=name).values("job_subject")
-        others &= ~Q(subject__startswith=f"{kind}:") | Q(subject__in=named)
-    return Job.objects.filter(own | others)
+    return Job.objects.filter(own | of_known_subjects(actor))
 
 
 def has_started(job: Job, actor: Actor) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -17,6 +18,8 @@ from django_celery_beat.models import (
 )
 from unfold.admin import ModelAdmin
 
+from workspace import traces
+from workspace.access import actor_of
 from workspace.admin.audited import AuditedAdmin
 from workspace.admin.lists import ReadOnlyAdmin
 from workspace.admin.pages import EmptyState
@@ -41,6 +44,10 @@ class PeriodicTaskAdmin(AuditedAdmin, ReadOnlyAdmin):
         gettext_lazy("Refreshes, clean-up and sweeps appear here once the beat process has run."),
         icon="event_repeat",
     )
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[PeriodicTask]":
+        shown: QuerySet[PeriodicTask] = super().get_queryset(request)
+        return shown.filter(pk__in=traces.visible_tasks(actor_of(request)).values("pk"))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.has_perm(

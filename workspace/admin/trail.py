@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -11,6 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 
+from workspace import traces
+from workspace.access import actor_of
 from workspace.admin.lists import CappedPaginator, ReadOnlyAdmin
 from workspace.admin.pages import EmptyState
 from workspace.admin.pictures import badge
@@ -69,6 +72,26 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("from → to"))
     def all_changes(self, entry: AuditEntry) -> SafeString | str:
         return _changes(entry.changes, 0)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[AuditEntry]":
+        shown: QuerySet[AuditEntry] = super().get_queryset(request)
+        actor = actor_of(request)
+        if actor.is_admin:
+            return shown
+        return shown.filter(pk__in=traces.visible_entries(actor).values("pk"))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        traces.mask_changes(list(changes.result_list), actor_of(request))
+        return changes
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> AuditEntry | None:
+        entry: AuditEntry | None = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            traces.mask_changes([entry], actor_of(request))
+        return entry
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("workspace.view_auditentry"))

@@ -1,0 +1,202 @@
+"""A workspace in which one user group keeps a segment, and all that is about it, from another.
+
+Everything that says something of the segment holds a sentinel, so that a test can search answers
+for it. The person outside has every permission there is, made some of it himself when he was in
+the group, and owns the segment: only the group stands between him and it.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from contacts.models import Tag
+from segments import exports, lifecycle, membership
+from segments.models import Segment
+from tests.admin.workspace import furnish
+from tests.segments.factories import is_in
+from workspace import audit, jobs
+from workspace.access import SCOPES, SYSTEM, actor_of_user
+from workspace.keys import create_api_user
+from workspace.models import ApiUser, Job, User, UserGroup
+from workspace.roles import give_role
+
+NAME, KEY, ID = "Zzyzx-secret-name", "zzyzx-secret-key", 1_987_654_321
+# What stands in the same places and never was.
+BOGUS_KEY, BOGUS_ID = "qqqqq-nobody-key", 1_123_456_789
+_TRACE = re.compile(rf"zzyzx.?secret|{ID}", re.IGNORECASE)
+
+
+def traces(*texts: str) -> list[str]:
+    """What in the texts says something of the secret, with some words around it."""
+    return [
+        text[max(0, found.start() - 60) : found.end() + 40]
+        for text in texts
+        for found in _TRACE.finditer(text)
+    ]
+
+
+@dataclass(slots=True)
+class Secret:
+    """The secret, who knows of it, who does not, and what is about it by model ("app.model")."""
+
+    segment: Segment
+    shared: Segment
+    member_id: int
+    poland: Group
+    france: Group
+    things: dict[str, Any] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def session(self, who: str) -> Client:
+        """A browser in which this person is logged in."""
+        client = Client(raise_request_exception=False)
+        client.force_login(self.people[who], "django.contrib.auth.backends.ModelBackend")
+        return client
+
+    def program(self, which: str) -> Client:
+        """A client that sends this key."""
+        headers = {"Authorization": f"Api-Key {self.keys[which]}"}
+        return Client(raise_request_exception=False, headers=headers)
+
+
+def hide_something() -> Secret:
+    """Make it all."""
+    # A sequence goes on where the test before has left it.
+    _count_on_from(1000)
+    furnish(1, prefix="plain")
+    _count_on_from(ID)
+    poland, france = (Group.objects.create(name=name) for name in ("Poland", "France"))
+    entities = [UserGroup.Entity.SEGMENT, UserGroup.Entity.EXPORT]
+    UserGroup.objects.create(group=poland, entities=entities)
+    UserGroup.objects.create(group=france)
+    people = _people(poland, france)
+    outsider = people["outsider"]
+    outsider.groups.add(poland)
+    once = actor_of_user(User.objects.get(pk=outsider.pk))
+    segment = _secret_segment(once)
+    _count_on_from(2000)
+    shared = _shared_segment()
+    found = Secret(segment, shared, 0, poland, france, people=people, keys=_keys(poland, france))
+    found.member_id = segment.membership_set.get().contact_id
+    found.things = _things_about(segment, once)
+    outsider.groups.remove(poland)
+    return found
+
+
+def _count_on_from(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('segments_segment_id_seq', %s, false)", [number])
+
+
+def _people(poland: Group, france: Group) -> dict[str, User]:
+    people = {}
+    for name, role, groups in (
+        ("administrator", "administrator", ()),
+        ("insider", "marketer", (poland,)),
+        ("analyst", "analyst", (poland,)),
+        ("marketer", "marketer", (france,)),
+    ):
+        people[name] = User.objects.create(username=name, is_staff=True)
+        give_role(people[name], role)
+        people[name].groups.add(*groups)
+    people["outsider"] = User.objects.create(username="outsider", is_staff=True)
+    people["outsider"].user_permissions.set(Permission.objects.all())
+    people["outsider"].groups.add(france)
+    return people
+
+
+def _keys(poland: Group, france: Group) -> dict[str, str]:
+    read = [scope for scope in SCOPES if scope.endswith(":read")]
+    return {
+        name: create_api_user(
+            name=f"{name} program",
+            actor=SYSTEM,
+            at=timezone.now(),
+            scopes=scopes,
+            groups=groups,
+            requests_per_minute=100_000,
+        )[1]
+        for name, scopes, groups in (
+            ("insider", SCOPES, (poland,)),
+            ("reader", read, (poland,)),
+            ("outsider", SCOPES, (france,)),
+            ("groupless", SCOPES, ()),
+        )
+    }
+
+
+def _secret_segment(once: Any) -> Segment:
+    """The segment, calculated, changed and once failed; the one outside is its owner."""
+    now = timezone.now()
+    tag = Tag.objects.get(key="plain0")
+    rules = [
+        {"field": "tag", "operator": "in", "value": [tag.key]},
+        {"field": "contact.city", "operator": "!=", "value": "Zzyzx-secret-city"},
+    ]
+    segment = lifecycle.create_segment(
+        actor=once,
+        at=now,
+        name=NAME,
+        key=KEY,
+        description="Zzyzx-secret-description",
+        criteria={"combinator": "and", "rules": rules},
+        groups=["Poland"],
+        refresh_mode="interval",
+        refresh_amount=1,
+        refresh_unit="hour",
+        readiness_hours=5,
+    )
+    assert segment.pk == ID
+    membership.refresh(segment.pk, as_of=now, cause="test")
+    Segment.objects.filter(pk=ID).update(failure="Zzyzx-secret-failure", failed_at=now)
+    segment.refresh_from_db()
+    return segment
+
+
+def _shared_segment() -> Segment:
+    """A segment of the other group whose criteria name the secret, changed since."""
+    now = timezone.now()
+    shared = lifecycle.create_segment(
+        actor=SYSTEM, at=now, key="shared", name="Shared", criteria=is_in(KEY), groups=["France"]
+    )
+    criteria = {"combinator": "and", "rules": is_in(KEY, "plain0")["rules"]}
+    shared = lifecycle.update_segment(shared, actor=SYSTEM, at=now, criteria=criteria)
+    membership.refresh(shared.pk, as_of=now, cause="test")
+    return shared
+
+
+def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
+    """What there is about the secret; all of it was begun by the person who is outside now."""
+    now = timezone.now()
+    job = membership.request_refresh(segment, actor=once, at=now)
+    export = exports.request_export(segment=segment, actor=once, at=now)
+    assert export.job is not None
+    jobs.run(export.job.pk)
+    export.refresh_from_db()
+    other = jobs.start(
+        membership.REFRESH_JOB,
+        title=f"Refresh “{NAME}”",
+        actor=SYSTEM,
+        subject=f"segment:{segment.pk}",
+    )
+    Job.objects.filter(pk=other.pk).update(message="Zzyzx-secret-message")
+    entry = audit.record(
+        actor=once, action="segment.refreshed", subject=segment, changes={"by": [None, KEY]}, at=now
+    )
+    return {
+        "segments.segment": segment,
+        "segments.export": export,
+        "workspace.job": job,
+        "workspace.auditentry": entry,
+    }
+
+
+def api_user_of(name: str) -> ApiUser:
+    """The API user with a key of that name."""
+    return ApiUser.objects.get(name=f"{name} program")

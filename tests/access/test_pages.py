@@ -1,0 +1,117 @@
+"""Every page and every resource, as several kinds of person: who may not know finds no trace."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.access.addresses import Address, every_address
+from tests.access.matrix import bogus, choices_of, guesses, is_about_secret, read, walk
+from tests.access.secrets import BOGUS_KEY, ID, KEY, NAME, Secret, traces
+
+# Without a log-in there is nothing to see; what they answer has tests of its own.
+_PUBLIC = {"health/live", "health/ready", "metrics", "admin/login/", "admin/logout/", ""}
+# Those who may know of the secret are told of it here, so that the search is known to find it.
+_TELLING = {
+    *("/admin/", "/admin/segments/segment/", "/admin/segments/export/", "/admin/workspace/job/"),
+    *("/admin/workspace/auditentry/", "/admin/contacts/contact/", "/api/segments/"),
+    *("/api/segments/catalog/", "/api/exports/", "/api/jobs/"),
+}
+
+
+def _addresses() -> list[Address]:
+    return [address for address in every_address() if address.template not in _PUBLIC]
+
+
+def _paths(secret: Secret, addresses: list[Address]) -> Iterator[tuple[Address, str]]:
+    for address in addresses:
+        for path in address.paths(choices_of(address, secret)):
+            yield address, path
+
+
+def _to_get(secret: Secret) -> list[str]:
+    return [
+        path
+        for address, path in _paths(secret, _addresses())
+        if not address.is_api or not address.methods or "get" in address.methods
+    ]
+
+
+def _said(text: str, path: str) -> list[str]:
+    """The traces in an answer besides what whoever asked has written into the address."""
+    for asked in (str(ID), KEY, NAME):
+        if asked in path:
+            text = text.replace(asked, "")
+    return traces(text)
+
+
+@pytest.mark.parametrize(("who", "follow"), [("outsider", True), ("marketer", False)])
+def test_whoever_is_outside_the_group_finds_no_trace_on_any_page(
+    secret: Secret, who: str, follow: bool
+) -> None:
+    begin = [*_to_get(secret), *guesses(_addresses())]
+    found = [
+        (path, answer.status_code, _said(text, path)[:3])
+        for path, answer, text in walk(secret.session(who), begin, follow=follow)
+        if answer.status_code >= 500 or _said(text, path)
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("which", ["outsider", "groupless"])
+def test_a_program_outside_the_group_finds_no_trace_in_any_answer(
+    secret: Secret, which: str
+) -> None:
+    begin = [path for path in [*_to_get(secret), *guesses(_addresses())] if "/api/" in path]
+    found = [
+        (path, answer.status_code, _said(text, path)[:3])
+        for path, answer, text in walk(secret.program(which), begin, follow=False)
+        if answer.status_code >= 500 or _said(text, path)
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("who", ["administrator", "insider", "analyst"])
+def test_whoever_may_know_of_it_is_told(secret: Secret, who: str) -> None:
+    told, failed = set[str](), list[tuple[str, int]]()
+    begin = [path for path in _to_get(secret) if who == "administrator" or "segment" in path]
+    for path, answer, text in walk(secret.session(who), begin, follow=False):
+        if answer.status_code >= 500:
+            failed.append((path, answer.status_code))
+        if answer.status_code == 200 and traces(text):
+            told.add(path)
+    assert not failed
+    # What others began, the trail and the exports of others are for administrators.
+    expected = _TELLING if who == "administrator" else {p for p in _TELLING if "/segment" in p}
+    expected = expected - ({"/admin/segments/export/"} if who != "administrator" else set())
+    assert expected <= told, expected - told
+    about = f"/admin/segments/segment/{ID}/"
+    opened = {path.removeprefix(about) for path in told if path.startswith(about)}
+    assert {"change/", "members/", "history/", "changes/", "versions/", "explain/"} <= opened
+
+
+def test_what_is_kept_from_one_is_answered_like_what_never_was(secret: Secret) -> None:
+    outsider, differing = secret.session("outsider"), list[Any]()
+    for address, path in _paths(secret, _addresses()):
+        other = bogus(path, secret)
+        if not is_about_secret(address, secret) or other == path:
+            continue
+        for method in address.methods or ("get", "post"):
+            kept, never = (getattr(outsider, method)(asked) for asked in (path, other))
+            said, said_of_none = (_plain(read(found), path, other) for found in (kept, never))
+            if (kept.status_code, said) != (never.status_code, said_of_none):
+                differing.append((method, path, kept.status_code, never.status_code))
+            elif kept.status_code < 300:
+                differing.append((method, path, kept.status_code))
+    assert not differing, "\n".join(map(str, differing))
+
+
+def _plain(text: str, *paths: str) -> str:
+    """An answer without what was asked for, and without what differs every time."""
+    numbers = {part for path in paths for part in path.split("/") if part.isdecimal()}
+    text = re.sub(rf"\b({'|'.join([KEY, BOGUS_KEY, *numbers])})\b", "…", text)
+    every_time = ("csrf", "nonce", "content-length")
+    return "\n".join(
+        line for line in text.splitlines() if not any(word in line.lower() for word in every_time)
+    )
