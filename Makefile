@@ -22,7 +22,7 @@ test: development ## every test, on a real PostgreSQL and a real worker, under f
 test-long: development ## the tests that take longer than that
 	@exec $(PY) -m pytest -m long $(ARGS)
 
-check: development ## formatting, lint, types, floors, templates, settings, missing migrations
+check: development ## formatting, lint, types, floors, templates, settings, missing migrations, islands
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	DEBUG=1 $(PY) -m mypy .
@@ -30,6 +30,7 @@ check: development ## formatting, lint, types, floors, templates, settings, miss
 	.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run
+	sh config/islands.sh check
 
 bench: benchmark ## our speed beside DuckDB's and chdb's, in the same run
 	@exec $(PY) -m tests.benchmarks $(ARGS)

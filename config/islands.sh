@@ -1,0 +1,40 @@
+#!/bin/sh
+# The front-end islands: installs what builds them, or checks that the committed bundles are theirs.
+#   sh config/islands.sh install | check
+# Without Node of at least 20.19 `check` says so loudly and passes; REQUIRE_NODE=1 makes it fail.
+set -eu
+cd "$(dirname "$0")/.."
+BUNDLES="segments/static/segments/criteria_builder"
+
+has_node() {
+  command -v npm > /dev/null && command -v node > /dev/null &&
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
+}
+
+install() {
+  # Once for each lock file.
+  if ! cmp -s package-lock.json node_modules/.installed-lock.json; then
+    npm ci --no-audit --no-fund --loglevel=error
+    cp package-lock.json node_modules/.installed-lock.json
+  fi
+}
+
+check() {
+  if ! has_node; then
+    echo "!!! THE ISLANDS WERE NOT CHECKED: there is no Node of at least 20.19." >&2
+    if [ "${REQUIRE_NODE:-0}" != 0 ]; then exit 1; else exit 0; fi
+  fi
+  install
+  npm run --silent types
+  fresh=$(mktemp -d)
+  trap 'rm -rf "$fresh"' EXIT
+  for bundle in $BUNDLES; do
+    npx --no-install vite build --logLevel error --emptyOutDir --outDir "$fresh"
+    diff -r "$fresh" "$bundle" > /dev/null || {
+      echo "The bundle in $bundle is not what its sources build. Run: npm run build, and commit it." >&2
+      exit 1
+    }
+  done
+}
+
+"$1"

@@ -1,0 +1,310 @@
+// One island: the tool bar, the palette and the workspace or the JSON, the faults, the estimate.
+
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { DndProvider, useDragLayer } from "react-dnd";
+import { HTML5Backend } from "react-dnd-html5-backend";
+import { TouchBackend } from "react-dnd-touch-backend";
+import { type Change, type Editor, EditorContext, isUnset, type Scope, ScopeContext } from "./editor";
+import { Catalog, type CatalogData } from "./model/catalog";
+import type { Group } from "./model/document";
+import { countRules, groupAt, includeEnd, nodeAt, pathOf, zonesOf } from "./model/tree";
+import { useActions } from "./parts/actions";
+import { Icon, IconButton } from "./parts/basics";
+import { EstimatePanel, useCountText, useEstimate, type Estimate } from "./parts/estimate";
+import type { Entry } from "./parts/fields";
+import { faultText, JsonView } from "./parts/json";
+import { Palette } from "./parts/palette";
+import { ConditionsZone, Zones } from "./parts/zones";
+import { type Problem, Server, type Urls } from "./server";
+import { useDocument } from "./state";
+import { translator } from "./texts";
+
+export interface Config {
+  catalog?: Partial<CatalogData>;
+  texts?: Partial<Record<string, string>>;
+  urls?: Urls;
+  csrf?: string;
+  read_only?: boolean;
+  mode?: "segment" | "where";
+  segment?: number | string | null;
+  language?: string;
+  /** The event whose conditions are edited, in the mode "where". */
+  event?: string;
+  problems?: Problem[];
+}
+
+export interface AppProps {
+  id: string;
+  config: Config;
+  initial: string;
+  form: HTMLFormElement | null;
+  /** Takes each new text. */
+  onText: (text: string) => void;
+  /** Hands out what loads another document from outside. */
+  onReady: (load: (text: string) => void) => void;
+}
+
+const isTouch = () => window.matchMedia("(hover: none) and (pointer: coarse)").matches;
+
+export function App(props: AppProps) {
+  const [touch] = useState(isTouch);
+  return (
+    <DndProvider backend={touch ? TouchBackend : HTML5Backend} options={touch ? { delayTouchStart: 180, enableMouseEvents: true } : undefined}>
+      <Island {...props} />
+      {touch && <Ghost />}
+    </DndProvider>
+  );
+}
+
+// The browser draws what is dragged with a mouse; under a finger this does.
+function Ghost() {
+  const { item, at } = useDragLayer((monitor) => ({ item: monitor.getItem<{ name: string } | null>(), at: monitor.getClientOffset() }));
+  if (!item || !at) return null;
+  return <div className="cb-ghost" style={{ translate: `${at.x + 12}px ${at.y + 12}px` }}>{item.name}</div>;
+}
+
+function Island({ id, config, initial, form, onText, onReady }: AppProps) {
+  const t = useMemo(() => translator(config.texts), [config.texts]);
+  const catalog = useMemo(() => new Catalog(config.catalog), [config.catalog]);
+  const server = useMemo(() => new Server(config.urls ?? {}, form, config.segment == null ? "" : String(config.segment), config.csrf ?? ""), [config, form]);
+  const doc = useDocument(initial, onText);
+  const { version, root } = doc;
+  const [isJson, setJson] = useState(!root);
+  const [spoken, setSpoken] = useState("");
+  const [toast, setToast] = useState("");
+  const [goTo, setGoTo] = useState<{ path: string; turn: number } | null>(null);
+  const estimate = useEstimate(server, version.text, !version.fault || version.fault === "shape", form);
+  const frame = useRef<HTMLDivElement>(null);
+  const wanted = useRef<{ id: string; where: "node" | "control" } | null>(null);
+  const isWhere = config.mode === "where";
+  const readOnly = Boolean(config.read_only);
+
+  const isFresh = estimate.text === version.text;
+  const problems = useMemo(() => {
+    if (estimate.answer && isFresh) return estimate.answer.problems;
+    return estimate.text === "" && version.text === initial ? (config.problems ?? []) : [];
+  }, [estimate.answer, estimate.text, isFresh, version.text, initial, config.problems]);
+
+  const say = useCallback((text: string) => setSpoken((before) => (before === text ? `${text}\u00a0` : text)), []);
+  useEffect(() => {
+    onReady((text) => {
+      doc.setText(text);
+      say(t("said_replaced"));
+      setJson(false);
+    });
+  }, [onReady, doc.setText, say, t]);
+
+  // After each drawing, whatever asked for the focus gets it.
+  useEffect(() => {
+    const asked = wanted.current;
+    if (!asked) return;
+    const node = frame.current?.querySelector<HTMLElement>(`[data-node="${asked.id}"]`);
+    if (!node) return;
+    wanted.current = null;
+    const first = asked.where === "control"
+      ? node.querySelector<HTMLElement>(".cb-content .cb-placeholder, .cb-content input, .cb-content select")
+      : node.querySelector<HTMLElement>("[data-handle]");
+    (first ?? node).focus({ preventScroll: false });
+    node.scrollIntoView({ block: "nearest" });
+  });
+
+  const editor: Editor = useMemo(
+    () => ({
+      id, t, catalog, server, readOnly, problems,
+      counts: isFresh ? estimate.counts : {},
+      ruleCount: countRules(version.raw ?? undefined),
+      say,
+      focusLater: (node, where = "node") => {
+        wanted.current = { id: node, where };
+      },
+    }),
+    [id, t, catalog, server, readOnly, problems, isFresh, estimate.counts, version.raw, say],
+  );
+  const scope: Scope | null = root && {
+    id: `${id}.root`, root, base: "", level: 1, kind: isWhere ? "where" : "segment", event: config.event ?? "", hasZones: !isWhere,
+    change: (next: Group, more?: Change) => {
+      doc.setRoot(next, more?.key);
+      if (more?.say) say(more.say);
+      setToast((more?.offerUndo && more.say) || "");
+    },
+  };
+
+  const undo = () => {
+    doc.undo();
+    setToast("");
+    say(t("said_undone"));
+  };
+  const redo = () => {
+    doc.redo();
+    say(t("said_redone"));
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (readOnly || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+    const target = event.target as HTMLElement;
+    // In a text the browser's own undo is expected.
+    if (target.matches("textarea, input:not([type=button])")) return;
+    const key = event.key.toLowerCase();
+    if (key === "z" && !event.shiftKey) undo();
+    else if (key === "y" || (key === "z" && event.shiftKey)) redo();
+    else return;
+    event.preventDefault();
+  };
+  const goToProblem = (problem: Problem) => {
+    if (isJson || !root) {
+      setGoTo((before) => ({ path: problem.path, turn: (before?.turn ?? 0) + 1 }));
+      return;
+    }
+    focusPath(frame.current, problem.path);
+  };
+
+  const visual = !isJson && scope;
+  return (
+    <EditorContext.Provider value={editor}>
+      <div className="cb" ref={frame} onKeyDown={onKeyDown} data-read-only={readOnly || undefined} data-island={id} role="group" aria-label={t("builder")}>
+        <div className="cb-frame">
+          <div className="cb-bar">
+            <div className="cb-views" role="group" aria-label={t("view")}>
+              <button type="button" aria-pressed={!isJson} onClick={() => setJson(false)}><Icon name="account_tree" /><span>{t("view_visual")}</span></button>
+              <button type="button" aria-pressed={isJson} onClick={() => setJson(true)}><Icon name="data_object" /><span>{t("view_json")}</span></button>
+            </div>
+            {!readOnly && (
+              <div className="cb-row">
+                <IconButton icon="undo" label={t("undo")} disabled={!doc.canUndo} onClick={undo} />
+                <IconButton icon="redo" label={t("redo")} disabled={!doc.canRedo} onClick={redo} />
+              </div>
+            )}
+            <span className="cb-quiet cb-used">{t("rules_used", { count: editor.ruleCount, limit: catalog.limits.rules })}</span>
+            {estimate.state !== "off" && <LiveCount estimate={estimate} />}
+          </div>
+          <div className="cb-main" data-view={visual ? "visual" : "json"}>
+            {visual ? (
+              <ScopeContext.Provider value={scope}>
+                <Workspace isWhere={isWhere} frame={frame} />
+              </ScopeContext.Provider>
+            ) : isJson ? (
+              <JsonView version={version} goTo={goTo} onChange={(text) => doc.setText(text, "json")} />
+            ) : (
+              <div className="cb-empty cb-not-shown">
+                <Icon name="data_object" />
+                <strong>{t("json_not_shown")}</strong>
+                <span>{faultText(version, t)}</span>
+                <button type="button" className="rg-button" onClick={() => setJson(true)}>{t("json_open")}</button>
+              </div>
+            )}
+          </div>
+          <ProblemList problems={problems} onGo={goToProblem} />
+          {estimate.state !== "off" && <EstimatePanel estimate={estimate} />}
+        </div>
+        {toast && (
+          <div className="cb-toast">
+            <span>{toast}</span>
+            <button type="button" onClick={undo}>{t("undo")}</button>
+            <button type="button" aria-label={t("dismiss")} onClick={() => setToast("")}><Icon name="close" /></button>
+          </div>
+        )}
+        <div className="cb-hidden" aria-live="polite" data-said>{spoken}</div>
+      </div>
+    </EditorContext.Provider>
+  );
+}
+
+function LiveCount({ estimate }: { estimate: Estimate }) {
+  const text = useCountText(estimate);
+  return (
+    <span className="cb-live" aria-hidden="true" data-state={estimate.state}>
+      <Icon name="group" />
+      <strong>{text}</strong>
+      {estimate.answer?.share && !estimate.answer.problems.length && <span>{estimate.answer.share}</span>}
+    </span>
+  );
+}
+
+function Workspace({ isWhere, frame }: { isWhere: boolean; frame: React.RefObject<HTMLDivElement | null> }) {
+  const actions = useActions();
+  return (
+    <EditorContext.Consumer>
+      {(editor) => (
+        <ScopeContext.Consumer>
+          {(scope) => {
+            if (!editor || !scope) return null;
+            // What had the focus last says where a field taken with Enter goes.
+            const take = (entry: Entry) => actions.addField(entry, placeOfFocus(frame.current, scope.root));
+            return (
+              <>
+                {!isWhere && !editor.readOnly && <Palette onTake={take} />}
+                <div className="cb-work" onFocus={(event) => markFocus(frame.current, event.target)}>{isWhere ? <ConditionsZone /> : <Zones />}</div>
+              </>
+            );
+          }}
+        </ScopeContext.Consumer>
+      )}
+    </EditorContext.Consumer>
+  );
+}
+
+function markFocus(frame: HTMLElement | null, target: EventTarget & Element): void {
+  const node = target.closest<HTMLElement>("[data-node]")?.dataset["node"];
+  const zone = target.closest<HTMLElement>("[data-zone]")?.dataset["zone"];
+  if (frame) {
+    frame.dataset["lastNode"] = node ?? "";
+    frame.dataset["lastZone"] = zone ?? "";
+  }
+}
+
+function placeOfFocus(frame: HTMLElement | null, root: Group): number[] | "include" | "exclude" {
+  const last = frame?.dataset["lastNode"];
+  const path = last ? pathOf(root, last) : undefined;
+  const zones = zonesOf(root);
+  if (path && path.length) {
+    const group = groupAt(root, path);
+    if (group) return [...path, group.rules.length];
+    const parent = path.slice(0, -1);
+    if (parent.length && nodeAt(root, parent)) return [...parent, (path.at(-1) ?? 0) + 1];
+  }
+  if (frame?.dataset["lastZone"] === "exclude" && zones.exclude.length) return "exclude";
+  return includeEnd(root) as number[];
+}
+
+function ProblemList({ problems, onGo }: { problems: readonly Problem[]; onGo: (problem: Problem) => void }) {
+  return (
+    <EditorContext.Consumer>
+      {(editor) => {
+        if (!editor || !problems.length) return null;
+        const { t } = editor;
+        const isMild = problems.every(isUnset);
+        return (
+          <section className="cb-problems" data-mild={isMild || undefined} aria-label={t(problems.length === 1 ? "problems_one" : "problems_many", { count: problems.length })}>
+            <h3><Icon name={isMild ? "edit_note" : "error"} />{t(problems.length === 1 ? "problems_one" : "problems_many", { count: problems.length })}</h3>
+            <ul>
+              {problems.map((problem, index) => (
+                <li key={`${problem.path}-${problem.code}-${index}`}>
+                  <button type="button" data-problem={problem.path} onClick={() => onGo(problem)}>
+                    <code>{problem.path || t("whole_document")}</code>
+                    <span>{problem.message}</span>
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </section>
+        );
+      }}
+    </EditorContext.Consumer>
+  );
+}
+
+/** Give the focus to the control at a path, or to the nearest part around it. */
+function focusPath(frame: HTMLElement | null, path: string): void {
+  let part = path;
+  for (;;) {
+    const found = frame?.querySelector<HTMLElement>(`[data-path="${CSS.escape(part)}"]`);
+    if (found) {
+      const control = found.querySelector<HTMLElement>("[aria-invalid=true], .cb-placeholder")
+        ?? (part ? found.querySelector<HTMLElement>(".cb-content input, .cb-content select") : null);
+      (control ?? found).focus();
+      found.scrollIntoView({ block: "center", behavior: "smooth" });
+      return;
+    }
+    if (!part) return;
+    part = part.replace(/(\.[^.[\]]*|\[\d+\]|^[^.[\]]+)$/, "");
+  }
+}

@@ -1,0 +1,141 @@
+// What the criteria give: how many, which share of all, some of them, and the criteria in words.
+
+import { useCallback, useEffect, useRef, useState } from "react";
+import { isUnset, useEditor } from "../editor";
+import { type ClauseCount, Outdated, type PreviewAnswer, type Server } from "../server";
+import { Icon } from "./basics";
+
+export interface Estimate {
+  state: "off" | "waiting" | "done" | "failed";
+  answer: PreviewAnswer | null;
+  counts: Record<string, ClauseCount>;
+  /** The text that the answer is about. */
+  text: string;
+  again: () => void;
+}
+
+const PAUSE_MS = 500;
+
+/** Ask for a preview a moment after each change; what became outdated is given up. */
+export function useEstimate(server: Server, text: string, isJson: boolean, form: HTMLFormElement | null): Estimate {
+  const isOn = Boolean(server.urls.preview);
+  const [found, setFound] = useState<Omit<Estimate, "again">>({ state: isOn ? "waiting" : "off", answer: null, counts: {}, text: "" });
+  const [turn, setTurn] = useState(0);
+  const again = useCallback(() => setTurn((before) => before + 1), []);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (!form) return undefined;
+    const listen = (event: Event) => {
+      if (event.target instanceof HTMLInputElement && event.target.name === "members_only") again();
+    };
+    form.addEventListener("change", listen);
+    return () => form.removeEventListener("change", listen);
+  }, [form, again]);
+  useEffect(() => {
+    if (!isOn) return undefined;
+    const asked = new AbortController();
+    const ask = async () => {
+      if (!isJson) {
+        setFound((before) => ({ ...before, state: "done", answer: null, counts: {}, text }));
+        return;
+      }
+      try {
+        const answer = await server.preview(text, asked.signal);
+        setFound({ state: "done", answer, counts: {}, text });
+        if (answer.problems.length || !server.urls.counts) return;
+        const counts = await server.counts(text, asked.signal).catch(() => ({}));
+        if (!asked.signal.aborted) setFound({ state: "done", answer, counts, text });
+      } catch (fault) {
+        if (asked.signal.aborted || fault instanceof Outdated) return;
+        setFound((before) => ({ ...before, state: "failed", counts: {}, text }));
+      }
+    };
+    setFound((before) => ({ ...before, state: "waiting" }));
+    const timer = setTimeout(ask, isFirst.current ? 0 : PAUSE_MS);
+    isFirst.current = false;
+    return () => {
+      clearTimeout(timer);
+      asked.abort();
+    };
+  }, [server, text, isJson, isOn, turn]);
+  return { ...found, again };
+}
+
+/** The number as people read it. */
+export function useCountText(estimate: Estimate): string {
+  const { t } = useEditor();
+  const { answer } = estimate;
+  if (!answer || answer.problems.length || answer.count === undefined) return "–";
+  return answer.exact === false ? t("estimate_more_than", { count: answer.count }) : answer.count;
+}
+
+export function EstimatePanel({ estimate }: { estimate: Estimate }) {
+  const { t } = useEditor();
+  const { answer, state } = estimate;
+  const text = useCountText(estimate);
+  const problems = answer?.problems ?? [];
+  const hasCount = Boolean(answer && !problems.length && answer.count !== undefined);
+  const share = shareOf(answer);
+  const isUnfinished = problems.length > 0 && problems.every(isUnset);
+  const note = () => {
+    if (state === "failed") return t("estimate_failed");
+    if (problems.length) return t(isUnfinished ? "estimate_unfinished" : "estimate_faulty");
+    if (!hasCount) return state === "waiting" ? t("estimate_waiting") : "";
+    return t(answer?.count_number === 1 || answer?.count === "1" ? "estimate_fit_one" : "estimate_fits");
+  };
+  const isNobody = hasCount && (answer?.count_number === 0 || answer?.count === "0");
+  return (
+    <section className="cb-estimate" aria-label={t("estimate")} aria-busy={state === "waiting"} data-state={state}>
+      <div className="cb-estimate-count">
+        <Ring share={hasCount ? share : null} />
+        <div>
+          <p className="cb-number-big" data-estimate-count>{text}</p>
+          <p className="cb-quiet" role="status">{note()}</p>
+          {hasCount && answer?.share && (
+            <p className="cb-share">{answer.total !== undefined ? t("estimate_share", { share: answer.share, total: String(answer.total) }) : t("estimate_share_only", { share: answer.share })}</p>
+          )}
+          {hasCount && answer?.exact === false && <p className="cb-quiet">{t("estimate_stopped")}</p>}
+          {state === "failed" && <button type="button" className="cb-link" onClick={estimate.again}>{t("estimate_retry")}</button>}
+        </div>
+      </div>
+      <div className="cb-estimate-words">
+        <h3>{t("sentence")}</h3>
+        <p className="cb-sentence" data-estimate-sentence>{answer?.sentence ?? "–"}</p>
+      </div>
+      <div className="cb-estimate-sample">
+        <h3>{t("sample")}</h3>
+        {isNobody ? (
+          <p className="cb-quiet">{t("estimate_nobody")}</p>
+        ) : (
+          <ul>
+            {(hasCount ? (answer?.sample ?? []) : []).slice(0, 10).map((contact, index) => (
+              <li key={`${contact.url ?? contact.name}-${index}`}>
+                <span className="cb-avatar" aria-hidden="true">{(contact.name || contact.email || "?").slice(0, 1).toUpperCase()}</span>
+                {contact.url ? <a className="rg-link" href={contact.url}>{contact.name}</a> : <span>{contact.name}</span>}
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </section>
+  );
+}
+
+// A share out of what the server says in words ("12.3 %"), for the ring alone.
+function shareOf(answer: PreviewAnswer | null): number | null {
+  const digits = answer?.share?.replace(",", ".").match(/\d+(\.\d+)?/);
+  return digits ? Math.min(1, Number(digits[0]) / 100) : null;
+}
+
+function Ring({ share }: { share: number | null }) {
+  const around = 2 * Math.PI * 20;
+  return (
+    <span className="cb-ring" aria-hidden="true">
+      <svg viewBox="0 0 48 48">
+        <circle cx="24" cy="24" r="20" />
+        {share !== null && share > 0 && <circle className="cb-ring-part" cx="24" cy="24" r="20" strokeDasharray={`${Math.max(1.5, share * around)} ${around}`} />}
+      </svg>
+      <Icon name="group" />
+    </span>
+  );
+}

@@ -1,0 +1,92 @@
+// Rules as words, where nothing may be changed.
+
+import { pathText, useEditor, useScope } from "../editor";
+import type { Path, Rule } from "../model/document";
+import { isObject, type Json, type JsonObject, Num } from "../model/json";
+import * as rules from "../model/rules";
+import type { Translate } from "../texts";
+import { Where } from "./rule";
+import { textOf } from "./values";
+
+export function ReadOnlyRule({ rule, path }: { rule: Rule & { raw: JsonObject }; path: Path }) {
+  const { t, catalog } = useEditor();
+  const scope = useScope();
+  const base = pathText(scope.base, path);
+  const level = scope.level + path.length - 1;
+  const nothing = () => undefined;
+  if (scope.kind === "segment" && rule.field === "sequence") {
+    return (
+      <div className="cb-sequence">
+        <ol className="cb-steps">
+          {rules.stepsOf(rule.raw).filter(isObject).map((step, index) => {
+            const event = textOf(step.get("event"));
+            const words = index === 0 ? t("step_first") : t(step.get("not") === true ? "step_not" : "step_then");
+            return (
+              <li className="cb-step" key={`${rule.id}-${index}`}>
+                <span className="cb-step-number" aria-hidden="true">{index + 1}</span>
+                <div className="cb-step-body">
+                  <div className="cb-line">
+                    <span className="cb-word">{words}</span>
+                    <strong>{catalog.label(`event.${event}`)}</strong>
+                    {step.get("within") !== undefined && <span className="cb-word">{t("step_within")} {durationText(step.get("within"), t)}</span>}
+                  </div>
+                  <Where id={`${rule.id}.${index}`} owner={step} base={`${base}.steps[${index}]`} level={level} event={event} onChange={nothing} />
+                </div>
+              </li>
+            );
+          })}
+        </ol>
+      </div>
+    );
+  }
+  if (scope.kind === "segment" && rule.field.startsWith("event.")) {
+    const face = rules.faceOf(rule.raw);
+    const property = rules.measureOf(rule.raw).property;
+    const isPlain = face === "did" || face === "did_not";
+    return (
+      <div className="cb-behavior">
+        <div className="cb-line">
+          <span className="cb-word">{(rules.FACES as readonly string[]).includes(face) ? t(`face_${face as rules.Face}`) : face}</span>
+          {property && <><strong>{property}</strong><span className="cb-word">{t("face_in")}</span></>}
+          <strong>{catalog.label(rule.field)}</strong>
+          {!isPlain && <Comparison rule={rule} />}
+        </div>
+        <Where id={rule.id} owner={rule.raw} base={base} level={level} event={rule.field.slice(6)} onChange={nothing} />
+      </div>
+    );
+  }
+  const name = rule.field === "occurred_at" ? t("occurred_at") : rule.field ? catalog.label(rule.field) : t("unnamed");
+  return (
+    <div className="cb-line">
+      <strong>{name}</strong>
+      <Comparison rule={rule} />
+    </div>
+  );
+}
+
+function Comparison({ rule }: { rule: Rule }) {
+  const { t, catalog } = useEditor();
+  const takes = catalog.takes(rule.operator);
+  const labels = new Map((catalog.field(rule.field)?.choices ?? []).map((choice) => [choice.key, choice.label]));
+  const show = (value: Json | undefined) => labels.get(textOf(value)) ?? (value === true ? t("yes") : value === false ? t("no") : textOf(value));
+  const parts = Array.isArray(rule.value) ? rule.value : [rule.value];
+  return (
+    <>
+      <span className="cb-word">{catalog.operatorLabel(rule.operator)}</span>
+      {takes === "duration" && <strong>{durationText(rule.value, t)}</strong>}
+      {takes === "pair" && <strong>{parts.map(show).join(` ${t("between_and")} `)}</strong>}
+      {takes === "one" && <strong>{show(rule.value)}</strong>}
+      {takes === "list" && parts.map((part, index) => <span className="cb-chip" key={`${textOf(part)}-${index}`}>{show(part)}</span>)}
+    </>
+  );
+}
+
+function durationText(value: Json | undefined, t: Translate): string {
+  if (!isObject(value)) return textOf(value);
+  const unit = textOf(value.get("unit"));
+  const units: Record<string, string> = {
+    minute: t("unit_minute"), hour: t("unit_hour"), day: t("unit_day"), week: t("unit_week"), month: t("unit_month"), year: t("unit_year"),
+  };
+  const amount = value.get("amount");
+  return `${amount instanceof Num ? amount.text : textOf(amount)} ${units[unit] ?? unit}`;
+}
