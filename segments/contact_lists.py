@@ -81,10 +81,14 @@ def restricted(query: Query, segment: Segment) -> Query:
 
 def describe(segment: Segment) -> str:
     """Whom a segment is chosen from, as a sentence."""
-    found = segment.contact_list
+    return describe_list(segment.contact_list, segment.source)
+
+
+def describe_list(found: ContactList | None, source: str) -> str:
+    """Who is on a list, as a sentence."""
     if found is None:
         return _("Contacts on a list that is not read yet.")
-    if segment.source == Segment.Source.CSV:
+    if source == Segment.Source.CSV:
         message = _("Contacts who are in the file “%(name)s”, by its column “%(column)s”.")
         return message % {"name": found.title, "column": found.column}
     return _("Contacts on the fixed list “%(name)s”.") % {"name": found.title}

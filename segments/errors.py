@@ -65,6 +65,18 @@ class SegmentNotCalculated(DomainError):
     code = "segment_not_calculated"
 
 
+class VersionUnknown(NotFound):
+    """The segment has no version of this number."""
+
+    code = "version_unknown"
+
+
+class VersionInForce(DomainError):
+    """The segment says already what the version says."""
+
+    code = "version_in_force"
+
+
 class SegmentNotFromFile(DomainError):
     """The members of the segment do not come from a file."""
 

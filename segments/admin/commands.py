@@ -53,7 +53,7 @@ def _refreshing(segment: Segment, actor: Actor) -> list[Command]:
     if segment.refresh_requested_at is not None:
         url = _action(segment, "cancel_calculation")
         return [Command(_("Cancel the calculation"), "cancel", url, is_post=True)]
-    if segment.source != Segment.Source.CRITERIA:
+    if not segment.is_calculable:
         return []
     return [Command(_("Refresh now"), "sync", _action(segment, "refresh_now"), is_post=True)]
 

@@ -15,15 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
-from segments import exports, facts
+from segments import exports
 from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.export_schedules import rhythm_of, schedule_badge
 from segments.admin.exporting import export_rows
-from segments.admin.forms import written
 from segments.admin.reading import settings_context
+from segments.admin.versioning import versions_page
 from segments.export_schedules import visible_schedules
-from segments.masks import Mask
 from segments.members import changes_page, members_page
 from segments.models import Calculation, MembershipChange, Segment
 from workspace.access import actor_of
@@ -146,14 +145,7 @@ class SegmentPages(PagesAdmin):
 
     def versions_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """The criteria that it had, and who wrote them."""
-        context = self.thing_context(request, segment, page="versions", title=_("Versions"))
-        versions = list(segment.versions.all()[:200])
-        mask = Mask(actor_of(request))
-        context.update(
-            rows=[(version, written(mask.of(version.criteria))) for version in versions],
-            sentence=facts.describe_criteria(segment, actor=actor_of(request)),
-        )
-        return TemplateResponse(request, "segments/versions.html", context)
+        return versions_page(self, request, segment)
 
     def settings_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """The settings and criteria that it is made of, to look at only."""

@@ -21,6 +21,7 @@ from segments.admin.forms import SegmentForm, written
 from segments.admin.from_file import FileSegmentPages
 from segments.admin.listing import SegmentListing
 from segments.admin.pages import SegmentPages
+from segments.admin.versioning import VersionPages
 from segments.admin.warnings import warnings_of
 from segments.models import Segment
 from segments.uses import uses_of
@@ -39,7 +40,12 @@ def _is(*states: Status) -> Any:
 
 @admin.register(Segment)
 class SegmentAdmin(
-    SegmentListing, FileSegmentPages, CriteriaBuilding, SegmentPages, ObjectActionsAdmin
+    SegmentListing,
+    FileSegmentPages,
+    VersionPages,
+    CriteriaBuilding,
+    SegmentPages,
+    ObjectActionsAdmin,
 ):
     """Named criteria and who satisfies them."""
 

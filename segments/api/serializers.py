@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from segments import exports
 from segments.masks import Mask
-from segments.models import Calculation, Export, Segment, SegmentVersion
+from segments.models import Calculation, Export, Segment
 from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
 
 
@@ -174,14 +174,19 @@ class HistorySerializer(serializers.ModelSerializer[Calculation]):
         fields = ("at", "members", "entered", "left", "milliseconds", "cause")
 
 
-class VersionSerializer(serializers.ModelSerializer[SegmentVersion]):
-    """Criteria that a segment had from an instant on."""
+class VersionSerializer(serializers.Serializer[Any]):
+    """Criteria that a segment had from an instant on, in words, and what they changed."""
 
-    criteria = ReadableCriteriaField()
-
-    class Meta:
-        model = SegmentVersion
-        fields = ("number", "criteria", "author", "created_at")
+    number = serializers.IntegerField(source="version.number")
+    criteria = ReadableCriteriaField(source="version.criteria")
+    author = serializers.CharField(source="version.author", allow_blank=True)
+    created_at = serializers.DateTimeField(source="version.created_at")
+    sentence = serializers.CharField()
+    difference = serializers.ListField(
+        child=serializers.CharField(),
+        source="difference_sentences",
+        help_text=_("How it differs from the version before, a sentence for each change."),
+    )
 
 
 class SegmentNameSerializer(serializers.Serializer[Segment]):

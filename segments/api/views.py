@@ -26,6 +26,7 @@ from segments import (
     overlap,
     preview,
     suggestions,
+    versions,
 )
 from segments.api.serializers import (
     ChangeSerializer,
@@ -102,6 +103,7 @@ class SegmentViewSet(ApiViewSet):
         "history": _VIEW,
         "changes": _VIEW,
         "versions": _VIEW,
+        "restore": "segments.change_segment",
         "uses": _VIEW,
         "explain": _VIEW,
         "preview": _VIEW,
@@ -239,8 +241,23 @@ class SegmentViewSet(ApiViewSet):
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, key: str) -> Response:
         """The criteria that the segment had, the newest first."""
-        rows = SegmentVersion.objects.filter(segment=self.segment(key))
-        return self.page(rows, self.shapes(VersionSerializer))
+        segment = self.segment(key)
+
+        def describe(found: Any) -> Any:
+            told = versions.tell_versions(segment, found, actor=self.actor)
+            return self.shapes(VersionSerializer)(told)
+
+        return self.page(SegmentVersion.objects.filter(segment=segment), describe)
+
+    @extend_schema(request=None, responses=SegmentSerializer)
+    @action(detail=True, methods=["post"], url_path=r"versions/(?P<number>\d{1,9})/restore")
+    def restore(self, request: Request, key: str, number: str) -> Response:
+        """Make what an earlier version said a new version, which is calculated."""
+        self.read_nothing()
+        segment = versions.restore(
+            self.segment(key), int(number), actor=self.actor, at=timezone.now()
+        )
+        return Response(self.shape(SegmentSerializer, segment))
 
     @extend_schema(responses=UsesSerializer)
     @action(detail=True, methods=["get"])

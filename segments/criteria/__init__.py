@@ -18,7 +18,7 @@ from .compile import (
 from .counts import CountQuery, compile_counts
 from .describe import describe
 from .errors import CriteriaInvalid, Problem
-from .explain import explain
+from .explain import explain, explain_clause
 from .parse import check, parse, parse_where
 from .references import References, references
 from .storage import attribute_expression, attribute_index
@@ -68,6 +68,7 @@ __all__ = [
     "cyclic_segments",
     "describe",
     "explain",
+    "explain_clause",
     "parse",
     "parse_where",
     "references",

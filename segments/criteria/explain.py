@@ -121,6 +121,11 @@ def explain(criteria: Criteria, *, translate: Translate = str) -> str:
     return _Speaker(translate, criteria.zone).sentence(criteria.root)
 
 
+def explain_clause(criteria: Criteria, *, translate: Translate = str) -> str:
+    """What `criteria` demand, as a part of a sentence."""
+    return _Speaker(translate, criteria.zone).group(criteria.root)
+
+
 @dataclass(frozen=True, slots=True)
 class _Speaker:
     translate: Translate
