@@ -695,4 +695,4 @@ class Export(ExportSettings):
         ]
 
     def __str__(self) -> str:
-        return self.file_name or f"#{self.pk}"
+        return f"#{self.pk}"

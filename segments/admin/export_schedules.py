@@ -45,7 +45,7 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     """What is exported again and again."""
 
     list_display = ("name_and_state", "rhythm", "next_run", "last_run_at", "made_by")
-    list_display_links = None
+    list_display_links = ("name_and_state",)
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
@@ -58,14 +58,6 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
             " refresh of its segment. Choose it in the form of a new export."
         ),
         icon="event_repeat",
-        steps=(
-            (
-                gettext_lazy("New export"),
-                "admin:segments_export_add",
-                "download",
-                "segments.export_segment",
-            ),
-        ),
     )
 
     class Media:
@@ -127,9 +119,8 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
                 '<span class="rg-small rg-minus">{}</span>', schedule.stopped_reason
             )
         return format_html(
-            '<span class="rg-two-lines"><a class="rg-strong rg-break" href="{}">{}</a>'
+            '<span class="rg-two-lines"><span class="rg-strong rg-break">{}</span>'
             '<span class="rg-row">{}<span class="rg-faint rg-small">{} · {}</span></span>{}</span>',
-            reverse("admin:segments_exportschedule_change", args=[schedule.pk]),
             schedule.name,
             schedule_badge(schedule),
             schedule.subject_name,

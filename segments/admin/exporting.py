@@ -190,10 +190,10 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     """The files there are, for whoever may see them."""
 
     list_display = (
-        *("name_and_state", "rows_in_file", "size_of_file", "made_by", "created_at", "kept_for"),
+        *("whose", "state_now", "rows_in_file", "size_of_file", "made", "kept_for"),
         "file",
     )
-    list_display_links = None
+    list_display_links = ("whose",)
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
@@ -206,20 +206,6 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
             " the format, once or again and again. Files are kept for seven days, then deleted."
         ),
         icon="download",
-        steps=(
-            (
-                gettext_lazy("New export"),
-                "admin:segments_export_add",
-                "download",
-                "segments.export_segment",
-            ),
-            (
-                gettext_lazy("Segments"),
-                "admin:segments_segment_changelist",
-                "donut_small",
-                "segments.view_segment",
-            ),
-        ),
     )
 
     class Media:
@@ -261,24 +247,22 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         ]
 
     @admin.display(description=gettext_lazy("export"))
-    def name_and_state(self, export: Export) -> SafeString:
-        now = timezone.now()
-        if export.job is not None and not export.job.is_finished:
-            state = format_html(
-                '<span class="rg-export-progress">{}</span>',
-                render_to_string(
-                    "workspace/job_progress.html", {**job_context(export.job), "reload": True}
-                ),
-            )
-        else:
-            state = format_html('<span class="rg-row">{}</span>', export_badge(export, at=now))
+    def whose(self, export: Export) -> SafeString:
         return format_html(
-            '<span class="rg-two-lines"><a class="rg-strong rg-break" href="{}">{} · {}</a>'
-            "{}</span>",
-            reverse("admin:segments_export_change", args=[export.pk]),
+            '<span class="rg-two-lines"><span class="rg-strong rg-break">{}</span>'
+            '<span class="rg-faint rg-small">{}</span></span>',
             export.subject_name,
             export.get_format_display(),
-            state,
+        )
+
+    @admin.display(description=gettext_lazy("state"))
+    def state_now(self, export: Export) -> SafeString:
+        if export.job is None or export.job.is_finished:
+            return export_badge(export, at=timezone.now())
+        progress = {**job_context(export.job), "reload": True}
+        return format_html(
+            '<span class="rg-export-progress">{}</span>',
+            render_to_string("workspace/job_progress.html", progress),
         )
 
     @admin.display(description=gettext_lazy("rows"))
@@ -289,9 +273,14 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     def size_of_file(self, export: Export) -> str:
         return "–" if export.size is None else filesizeformat(export.size)
 
-    @admin.display(description=gettext_lazy("created by"))
-    def made_by(self, export: Export) -> str:
-        return maker_of(export)
+    @admin.display(description=gettext_lazy("created"))
+    def made(self, export: Export) -> SafeString:
+        return format_html(
+            '<span class="rg-two-lines"><span class="rg-nowrap">{}</span>'
+            '<span class="rg-faint rg-small rg-break">{}</span></span>',
+            date_format(timezone.localtime(export.created_at), "DATETIME_FORMAT"),
+            _("by %(name)s") % {"name": maker_of(export)},
+        )
 
     @admin.display(description=gettext_lazy("kept for"))
     def kept_for(self, export: Export) -> Any:
