@@ -329,6 +329,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobState": "workspace.models.Job.State",
         "ExportState": "segments.models.Export.State",
+        "ExportScheduleMode": "segments.models.ExportSchedule.Mode",
         "ActionState": "segments.models.SegmentAction.State",
         "ActionRunState": "segments.models.SegmentActionRun.State",
         "ActionKind": "segments.models.SegmentAction.Kind",

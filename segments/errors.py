@@ -125,6 +125,10 @@ class ExportUnknown(NotFound):
 
     code = "export_unknown"
 
+    @classmethod
+    def of(cls, export_id: int) -> "ExportUnknown":
+        return cls(_("There is no export %(id)d.") % {"id": export_id})
+
 
 class ExportNotReady(DomainError):
     """The file is not written yet, or its making failed."""
@@ -149,6 +153,10 @@ class ExportScheduleUnknown(NotFound):
     """There is no such schedule, or it is somebody else's."""
 
     code = "export_schedule_unknown"
+
+    @classmethod
+    def of(cls, schedule_id: int) -> "ExportScheduleUnknown":
+        return cls(_("There is no export schedule %(id)d.") % {"id": schedule_id})
 
 
 class ActionUnknown(NotFound):

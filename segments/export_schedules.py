@@ -47,8 +47,7 @@ def find_schedule(schedule_id: int, *, actor: Actor) -> ExportSchedule:
     """A schedule that the actor may know of. Raises ExportScheduleUnknown."""
     schedule = visible_schedules(actor).filter(pk=schedule_id).first()
     if schedule is None:
-        message = _("There is no export schedule %(id)d.") % {"id": schedule_id}
-        raise ExportScheduleUnknown(message)
+        raise ExportScheduleUnknown.of(schedule_id)
     return schedule
 
 

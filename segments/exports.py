@@ -344,7 +344,7 @@ def find_export(export_id: int, *, actor: Actor) -> Export:
     """An export that the actor may know of. Raises ExportUnknown."""
     export = visible_exports(actor).filter(pk=export_id).first()
     if export is None:
-        raise ExportUnknown(_("There is no export %(id)d.") % {"id": export_id})
+        raise ExportUnknown.of(export_id)
     return export
 
 

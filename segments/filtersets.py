@@ -2,7 +2,7 @@
 
 import django_filters
 
-from segments.models import Export, Segment, SegmentAction
+from segments.models import Export, ExportSchedule, Segment, SegmentAction
 
 
 class SegmentFilterSet(django_filters.FilterSet):
@@ -27,6 +27,17 @@ class ExportFilterSet(django_filters.FilterSet):
     class Meta:
         model = Export
         fields = ("segment", "state")
+
+
+class ExportScheduleFilterSet(django_filters.FilterSet):
+    """Filters for export schedules."""
+
+    segment = django_filters.CharFilter(field_name="segment__key")
+    enabled = django_filters.BooleanFilter()
+
+    class Meta:
+        model = ExportSchedule
+        fields = ("segment", "enabled")
 
 
 class ActionFilterSet(django_filters.FilterSet):

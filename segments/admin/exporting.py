@@ -10,7 +10,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.http import (
-    FileResponse,
     Http404,
     HttpRequest,
     HttpResponse,
@@ -42,6 +41,7 @@ from segments.admin.export_forms import (
 from segments.admin.listing import section_tabs
 from segments.errors import CriteriaRefused
 from segments.export_columns import DEFAULT_COLUMNS
+from segments.export_downloads import file_answer
 from segments.export_files import SHEET_LIMIT
 from segments.export_preview import ExportPreview, preview_export
 from segments.models import Export, ExportSettings, Segment
@@ -461,19 +461,6 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         if export is None:
             raise Http404
         return export
-
-
-def file_answer(export: Export, file: Any) -> FileResponse:
-    """The file as it is sent: to be saved, never shown, and kept by nobody in between."""
-    answer = FileResponse(
-        file.open("rb"),
-        as_attachment=True,
-        filename=exports.download_name(export),
-        content_type=exports.content_type(export),
-    )
-    answer["Cache-Control"] = "no-store, private"
-    answer["X-Content-Type-Options"] = "nosniff"
-    return answer
 
 
 def maker_of(kept: ExportSettings) -> str:

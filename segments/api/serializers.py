@@ -8,10 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from segments import exports
 from segments.masks import Mask
-from segments.models import Calculation, Export, Segment
-from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
+from segments.models import Calculation, Segment
+from workspace.api.serializers import AnyJSONField, StrictSerializer
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -306,44 +305,3 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     sentence = serializers.CharField()
     clauses = ClauseSerializer(many=True)
-
-
-class ExportSerializer(serializers.ModelSerializer[Export]):
-    """A file of contacts."""
-
-    segment = serializers.SlugRelatedField[Segment](slug_field="key", read_only=True)
-    state = serializers.SerializerMethodField()
-    job = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Export
-        fields = (
-            *("id", "segment", "columns", "format", "state", "rows", "size"),
-            *("created_at", "expires_at", "job"),
-        )
-
-    @extend_schema_field(serializers.ChoiceField(choices=Export.State.choices))
-    def get_state(self, export: Export) -> str:
-        return str(exports.state_of(export, at=timezone.now()))
-
-    @extend_schema_field(serializers.URLField(allow_null=True))
-    def get_job(self, export: Export) -> str | None:
-        if export.job is None:
-            return None
-        return job_address(export.job, self.context.get("request"))
-
-
-class ExportCreationSerializer(StrictSerializer):
-    """What to export: the members of a segment, whom criteria describe, or everyone."""
-
-    segment = serializers.CharField(required=False, allow_null=True)
-    criteria = CriteriaField(required=False)
-    columns = serializers.ListField(
-        child=serializers.CharField(),
-        required=False,
-        help_text=_("Fields, as `email`, `attributes.color`, `tags` or `consents.*`."),
-    )
-    format = serializers.ChoiceField(choices=Export.Format.choices, default=Export.Format.CSV)
-    bom = serializers.BooleanField(
-        default=False, help_text=_("Begin a CSV with the mark that spreadsheets look for.")
-    )

@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 from contacts.filtersets import register_filter
 from segments.api.action_views import ActionViewSet
 from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
-from segments.api.export_views import ExportViewSet
+from segments.api.export_views import ExportScheduleViewSet, ExportViewSet
 from segments.api.file_views import SegmentFileViewSet
 from segments.api.views import KEY, SegmentViewSet
 
@@ -17,6 +17,7 @@ router = SimpleRouter()
 router.register("segments", SegmentViewSet, basename="segment")
 router.register(rf"segments/(?P<key>{KEY})/actions", ActionViewSet, basename="segment-action")
 router.register("exports", ExportViewSet, basename="export")
+router.register("export-schedules", ExportScheduleViewSet, basename="export-schedule")
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/segments", ContactSegmentViewSet, basename="contact-segment"
 )
