@@ -65,6 +65,19 @@ class SegmentNotCalculated(DomainError):
     code = "segment_not_calculated"
 
 
+class PastNotYet(InputInvalid):
+    """A moment is asked about that is not over."""
+
+    code = "past_not_yet"
+
+
+class PastForgotten(DomainError):
+    """A moment is asked about that the log does not reach any more."""
+
+    code = "past_forgotten"
+    status = 410
+
+
 class VersionUnknown(NotFound):
     """The segment has no version of this number."""
 

@@ -127,7 +127,10 @@ def request_replacement(
 def read_requested(work: jobs.Work, *, at: datetime) -> FileRead:
     """Read the file that a job is about."""
     given = work.arguments
-    segment = Segment.objects.get(pk=given["segment_id"])
+    segment = Segment.objects.select_related("contact_list").get(pk=given["segment_id"])
+    if (kept := segment.contact_list) is not None and kept.job_id == work.job.pk:
+        # Its worker died after the list was taken.
+        return _calculate(segment, kept, at=at, work=work)
     try:
         choice = choose(
             Path(given["path"]),
@@ -138,8 +141,15 @@ def read_requested(work: jobs.Work, *, at: datetime) -> FileRead:
     except DomainError as error:
         _note_failure(segment, str(error), at)
         raise
-    name = given["file_name"]
-    return read_into(segment, choice, file_name=name, actor=work.actor, at=at, work=work)
+    return read_into(
+        segment,
+        choice,
+        file_name=given["file_name"],
+        actor=work.actor,
+        at=at,
+        work=work,
+        job=work.job,
+    )
 
 
 def read_into(
@@ -150,6 +160,7 @@ def read_into(
     actor: Actor,
     at: datetime,
     work: Progress | None = None,
+    job: Job | None = None,
 ) -> FileRead:
     """Read a file for a segment, and calculate its members as of `at` where it is active.
 
@@ -159,7 +170,7 @@ def read_into(
     rejections = RejectionFile(choice.table.path, choice.table.columns)
     try:
         with staged(choice, rejections, work) as found:
-            kept = _keep(segment, choice, found, rejections, file_name, actor=actor, at=at)
+            kept = _keep(segment, choice, found, rejections, file_name, actor=actor, at=at, job=job)
     except Cancelled:
         rejections.discard()
         message = _("Reading the file “%(name)s” was cancelled.") % {"name": file_name}
@@ -172,6 +183,12 @@ def read_into(
     except BaseException:
         rejections.discard()
         raise
+    return _calculate(segment, kept, at=at, work=work)
+
+
+def _calculate(
+    segment: Segment, kept: ContactList, *, at: datetime, work: Progress | None
+) -> FileRead:
     if work is not None:
         work.advance(kept.row_count, kept.row_count, _("calculating"))
     if Segment.objects.get(pk=segment.pk).status == Segment.Status.ACTIVE:
@@ -268,6 +285,7 @@ def _keep(
     *,
     actor: Actor,
     at: datetime,
+    job: Job | None,
 ) -> ContactList:
     """Make what is staged the list of the segment."""
     # Before its row: a refresh takes its turn first, too.
@@ -291,6 +309,7 @@ def _keep(
         user_id=actor.id if is_user else None,
         api_user_id=actor.id if is_api else None,
         created_at=at,
+        job=job,
     )
     row = found.shifts.row(sql.SQL("t.id"))
     if contact_lists.uses_keys(choice.identity):

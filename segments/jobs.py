@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from contacts.jobs import given_file
-from segments import action_runs, exports, files, indexes, membership
+from segments import action_runs, exports, files, fixed_lists, indexes, membership
 from workspace import jobs
 from workspace.errors import Busy, DomainError
 from workspace.jobs import Work
@@ -35,6 +35,12 @@ def read_file(work: Work) -> dict[str, Any]:
     """Read the file of a segment, and calculate its members."""
     with given_file(Path(work.arguments["path"])):
         return asdict(files.read_requested(work, at=timezone.now()))
+
+
+@jobs.handler(fixed_lists.FILL_JOB)
+def fill_list(work: Work) -> dict[str, Any]:
+    """Put contacts on the list of a segment, and calculate its members."""
+    return asdict(fixed_lists.fill_requested(work, at=timezone.now()))
 
 
 @jobs.handler(indexes.INDEX_JOB)

@@ -94,22 +94,6 @@ def changes_page(
     return [Change(**row) for row in sql.rows(statement, [*params, limit])]
 
 
-def members_at(segment: Segment, *, at: datetime, after: int = 0, limit: int) -> list[int]:
-    """Up to `limit` ids, ascending, of the contacts that were in the segment at a past moment.
-
-    Read from the log of who entered and left. Contacts that were erased since are in no past.
-    """
-    statement = """
-        SELECT contact_id FROM (
-          SELECT DISTINCT ON (contact_id) contact_id, kind FROM segments_membershipchange
-          WHERE segment_id = %s AND at <= %s AND contact_id > %s
-          ORDER BY contact_id, at DESC, kind DESC) last
-        WHERE kind = 'entered' ORDER BY contact_id LIMIT %s
-    """
-    params = [segment.pk, at, after, limit]
-    return [row["contact_id"] for row in sql.rows(statement, params)]
-
-
 def shared_counts(segment: Segment, keys: Sequence[str]) -> dict[str, int]:
     """How many members of a segment are in each of these others too; one statement."""
     if not keys:

@@ -243,6 +243,7 @@ class ContactList(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     api_user = models.ForeignKey(ApiUser, on_delete=models.SET_NULL, null=True, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField()
     forgotten_at = models.DateTimeField(null=True)
 

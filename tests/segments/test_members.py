@@ -11,11 +11,11 @@ from segments.members import (
     Change,
     changes_of_contact,
     changes_page,
-    members_at,
     members_page,
     segments_of_contact,
 )
 from segments.models import Segment
+from segments.past import members_at
 from tests.segments.factories import DAY, NOW, lives_in, make_contacts, make_segment, refresh
 from workspace.access import SYSTEM, actor_of_user
 from workspace.models import User
