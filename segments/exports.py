@@ -8,7 +8,8 @@ or to the people of its user groups; nobody sees one of a segment that he may no
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -138,15 +139,19 @@ def write_contacts(
     chosen = named_columns(columns, headers or {}, of_segment=source.of_segment)
     written = Written()
 
-    def counted() -> Iterator[list[Any]]:
-        for row in _rows(source, chosen):
+    def counted(rows: Iterable[list[Any]]) -> Iterator[list[Any]]:
+        for row in rows:
             if work is not None and written.rows % _FETCHED == 0:
                 work.advance(written.rows, total=total)
             written.rows += 1
             yield row
 
     names = [column.name for column in chosen]
-    written.replaced_rows = write(stream, names, counted(), file_format=file_format, layout=layout)
+    # Closed at once where writing fails: what is said of the failure is no part of the reading.
+    with closing(_rows(source, chosen)) as found:
+        written.replaced_rows = write(
+            stream, names, counted(found), file_format=file_format, layout=layout
+        )
     if work is not None:
         work.advance(written.rows, total=written.rows)
     return written
@@ -494,7 +499,7 @@ def _read(row: Sequence[Any], readers: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _rows(source: Source, columns: Sequence[Column]) -> Iterator[list[Any]]:
+def _rows(source: Source, columns: Sequence[Column]) -> Generator[list[Any], None, None]:
     """The rows one by one, fetched by a cursor of the server in one transaction."""
     selected, params, readers = _selection(columns)
     # All rows are wanted: not the plan that is quickest for the first.

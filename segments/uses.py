@@ -13,9 +13,10 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext
 
+from segments.export_schedules import visible_schedules
 from segments.exports import visible_exports
 from segments.facts import is_named_by
-from segments.models import Export, Segment
+from segments.models import Export, ExportSchedule, Segment
 from workspace import access
 from workspace.access import Actor
 
@@ -130,5 +131,25 @@ def _may_fetch(export: Export) -> Callable[[Actor], bool]:
     return lambda actor: visible_exports(actor).filter(pk=export.pk).exists()
 
 
+def _schedules(segment: Segment) -> list[Use]:
+    """What exports it again and again, as long as it is not switched off."""
+    return [
+        Use(
+            schedule.name,
+            key=str(schedule.pk),
+            url=reverse("admin:segments_exportschedule_change", args=[schedule.pk]),
+            state=schedule.get_mode_display(),
+            effect=gettext_lazy("stops, and says why"),
+            is_visible=_may_see_schedule(schedule),
+        )
+        for schedule in segment.exportschedules.filter(enabled=True)
+    ]
+
+
+def _may_see_schedule(schedule: ExportSchedule) -> Callable[[Actor], bool]:
+    return lambda actor: visible_schedules(actor).filter(pk=schedule.pk).exists()
+
+
 register_use("segment", gettext_lazy("Segment"), _segments)
+register_use("export_schedule", gettext_lazy("Export schedule"), _schedules)
 register_use("export", gettext_lazy("Export"), _exports)

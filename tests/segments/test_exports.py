@@ -36,7 +36,7 @@ from tests.segments.factories import DAY, NOW, lives_in, make_contacts, make_seg
 from workspace import jobs, retention
 from workspace.access import SYSTEM, Actor, actor_of_user
 from workspace.errors import InputInvalid, NotAllowed
-from workspace.models import AuditEntry, Job, User
+from workspace.models import AuditEntry, Job, User, UserGroup
 
 
 @pytest.fixture(autouse=True)
@@ -350,3 +350,144 @@ def test_a_job_that_is_run_again_keeps_the_file() -> None:
     work = jobs.Work(Job.objects.get(), SYSTEM)
     assert exports.make_file(export.pk, work=work, at=NOW)["rows"] == 0
     assert len(list(exports.exports_folder().iterdir())) == 1
+
+
+@pytest.mark.django_db
+def test_criteria_narrow_a_segment_down() -> None:
+    ids = make_contacts("Warszawa", "Warszawa", "Paris")
+    Contact.objects.filter(pk__in=ids[1:]).update(first_name="Ania")
+    segment = make_segment()
+    refresh(segment)
+    rule = {"field": "contact.first_name", "operator": "=", "value": "Ania"}
+    export = _made(segment, SYSTEM, criteria={"combinator": "and", "rules": [rule]}, columns=["id"])
+    path = exports.file_to_download(export, actor=SYSTEM, at=NOW)
+    assert _table(path.read_bytes()) == [["id"], [str(ids[1])]]
+
+
+@pytest.mark.django_db
+def test_headings_are_as_they_were_written() -> None:
+    make_contacts("Warszawa")
+    export = _made(None, SYSTEM, columns=["city", "id"], headers={"city": "Town"})
+    path = exports.file_to_download(export, actor=SYSTEM, at=NOW)
+    assert _table(path.read_bytes())[0] == ["Town", "id"]
+
+
+@pytest.mark.django_db
+def test_numbers_of_criteria_keep_every_digit() -> None:
+    score = Decimal("0.1234567890123456789")
+    rule = {"field": "contact.lead_score", "operator": "=", "value": score}
+    export = exports.request_export(
+        actor=SYSTEM, at=NOW, criteria={"combinator": "and", "rules": [rule]}
+    )
+    export.refresh_from_db()
+    assert export.criteria["rules"][0]["value"] == score
+
+
+@pytest.mark.django_db
+def test_a_cancelled_export_stops_within_a_few_thousand_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exports, "_FETCHED", 2)
+    make_contacts(*["Warszawa"] * 9)
+    export = exports.request_export(actor=SYSTEM, at=NOW)
+    work = jobs.Work(Job.objects.get(), SYSTEM)
+
+    class Watched(jobs.Work):
+        def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+            if done >= 4:
+                self.is_cancelled.set()
+            super().advance(done, total, message)
+
+    watched = Watched(work.job, SYSTEM)
+    with pytest.raises(jobs.Cancelled):
+        exports.make_file(export.pk, work=watched, at=NOW)
+    assert watched.done == 4
+    assert list(exports.exports_folder().iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_a_file_that_failed_leaves_nothing_and_says_why() -> None:
+    make_contacts("Łódź")
+    export = exports.request_export(actor=SYSTEM, at=NOW, columns=["city"], encoding="windows-1252")
+    assert export.job is not None
+    job = jobs.run(export.job.pk)
+    assert job is not None
+    assert job.state == "failed"
+    export.refresh_from_db()
+    assert export.failure == job.message
+    assert "Row 1 has the letter “Ł”" in export.failure
+    assert list(exports.exports_folder().iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_an_export_of_a_group_is_seen_by_its_people_only() -> None:
+    poland, france = Group.objects.create(name="Poland"), Group.objects.create(name="France")
+    UserGroup.objects.create(group=poland, entities=["export"])
+    segment = make_segment()
+    anna, ania, pierre = _person("anna", poland), _person("ania", poland), _person("pierre", france)
+    with pytest.raises(InputInvalid, match="user group"):
+        exports.request_export(segment=segment, actor=anna, at=NOW, groups=[])
+    with pytest.raises(InputInvalid, match="that you may choose"):
+        exports.request_export(segment=segment, actor=anna, at=NOW, groups=["France"])
+    export = _made(segment, anna, groups=["Poland"])
+    assert exports.find_export(export.pk, actor=ania) == export
+    with pytest.raises(ExportUnknown):
+        exports.find_export(export.pk, actor=pierre)
+    User.objects.get(username="anna").groups.clear()
+    with pytest.raises(ExportUnknown):
+        exports.find_export(export.pk, actor=actor_of_user(User.objects.get(username="anna")))
+    segment.groups.add(france)
+    with pytest.raises(ExportUnknown):
+        exports.find_export(export.pk, actor=ania)
+
+
+@pytest.mark.django_db
+def test_who_says_no_group_gives_it_to_that_of_the_segment() -> None:
+    poland, france = Group.objects.create(name="Poland"), Group.objects.create(name="France")
+    UserGroup.objects.create(group=poland, entities=["export"])
+    segment = make_segment()
+    segment.groups.add(france)
+    both = _person("anna", poland, france)
+    export = exports.request_export(segment=segment, actor=both, at=NOW)
+    assert [group.name for group in export.groups.all()] == ["France"]
+    open_segment = make_segment("open")
+    with pytest.raises(InputInvalid, match="user group"):
+        exports.request_export(segment=open_segment, actor=both, at=NOW)
+
+
+@pytest.mark.django_db
+def test_a_deleted_file_cannot_be_fetched_and_deleting_again_changes_nothing() -> None:
+    anna, ben = _person("anna"), _person("ben")
+    export = _made(make_segment(), anna)
+    with pytest.raises(ExportUnknown):
+        exports.delete_file(export, actor=ben, at=NOW)
+    exports.delete_file(export, actor=anna, at=NOW)
+    exports.delete_file(export, actor=anna, at=NOW)
+    assert list(exports.exports_folder().iterdir()) == []
+    with pytest.raises(ExportExpired, match="by hand"):
+        exports.file_to_download(export, actor=anna, at=NOW)
+    assert AuditEntry.objects.filter(action="export.deleted").count() == 1
+
+
+@pytest.mark.django_db
+def test_beat_deletes_files_several_times_an_hour() -> None:
+    from config.schedule import SCHEDULE
+
+    every = {entry["task"]: entry["schedule"] for entry in SCHEDULE.values()}
+    assert every["segments.tasks.purge_exports"] <= 15 * 60
+    assert every["segments.tasks.run_export_schedules"] <= 60
+
+
+@pytest.mark.django_db
+def test_a_file_of_everyone_is_for_who_may_look_at_contacts() -> None:
+    group = Group.objects.create(name="Poland")
+    UserGroup.objects.create(group=group, entities=["export"])
+    boss = User.objects.create_superuser("boss")
+    boss.groups.add(group)
+    export = _made(None, actor_of_user(boss), groups=["Poland"])
+    colleague = _person("anna", group)
+    assert exports.find_export(export.pk, actor=colleague) == export
+    with pytest.raises(NotAllowed, match="view_contact"):
+        exports.file_to_download(export, actor=colleague, at=NOW)
+    with pytest.raises(NotAllowed, match="view_contact"):
+        exports.request_export(actor=colleague, at=NOW)
