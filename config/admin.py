@@ -59,6 +59,12 @@ _SEGMENTS: tuple[_Item, ...] = (
         "donut_small",
         "segments.view_segment",
     ),
+    (
+        gettext_lazy("Actions"),
+        "segments_segmentaction_changelist",
+        "bolt",
+        "segments.view_segment",
+    ),
     (gettext_lazy("Exports"), "segments_export_changelist", "download", "segments.view_export"),
 )
 _SYSTEM: tuple[_Item, ...] = (
