@@ -64,7 +64,7 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
     group = Group.objects.create(name="Team")
     UserGroup.objects.create(group=group, entities=["segment"])
     for address in [*_lists(), *_new_forms(admin), *_things()]:
-        assert admin.get(address).status_code == 200, address
+        assert admin.get(address, follow=True).status_code == 200, address
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ LISTS = (
     "contacts_metricdefinition",
     "contacts_eventdefinition",
     "segments_segment",
+    "segments_segmentaction",
     "segments_export",
     "workspace_job",
     "workspace_user",

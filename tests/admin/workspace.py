@@ -17,7 +17,7 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
-from segments import exports, membership
+from segments import actions, exports, membership
 from segments.models import Segment
 from tests.segments.factories import lives_in, make_segment
 from workspace import access, audit, jobs, keys
@@ -61,6 +61,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         )
         membership.refresh(segment.pk, as_of=now, cause="test")
         exports.request_export(segment=segment, actor=system, at=now)
+        actions.plan_action(segment, actor=system, at=now, kind="add_tag", key=key)
     record_events(
         [
             IncomingEvent(person.pk, f"bought {prefix}{n}", now - timedelta(days=1), {"amount": n})
