@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
 from segments import exports
+from segments.action_runs import PERMISSION
 from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.export_schedules import rhythm_of, schedule_badge
@@ -59,10 +60,16 @@ class SegmentPages(PagesAdmin):
 
     def page_links(self, request: HttpRequest, segment: Segment) -> list[dict[str, Any]]:
         """Links that stand among the buttons."""
-        if not self.may_open(request, "export") or segment.status != Segment.Status.ACTIVE:
+        if segment.status != Segment.Status.ACTIVE:
             return []
-        url = f"{reverse('admin:segments_export_add')}?segment={quote(segment.key)}"
-        return [{"title": _("Export"), "url": url, "icon": "download"}]
+        links = []
+        if actor_of(request).may(PERMISSION):
+            url = f"{reverse('admin:segments_segment_actions', args=[segment.pk])}?add=1"
+            links.append({"title": _("Add action"), "url": url, "icon": "bolt"})
+        if self.may_open(request, "export"):
+            url = f"{reverse('admin:segments_export_add')}?segment={quote(segment.key)}"
+            links.append({"title": _("Export"), "url": url, "icon": "download"})
+        return links
 
     def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Who is in, by id, page after page at the same cost."""

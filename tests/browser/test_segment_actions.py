@@ -28,7 +28,7 @@ def test_an_action_planned_in_preparation_runs_when_the_segment_is_ready(logged_
     page.get_by_role("link", name="Add action").click()
     expect(page.get_by_label("Tag", exact=True)).to_be_hidden()
     page.get_by_role("radio", name="Add tag").check()
-    expect(page.get_by_label("Consent")).to_be_hidden()
+    expect(page.get_by_label("Consent", exact=True)).to_be_hidden()
     page.get_by_label("Tag", exact=True).fill("early-bird")
     page.get_by_role("button", name="See what it does").click()
     look = page.get_by_role("region", name="Add tag early-bird")
@@ -42,7 +42,7 @@ def test_an_action_planned_in_preparation_runs_when_the_segment_is_ready(logged_
     # The segment is calculated: that begins the action by itself.
     _run_jobs()
     page.reload()
-    executed = page.get_by_role("region", name="Executed")
+    executed = page.get_by_role("region", name="Finished")
     expect(executed).to_contain_text("2 contacts changed")
     assert ContactTag.objects.filter(tag__key="early-bird").count() == 2
 
