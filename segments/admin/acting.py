@@ -136,7 +136,8 @@ def result_text(action: SegmentAction, run: SegmentActionRun) -> list[str]:
     told = ngettext("%(count)s contact changed", "%(count)s contacts changed", count)
     parts = [told % {"count": number(count)}]
     if run.unchanged_count:
-        parts.append(_("%(count)s were so already") % {"count": number(run.unchanged_count)})
+        so = ngettext("%(count)s was so already", "%(count)s were so already", run.unchanged_count)
+        parts.append(so % {"count": number(run.unchanged_count)})
     return [*parts, *skipped_parts(run.skipped)]
 
 
@@ -198,19 +199,22 @@ def _run_row(
 def _undo_text(action: SegmentAction, run: SegmentActionRun, name: str) -> str:
     if action.kind not in LABELS:
         return ""
-    words = {"count": number(run.changed_count or 0), "name": name}
+    count = run.changed_count or 0
     if action.kind in {Kind.ADD_TAG, Kind.ADD_CATEGORY}:
-        return (
-            _("“%(name)s” is taken again from the %(count)s contacts who got it by this run.")
-            % words
-            + " "
-            + _("Who lost it since, or got it anew, keeps what he has now.")
+        told = ngettext(
+            "“%(name)s” is taken from the %(count)s contact who got it by this run.",
+            "“%(name)s” is taken from the %(count)s contacts who got it by this run.",
+            count,
         )
-    return (
-        _("“%(name)s” is given back to the %(count)s contacts who lost it by this run.") % words
-        + " "
-        + _("Who got it again since keeps what he has now.")
-    )
+        rest = _("Who lost it since, or got it anew, keeps what he has now.")
+    else:
+        told = ngettext(
+            "“%(name)s” is given back to the %(count)s contact who lost it by this run.",
+            "“%(name)s” is given back to the %(count)s contacts who lost it by this run.",
+            count,
+        )
+        rest = _("Who got it again since keeps what he has now.")
+    return f"{told % {'name': name, 'count': number(count)}} {rest}"
 
 
 def _labels(found: Iterable[SegmentAction]) -> dict[tuple[str, str], str]:

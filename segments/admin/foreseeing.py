@@ -1,13 +1,13 @@
 """What an action would do, said before it is done: whom it changes, when, what to beware of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from segments import action_runs, action_writes, actions
 from segments.action_writes import CONSENTS, LABELS
@@ -18,10 +18,18 @@ from workspace.admin.pictures import number
 
 Kind, Timing = SegmentAction.Kind, SegmentAction.Timing
 _LOOK_LIMIT = {"statement_timeout": "3s"}
-_SKIPPED = {
-    action_writes.WITHDRAWN: gettext_lazy("%(count)s withdrew it themselves and stay so"),
-    action_writes.NEWER: gettext_lazy("%(count)s have a newer entry, which stands"),
-    action_writes.ERASED: gettext_lazy("%(count)s were erased"),
+_SKIPPED: Mapping[str, Callable[[int], str]] = {
+    action_writes.WITHDRAWN: lambda count: ngettext(
+        "%(count)s withdrew it and stays so", "%(count)s withdrew it and stay so", count
+    ),
+    action_writes.NEWER: lambda count: ngettext(
+        "%(count)s has a newer entry, which stands",
+        "%(count)s have a newer entry, which stands",
+        count,
+    ),
+    action_writes.ERASED: lambda count: ngettext(
+        "%(count)s was erased", "%(count)s were erased", count
+    ),
 }
 
 
@@ -105,7 +113,8 @@ def _effect(plan: actions.Plan, segment: Segment, *, at: datetime) -> str:
     told = sentences[Kind(plan.kind)] % {"count": number(counts.changed), "key": plan.key}
     others = skipped_parts(counts.skipped)
     if counts.unchanged:
-        others.insert(0, _("%(count)s are so already") % {"count": number(counts.unchanged)})
+        so = ngettext("%(count)s is so already", "%(count)s are so already", counts.unchanged)
+        others.insert(0, so % {"count": number(counts.unchanged)})
     return f"{told} {'; '.join(others)}." if others else told
 
 
@@ -122,7 +131,7 @@ def _foresee(plan: actions.Plan, segment: Segment, *, at: datetime) -> action_wr
 def skipped_parts(skipped: Mapping[str, int]) -> list[str]:
     """How many were passed over, by reason, in words."""
     return [
-        str(text) % {"count": number(skipped[reason])}
+        text(skipped[reason]) % {"count": number(skipped[reason])}
         for reason, text in _SKIPPED.items()
         if skipped.get(reason)
     ]

@@ -75,7 +75,7 @@ def test_before_anything_happens_it_says_what_it_does(
     have = Contact.objects.earliest("pk")
     ContactTag.objects.create(contact=have, tag=vip)
     page = _text(_send(admin, poles, "look"))
-    assert "2 contacts get the tag “vip”. 1 are so already." in page
+    assert "2 contacts get the tag “vip”. 1 is so already." in page
     assert "It begins at once." in page
     assert "It can be undone for 30 days." in page
     assert not SegmentAction.objects.exists()
@@ -95,7 +95,7 @@ def test_it_says_who_withdrew_a_consent_and_stays_so(admin: Client, poles: Segme
     words = {"kind": "add_consent", "consent": "newsletter", "reason": "Signed at the fair"}
     page = _text(_send(admin, poles, "look", **words))
     assert "For 2 contacts the consent “newsletter” is recorded as granted." in page
-    assert "1 withdrew it themselves and stay so" in page
+    assert "1 withdrew it and stays so" in page
     _send(admin, poles, **words)
     do_work(at=timezone.now())
     written = ConsentEntry.objects.filter(source="segment_action")
@@ -155,7 +155,7 @@ def test_a_new_tag_is_made_by_who_may(
 
 
 def test_an_export_is_an_action_like_the_others(admin: Client, poles: Segment) -> None:
-    words = {"kind": "export", "columns": ["id", "email"], "format": "xlsx"}
+    words: dict[str, Any] = {"kind": "export", "columns": ["id", "email"], "format": "xlsx"}
     assert "3 contacts are written to a file." in _text(_send(admin, poles, "look", **words))
     _send(admin, poles, **words)
     action = SegmentAction.objects.get()
@@ -166,7 +166,7 @@ def test_undo_and_cancel_are_buttons_that_ask(admin: Client, poles: Segment, vip
     done, planned = _plan(poles), _plan(poles, when="after_refresh")
     do_work(at=timezone.now())
     page = _text(admin.get(_page(poles)))
-    assert "is taken again from the 3 contacts who got it by this run." in page
+    assert "is taken from the 3 contacts who got it by this run." in page
     assert "It will not be done. What earlier runs did stays as it is." in page
     _button(admin, planned, "cancel_action")
     planned.refresh_from_db()

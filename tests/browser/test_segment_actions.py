@@ -48,7 +48,7 @@ def test_an_action_planned_in_preparation_runs_when_the_segment_is_ready(logged_
 
     executed.get_by_role("button", name="Undo").click()
     dialog = page.get_by_role("dialog", name=re.compile("Undo"))
-    expect(dialog).to_contain_text("is taken again from the 2 contacts")
+    expect(dialog).to_contain_text("is taken from the 2 contacts")
     dialog.get_by_role("button", name="Undo it").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     _run_jobs()
