@@ -44,6 +44,9 @@ export interface AppProps {
   onReady: (load: (text: string) => void) => void;
 }
 
+// The way back stays in the tool bar after that.
+const TOAST_MS = 12_000;
+
 const isTouch = () => window.matchMedia("(hover: none) and (pointer: coarse)").matches;
 
 export function App(props: AppProps) {
@@ -73,7 +76,8 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const [spoken, setSpoken] = useState("");
   const [toast, setToast] = useState("");
   const [goTo, setGoTo] = useState<{ path: string; turn: number } | null>(null);
-  const estimate = useEstimate(server, version.text, !version.fault || version.fault === "shape", form);
+  const isReadable = !version.fault || version.fault === "shape";
+  const estimate = useEstimate(server, version.text, isReadable, form);
   const frame = useRef<HTMLDivElement>(null);
   const wanted = useRef<{ id: string; where: "node" | "control" } | null>(null);
   const isWhere = config.mode === "where";
@@ -102,7 +106,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
     if (!node) return;
     wanted.current = null;
     const first = asked.where === "control"
-      ? node.querySelector<HTMLElement>(".cb-content .cb-placeholder, .cb-content input, .cb-content select")
+      ? firstControl(node)
       : node.querySelector<HTMLElement>("[data-handle]");
     (first ?? node).focus({ preventScroll: false });
     node.scrollIntoView({ block: "nearest" });
@@ -128,6 +132,12 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
       setToast((more?.offerUndo && more.say) || "");
     },
   };
+
+  useEffect(() => {
+    if (!toast) return undefined;
+    const timer = setTimeout(() => setToast(""), TOAST_MS);
+    return () => clearTimeout(timer);
+  }, [toast]);
 
   const undo = () => {
     doc.undo();
@@ -193,7 +203,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
             )}
           </div>
           <ProblemList problems={problems} onGo={goToProblem} />
-          {estimate.state !== "off" && <EstimatePanel estimate={estimate} />}
+          {estimate.state !== "off" && <EstimatePanel estimate={estimate} isJson={isReadable} />}
         </div>
         {toast && (
           <div className="cb-toast">
@@ -292,6 +302,12 @@ function ProblemList({ problems, onGo }: { problems: readonly Problem[]; onGo: (
   );
 }
 
+/** What somebody fills in first: a field not chosen yet, else the value, else what is asked. */
+function firstControl(node: HTMLElement): HTMLElement | undefined {
+  const found = (selector: string) => [...node.querySelectorAll<HTMLElement>(`.cb-content ${selector}`)];
+  return found(".cb-placeholder")[0] ?? found("input")[0] ?? found(".cb-face select")[0] ?? found("select").at(-1);
+}
+
 /** Give the focus to the control at a path, or to the nearest part around it. */
 function focusPath(frame: HTMLElement | null, path: string): void {
   let part = path;
@@ -299,7 +315,7 @@ function focusPath(frame: HTMLElement | null, path: string): void {
     const found = frame?.querySelector<HTMLElement>(`[data-path="${CSS.escape(part)}"]`);
     if (found) {
       const control = found.querySelector<HTMLElement>("[aria-invalid=true], .cb-placeholder")
-        ?? (part ? found.querySelector<HTMLElement>(".cb-content input, .cb-content select") : null);
+        ?? (part ? firstControl(found) : null);
       (control ?? found).focus();
       found.scrollIntoView({ block: "center", behavior: "smooth" });
       return;

@@ -18,7 +18,10 @@ function configOf(element: HTMLElement): Config {
 
 function fieldOf(element: HTMLElement): HTMLTextAreaElement | null {
   const form = element.closest("form");
-  const found = form?.elements.namedItem(element.dataset["name"] ?? "criteria");
+  const { name } = element.dataset;
+  const beside = element.previousElementSibling;
+  if (!name && beside instanceof HTMLTextAreaElement) return beside;
+  const found = form?.elements.namedItem(name ?? "criteria");
   if (found instanceof HTMLTextAreaElement) return found;
   return element.parentElement?.querySelector("textarea") ?? null;
 }

@@ -59,8 +59,7 @@ export function placesOf(text: string): Map<string, number> {
 }
 
 /** The place of a path, or of the nearest part around it that is there. */
-export function placeOf(text: string, path: string): number {
-  const found = placesOf(text);
+export function placeOf(text: string, path: string, found: ReadonlyMap<string, number> = placesOf(text)): number {
   let part = path;
   while (part && !found.has(part)) part = part.replace(/(\.[^.[\]]*|\[\d+\]|^[^.[\]]+)$/, "");
   return found.get(part) ?? 0;

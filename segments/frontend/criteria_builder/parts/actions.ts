@@ -15,6 +15,7 @@ export interface Actions {
   addBlock: (to: Path) => void;
   place: (id: string, to: Path | Zone) => void;
   step: (path: Path, direction: Direction) => void;
+  canStep: (path: Path, direction: Direction) => boolean;
   duplicate: (path: Path) => void;
   remove: (path: Path) => void;
   toggle: (path: Path, key: "not" | "disabled") => void;
@@ -72,6 +73,34 @@ export function useActions(): Actions {
     editor.focusLater(focus, "control");
   };
   const isZoneGroup = (path: Path) => Boolean(zones && [zones.include, ...zones.exclude].some((at) => at.join() === path.join()));
+  // Places of a group's children that are shown together.
+  const shownIn = (parent: Path): number[] => {
+    const all = (tree.groupAt(root, parent)?.rules ?? []).map((_rule, i) => i);
+    return zones && !parent.length ? all.filter((i) => !zones.hidden.has(i)) : all;
+  };
+  // Where one step leads; nothing where there is no way.
+  const stepTarget = (path: Path, direction: Direction): Path | null => {
+    const parent = path.slice(0, -1);
+    const group = tree.groupAt(root, parent);
+    const index = path.at(-1);
+    if (!group || index === undefined) return null;
+    const shown = shownIn(parent);
+    const before = shown.filter((i) => i < index).at(-1);
+    const after = shown.find((i) => i > index);
+    const out = parent.length && !isZoneGroup(parent) ? parent : null;
+    const below = out && [...out.slice(0, -1), (out.at(-1) ?? 0) + 1];
+    const into = [before, after].find((i) => i !== undefined && isGroup(group.rules[i] as Node));
+    switch (direction) {
+      case "up":
+        return before !== undefined ? [...parent, before] : out;
+      case "down":
+        return after !== undefined ? [...parent, after + 1] : below;
+      case "out":
+        return below;
+      case "in":
+        return into === undefined ? null : [...parent, into, into === before ? (group.rules[into] as Group).rules.length : 0];
+    }
+  };
 
   const actions: Actions = {
     nameOf,
@@ -94,33 +123,21 @@ export function useActions(): Actions {
       const after = tree.move(at.root, from, at.path);
       if (after === root) return;
       const found = tree.pathOf(after, id) ?? [];
-      const count = tree.groupAt(after, found.slice(0, -1))?.rules.length ?? 0;
-      const words = { name: nameOf(node), place: (found.at(-1) ?? 0) + 1, count };
+      const parent = found.slice(0, -1);
+      const hidden = scope.hasZones && !parent.length ? tree.zonesOf(after).hidden : new Set<number>();
+      const beside = (tree.groupAt(after, parent)?.rules ?? []).map((_rule, i) => i).filter((i) => !hidden.has(i));
+      const words = { name: nameOf(node), place: beside.indexOf(found.at(-1) ?? 0) + 1, count: beside.length };
       const isOtherZone = zoneOf(from) !== (typeof to === "string" ? to : zoneOf(to));
       finish(after, { say: isOtherZone ? t("said_moved_zone", { name: nameOf(node), place: placeName(to) }) : t("said_moved", words) });
       editor.focusLater(id);
     },
     step: (path, direction) => {
-      const parent = path.slice(0, -1);
-      const group = tree.groupAt(root, parent);
-      const index = path.at(-1);
       const node = tree.nodeAt(root, path);
-      if (!group || index === undefined || !node) return;
-      const isShown = (i: number) => !(zones && !parent.length && zones.hidden.has(i)) && i >= 0 && i < group.rules.length;
-      const before = group.rules.map((_rule, i) => i).filter((i) => i < index && isShown(i)).at(-1);
-      const after = group.rules.map((_rule, i) => i).find((i) => i > index && isShown(i));
-      const out = parent.length && !isZoneGroup(parent) ? parent : null;
-      const into = [before, after].find((i) => i !== undefined && isGroup(group.rules[i] as Node));
-      const to: Record<Direction, Path | null> = {
-        up: before !== undefined ? [...parent, before] : out,
-        down: after !== undefined ? [...parent, after + 1] : out && [...out.slice(0, -1), (out.at(-1) ?? 0) + 1],
-        out: out && [...out.slice(0, -1), (out.at(-1) ?? 0) + 1],
-        in: into === undefined ? null : [...parent, into, into === before ? ((group.rules[into] as Group).rules.length) : 0],
-      };
-      const found = to[direction];
-      if (found) actions.place(node.id, found);
+      const to = stepTarget(path, direction);
+      if (node && to) actions.place(node.id, to);
       else say(t("said_cannot_move"));
     },
+    canStep: (path, direction) => stepTarget(path, direction) !== null,
     duplicate: (path) => {
       const node = tree.nodeAt(root, path);
       const to = [...path.slice(0, -1), (path.at(-1) ?? 0) + 1];

@@ -42,7 +42,8 @@ export function useEstimate(server: Server, text: string, isJson: boolean, form:
       try {
         const answer = await server.preview(text, asked.signal);
         setFound({ state: "done", answer, counts: {}, text });
-        if (answer.problems.length || !server.urls.counts) return;
+        if (!server.urls.counts) return;
+        // Also where something is not complete yet: the other parts have their counts.
         const counts = await server.counts(text, asked.signal).catch(() => ({}));
         if (!asked.signal.aborted) setFound({ state: "done", answer, counts, text });
       } catch (fault) {
@@ -69,7 +70,7 @@ export function useCountText(estimate: Estimate): string {
   return answer.exact === false ? t("estimate_more_than", { count: answer.count }) : answer.count;
 }
 
-export function EstimatePanel({ estimate }: { estimate: Estimate }) {
+export function EstimatePanel({ estimate, isJson }: { estimate: Estimate; isJson: boolean }) {
   const { t } = useEditor();
   const { answer, state } = estimate;
   const text = useCountText(estimate);
@@ -78,6 +79,7 @@ export function EstimatePanel({ estimate }: { estimate: Estimate }) {
   const share = shareOf(answer);
   const isUnfinished = problems.length > 0 && problems.every(isUnset);
   const note = () => {
+    if (!isJson) return t("estimate_faulty");
     if (state === "failed") return t("estimate_failed");
     if (problems.length) return t(isUnfinished ? "estimate_unfinished" : "estimate_faulty");
     if (!hasCount) return state === "waiting" ? t("estimate_waiting") : "";
@@ -92,7 +94,7 @@ export function EstimatePanel({ estimate }: { estimate: Estimate }) {
           <p className="cb-number-big" data-estimate-count>{text}</p>
           <p className="cb-quiet" role="status">{note()}</p>
           {hasCount && answer?.share && (
-            <p className="cb-share">{answer.total !== undefined ? t("estimate_share", { share: answer.share, total: String(answer.total) }) : t("estimate_share_only", { share: answer.share })}</p>
+            <p className="cb-share">{answer.total !== undefined ? t("estimate_share", { share: answer.share, total: typeof answer.total === "number" ? answer.total.toLocaleString(document.documentElement.lang || undefined) : answer.total }) : t("estimate_share_only", { share: answer.share })}</p>
           )}
           {hasCount && answer?.exact === false && <p className="cb-quiet">{t("estimate_stopped")}</p>}
           {state === "failed" && <button type="button" className="cb-link" onClick={estimate.again}>{t("estimate_retry")}</button>}

@@ -103,9 +103,15 @@ export function GroupBody({ group, path, hidden, isBare = false, zone, empty }: 
           <div className="cb-adds">
             <button type="button" className="cb-add" title={t("add_criterion_hint")} onClick={() => actions.addField({ field: scope.kind === "where" ? "properties." : "" }, zone && !shown.length ? zone : end)}>
               <Icon name="add" />
-              {t("add_criterion")}
+              {t(scope.kind === "where" ? "where_add_property" : "add_criterion")}
             </button>
-            <button type="button" className="cb-add" title={t("add_block_hint")} onClick={() => actions.addBlock(end)}>
+            {scope.kind === "where" && (
+              <button type="button" className="cb-add" onClick={() => actions.addField({ field: "occurred_at" }, end)}>
+                <Icon name="schedule" />
+                {t("where_add_time")}
+              </button>
+            )}
+            <button type="button" className="cb-add" title={t(other === "or" ? "add_block_hint" : "add_block_hint_all")} onClick={() => actions.addBlock(end)}>
               <Icon name="account_tree" />
               {t("add_block")}
             </button>
@@ -225,16 +231,25 @@ function NodeCard({ node, path, actions }: { node: Node; path: Path; actions: Ac
 
 const NOTHING: ReadonlySet<number> = new Set();
 
+/** What a group asks of its children, and whether it is negated: one switch for each. */
 export function GroupTitle({ group, path }: { group: Group; path: Path }) {
   const { t, readOnly } = useEditor();
   const scope = useScope();
   const isNegated = flag(group, "not");
-  const options = isNegated
-    ? ([["and", t("match_not_all")], ["or", t("match_not_any")]] as const)
-    : ([["and", t("match_all")], ["or", t("match_any")]] as const);
+  const options = [["and", t("match_all")], ["or", t("match_any")]] as const;
   return (
     <span className="cb-title">
-      {isNegated && <span className="rg-badge rg-bad">{t("not")}</span>}
+      {readOnly ? isNegated && <span className="cb-not" data-on>{t("not")}</span> : (
+        <button
+          type="button"
+          className="cb-not"
+          aria-pressed={isNegated}
+          title={t(isNegated ? "negate_off" : "negate")}
+          onClick={() => scope.change(tree.setFlag(scope.root, path, "not", !isNegated))}
+        >
+          {t("not")}
+        </button>
+      )}
       {readOnly ? (
         <span className="cb-field cb-fixed">{options.find(([key]) => key === group.combinator)?.[1]}</span>
       ) : (
@@ -248,7 +263,8 @@ export function Count({ path }: { path: string }) {
   const { t, counts } = useEditor();
   const found = counts[path];
   if (!found || found.count === null) return null;
-  const text = found.exact ? found.text : t("estimate_more_than", { count: found.text });
+  // What was not counted to the end says so itself: "at least 1,234".
+  const { text } = found;
   return (
     <span className="cb-count" title={t("count_here", { count: text })}>
       <Icon name="group" />
@@ -262,7 +278,7 @@ function menuOf(node: Node, path: Path, actions: Actions, t: ReturnType<typeof u
   const zone = actions.zoneOf(path);
   const isDisabled = flag(node, "disabled");
   const move = (direction: Direction, icon: string, hint: string): MenuItem => ({
-    key: direction, icon, hint, label: t(`move_${direction}`), run: () => actions.step(path, direction),
+    key: direction, icon, hint, label: t(`move_${direction}`), disabled: !actions.canStep(path, direction), run: () => actions.step(path, direction),
   });
   const items: (MenuItem | "line")[] = [
     { key: "duplicate", icon: "content_copy", label: t("duplicate"), run: () => actions.duplicate(path) },

@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "react";
 import { useEditor } from "../editor";
 import { JsonFault, write } from "../model/json";
-import { lineAt, placeOf } from "../model/places";
+import { lineAt, placeOf, placesOf } from "../model/places";
 import type { Version } from "../state";
 import type { TextKey } from "../texts";
 
@@ -24,7 +24,8 @@ export function JsonView({ version, onChange, goTo }: {
   const area = useRef<HTMLTextAreaElement>(null);
   const gutter = useRef<HTMLDivElement>(null);
   const { text, fault } = version;
-  const faulty = new Set(problems.map((problem) => lineAt(text, placeOf(text, problem.path))));
+  const places = problems.length ? placesOf(text) : undefined;
+  const faulty = new Set(problems.map((problem) => lineAt(text, placeOf(text, problem.path, places))));
   if (fault instanceof JsonFault) faulty.add(fault.line);
   const select = (from: number) => {
     const part = area.current;

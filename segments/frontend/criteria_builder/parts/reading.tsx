@@ -5,7 +5,7 @@ import type { Path, Rule } from "../model/document";
 import { isObject, type Json, type JsonObject, Num } from "../model/json";
 import * as rules from "../model/rules";
 import type { Translate } from "../texts";
-import { Where } from "./rule";
+import { operatorText, Where } from "./rule";
 import { textOf } from "./values";
 
 export function ReadOnlyRule({ rule, path }: { rule: Rule & { raw: JsonObject }; path: Path }) {
@@ -65,14 +65,17 @@ export function ReadOnlyRule({ rule, path }: { rule: Rule & { raw: JsonObject };
 }
 
 function Comparison({ rule }: { rule: Rule }) {
-  const { t, catalog } = useEditor();
+  const editor = useEditor();
+  const { t, catalog } = editor;
   const takes = catalog.takes(rule.operator);
+  const measured = rule.field.startsWith("event.") && isObject(rule.raw) ? catalog.eventFunction(rules.measureOf(rule.raw).function)?.type : undefined;
+  const type = measured ?? rules.operatorsOf(rule.field, catalog).type;
   const labels = new Map((catalog.field(rule.field)?.choices ?? []).map((choice) => [choice.key, choice.label]));
   const show = (value: Json | undefined) => labels.get(textOf(value)) ?? (value === true ? t("yes") : value === false ? t("no") : textOf(value));
   const parts = Array.isArray(rule.value) ? rule.value : [rule.value];
   return (
     <>
-      <span className="cb-word">{catalog.operatorLabel(rule.operator)}</span>
+      <span className="cb-word">{operatorText(rule.operator, type, editor)}</span>
       {takes === "duration" && <strong>{durationText(rule.value, t)}</strong>}
       {takes === "pair" && <strong>{parts.map(show).join(` ${t("between_and")} `)}</strong>}
       {takes === "one" && <strong>{show(rule.value)}</strong>}

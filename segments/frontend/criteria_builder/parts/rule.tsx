@@ -1,19 +1,20 @@
 // One rule as a line of words with controls in it: about a field, about events, about a sequence.
 
 import { useEffect, useState } from "react";
-import { type Change, isUnset, ownProblems, pathText, type Scope, ScopeContext, useEditor, useScope } from "../editor";
+import { type Change, type Editor, isUnset, ownProblems, pathText, type Scope, ScopeContext, useEditor, useScope } from "../editor";
 import { groupOfField, iconOf } from "../model/catalog";
 import { emptyGroup, flag, groupOf, isEditable, isShowable, type Path, type Rule, ruleOf, withKey, withKeys } from "../model/document";
 import { isObject, type Json, type JsonObject } from "../model/json";
 import * as rules from "../model/rules";
 import { insert, replace } from "../model/tree";
 import type { EventInfo } from "../server";
+import type { TextKey } from "../texts";
 import { Icon, IconButton, Select } from "./basics";
 import { FieldPicker } from "./fields";
 import { GroupBody } from "./group";
 import { ReadOnlyRule } from "./reading";
 import { TextWithSuggestions } from "./suggest";
-import { DurationControl, ValueControl } from "./values";
+import { DurationControl, textOf, ValueControl } from "./values";
 
 export function useEvent(name: string): EventInfo {
   const { server } = useEditor();
@@ -34,15 +35,26 @@ export function useEvent(name: string): EventInfo {
 type Edit = (raw: JsonObject, more?: Change) => void;
 
 export function RuleContent({ rule, path }: { rule: Rule; path: Path }) {
-  const { t, readOnly } = useEditor();
+  const { readOnly } = useEditor();
   const scope = useScope();
-  if (!isEditable(rule)) return <span className="cb-quiet cb-opaque">{t("opaque")}</span>;
+  if (!isEditable(rule)) return <Opaque value={rule.raw} />;
   if (readOnly) return <ReadOnlyRule rule={rule} path={path} />;
   const edit: Edit = (raw, more) => scope.change(replace(scope.root, path, ruleOf(raw, rule.id)), more);
   if (scope.kind === "where") return <Condition rule={rule} path={path} edit={edit} />;
   if (rule.field === "sequence") return <Sequence rule={rule} path={path} edit={edit} />;
   if (rule.field.startsWith("event.")) return <Behavior rule={rule} path={path} edit={edit} />;
   return <FieldRule rule={rule} path={path} edit={edit} />;
+}
+
+/** What no control can show: as it was written. */
+function Opaque({ value }: { value: Json }) {
+  const { t } = useEditor();
+  return (
+    <div className="cb-line cb-raw">
+      <code>{textOf(value)}</code>
+      <span className="cb-quiet">{t("opaque")}</span>
+    </div>
+  );
 }
 
 interface Props {
@@ -59,16 +71,31 @@ function useFaulty(path: Path): (key: string) => boolean {
   return (key) => own.some((problem) => problem.path === `${at}.${key}` || problem.path.startsWith(`${at}.${key}.`) || problem.path.startsWith(`${at}.${key}[`));
 }
 
+const TIMES: Record<string, TextKey> = { "=": "time_eq", "!=": "time_ne", "<": "time_lt", "<=": "time_le", ">": "time_gt", ">=": "time_ge" };
+
+/** An operator in words: times come before and after each other, they are not greater. */
+export function operatorText(operator: string, type: string, { t, catalog }: Editor): string {
+  const key = type === "date" || type === "datetime" ? TIMES[operator] : undefined;
+  return key ? t(key) : catalog.operatorLabel(operator);
+}
+
+function operatorOptions(operators: string[], type: string, editor: Editor): [string, string][] {
+  return operators.map((operator) => [operator, operatorText(operator, type, editor)]);
+}
+
 /** The name of a field as a button that changes it; a link to fill it in where there is none. */
 function Field({ rule, edit }: { rule: Rule & { raw: JsonObject }; edit: Edit }) {
-  const { t, catalog } = useEditor();
+  const { t, catalog, focusLater } = useEditor();
   const label = rule.field ? catalog.label(rule.field) : t("choose_field");
   return (
     <FieldPicker
       label={rule.field ? t("change_field", { field: label }) : t("choose_field")}
       current={rule.field}
       isUnset={!rule.field}
-      onPick={(entry) => edit(rules.withField(rule.raw, entry.field, catalog, entry.choice))}
+      onPick={(entry) => {
+        edit(rules.withField(rule.raw, entry.field, catalog, entry.choice));
+        focusLater(rule.id, "control");
+      }}
     >
       {label}
     </FieldPicker>
@@ -76,7 +103,8 @@ function Field({ rule, edit }: { rule: Rule & { raw: JsonObject }; edit: Edit })
 }
 
 function FieldRule({ rule, path, edit }: Props) {
-  const { t, catalog } = useEditor();
+  const editor = useEditor();
+  const { t, catalog } = editor;
   const isFaulty = useFaulty(path);
   const name = rule.field ? catalog.label(rule.field) : t("unnamed");
   const { type, operators } = rules.operatorsOf(rule.field, catalog);
@@ -90,7 +118,7 @@ function FieldRule({ rule, path, edit }: Props) {
             label={t("operator_of", { field: name })}
             value={rule.operator}
             invalid={isFaulty("operator")}
-            options={shown.map((operator) => [operator, catalog.operatorLabel(operator)] as const)}
+            options={operatorOptions(shown, type, editor)}
             onChange={(operator) => edit(rules.withOperator(rule.raw, operator, catalog, type))}
           />
           <ValueControl
@@ -114,7 +142,8 @@ function FieldRule({ rule, path, edit }: Props) {
 // --- Conditions on events -----------------------------------------------------------------------
 
 function Condition({ rule, path, edit }: Props) {
-  const { t, catalog } = useEditor();
+  const editor = useEditor();
+  const { t, catalog } = editor;
   const scope = useScope();
   const isFaulty = useFaulty(path);
   const info = useEvent(scope.event);
@@ -168,7 +197,7 @@ function Condition({ rule, path, edit }: Props) {
         label={t("operator_of", { field: name })}
         value={rule.operator}
         invalid={isFaulty("operator")}
-        options={operators.map((operator) => [operator, catalog.operatorLabel(operator)] as const)}
+        options={operatorOptions(operators, type, editor)}
         onChange={(operator) => edit(rules.withOperator(rule.raw, operator, catalog, "datetime"))}
       />
       <ValueControl
@@ -198,7 +227,7 @@ export function Where({ id, owner, base, level, event, onChange }: {
   const editor = useEditor();
   const { t, catalog, readOnly } = editor;
   const raw = owner.get("where");
-  if (raw !== undefined && !isShowable(raw)) return <p className="cb-quiet cb-opaque">{t("opaque")}</p>;
+  if (raw !== undefined && !isShowable(raw)) return <Opaque value={raw} />;
   const root = raw === undefined ? null : groupOf(raw);
   const change = (next: typeof root, more?: Change) => {
     // A last condition taken away takes the empty group with it, where that says nothing else.
@@ -256,7 +285,8 @@ const NOTHING: ReadonlySet<number> = new Set();
 // --- Behavior -----------------------------------------------------------------------------------
 
 function Behavior({ rule, path, edit }: Props) {
-  const { t, catalog } = useEditor();
+  const editor = useEditor();
+  const { t, catalog } = editor;
   const scope = useScope();
   const isFaulty = useFaulty(path);
   const event = rule.field.slice("event.".length);
@@ -302,7 +332,7 @@ function Behavior({ rule, path, edit }: Props) {
               label={t("operator_of", { field: name })}
               value={rule.operator}
               invalid={isFaulty("operator")}
-              options={operators.map((operator) => [operator, catalog.operatorLabel(operator)] as const)}
+              options={operatorOptions(operators, type, editor)}
               onChange={(operator) => edit(rules.withOperator(rule.raw, operator, catalog, type))}
             />
             <ValueControl
@@ -320,7 +350,7 @@ function Behavior({ rule, path, edit }: Props) {
         )}
       </div>
       <Where id={rule.id} owner={rule.raw} base={base} level={scope.level + path.length - 1} event={event} onChange={edit} />
-      {info.count_text && <p className="cb-quiet cb-seen">{t("event_seen", { count: info.count_text, at: info.last_seen ?? "–" })}</p>}
+      {info.count_text && <p className="cb-quiet cb-seen">{info.last_seen ? t("event_seen", { count: info.count_text, at: info.last_seen }) : info.count_text}</p>}
     </div>
   );
 }
@@ -386,7 +416,7 @@ function Step({ id, step, index, isLast, base, level, onChange, onRemove }: {
   onRemove?: () => void;
 }) {
   const { t, catalog, problems } = useEditor();
-  if (!isObject(step)) return <li className="cb-quiet cb-opaque">{t("opaque")}</li>;
+  if (!isObject(step)) return <li><Opaque value={step} /></li>;
   const event = typeof step.get("event") === "string" ? (step.get("event") as string) : "";
   const isAbsent = step.get("not") === true;
   const number = index + 1;

@@ -86,9 +86,9 @@ function IncludeZone({ zones }: { zones: tree.Zones }) {
           {isNegated && (
             <button
               type="button"
-              className="rg-badge rg-bad cb-not"
+              className="cb-not"
+              aria-pressed="true"
               disabled={readOnly}
-              aria-label={`${t("include_not")}. ${t("negate_off")}`}
               title={t("negate_off")}
               onClick={() => scope.change(tree.setFlag(scope.root, zones.include, "not", false))}
             >
@@ -197,7 +197,7 @@ export function ConditionsZone() {
   const { root } = scope;
   return (
     <div className="cb-zones">
-      <Frame zone="conditions" path={scope.base} title={flag(root, "not") ? <GroupTitle group={root} path={[]} /> : <Match zone="conditions" group={root} onChange={(next) => scope.change(tree.setCombinator(root, [], next))} />}>
+      <Frame zone="conditions" path={scope.base} title={flag(root, "not") || root.rules.length > 1 ? <GroupTitle group={root} path={[]} /> : <Match zone="conditions" group={root} onChange={(next) => scope.change(tree.setCombinator(root, [], next))} />}>
         <GroupBody group={root} path={[]} hidden={NOTHING} />
       </Frame>
     </div>
