@@ -1,6 +1,6 @@
 """The pages of one segment besides its form: members, history, changes, versions, explanation."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,14 +20,16 @@ from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.export_schedules import rhythm_of, schedule_badge
 from segments.admin.exporting import export_rows
+from segments.admin.history import history_page
+from segments.admin.past import members_then_page
 from segments.admin.reading import settings_context
 from segments.admin.versioning import versions_page
 from segments.export_schedules import visible_schedules
 from segments.members import changes_page, members_page
-from segments.models import Calculation, MembershipChange, Segment
+from segments.models import MembershipChange, Segment
 from workspace.access import actor_of
 from workspace.admin import PagesAdmin
-from workspace.admin.pictures import badge, chart, number
+from workspace.admin.pictures import badge, number
 
 _PAGE = 50
 _CHARTED = 120
@@ -72,7 +73,9 @@ class SegmentPages(PagesAdmin):
         return links
 
     def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
-        """Who is in, by id, page after page at the same cost."""
+        """Who is in, by id, page after page at the same cost; or who was in then."""
+        if "as_of" in request.GET:
+            return members_then_page(self, request, segment)
         after, before = _whole(request.GET.get("after")), _whole(request.GET.get("before"))
         members = members_page(segment, after=after, before=before, limit=_PAGE + 1)
         is_more = len(members) > _PAGE
@@ -93,26 +96,7 @@ class SegmentPages(PagesAdmin):
 
     def history_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """How many were in after each calculation, drawn and listed."""
-        calculations = Calculation.objects.filter(segment_id=segment.pk).order_by("-at", "-pk")
-        found = list(calculations[:_CHARTED])
-        drawn = found[::-1]
-        is_long = bool(drawn) and drawn[-1].at - drawn[0].at > timedelta(days=14)
-        moment = "j M" if is_long else "j M, H:i"
-        labels = [date_format(timezone.localtime(c.at), moment) for c in drawn]
-        context = self.thing_context(request, segment, page="history", title=_("History"))
-        context.update(
-            calculations=found,
-            size_chart=chart(labels, [(_("Members"), [c.member_count for c in drawn], "primary")]),
-            flow_chart=chart(
-                labels,
-                [
-                    (_("Entered"), [c.entered_count for c in drawn], "good"),
-                    (_("Left"), [-c.left_count for c in drawn], "bad"),
-                ],
-                kind="bar",
-            ),
-        )
-        return TemplateResponse(request, "segments/history.html", context)
+        return history_page(self, request, segment)
 
     def changes_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Who entered and who left, newest first, page after page at the same cost."""

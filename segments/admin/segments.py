@@ -21,6 +21,7 @@ from segments.admin.forms import SegmentForm, written
 from segments.admin.from_file import FileSegmentPages
 from segments.admin.listing import SegmentListing
 from segments.admin.pages import SegmentPages
+from segments.admin.past import PastPages
 from segments.admin.versioning import VersionPages
 from segments.admin.warnings import warnings_of
 from segments.models import Segment
@@ -42,6 +43,7 @@ def _is(*states: Status) -> Any:
 class SegmentAdmin(
     SegmentListing,
     FileSegmentPages,
+    PastPages,
     VersionPages,
     CriteriaBuilding,
     SegmentPages,

@@ -9,6 +9,7 @@ from segments.api.action_views import ActionViewSet
 from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
 from segments.api.export_views import ExportScheduleViewSet, ExportViewSet
 from segments.api.file_views import SegmentFileViewSet
+from segments.api.list_views import FixedListViewSet
 from segments.api.views import KEY, SegmentViewSet
 
 register_filter("segment", SegmentFilter(label=_("The key of a segment.")))
@@ -35,6 +36,11 @@ urlpatterns = [
         "segments/<slug:key>/file/unmatched/",
         _files({"get": "unmatched"}),
         name="segment-file-unmatched",
+    ),
+    path(
+        "segments/<slug:key>/list/",
+        FixedListViewSet.as_view({"post": "create"}),
+        name="segment-list-of",
     ),
     *router.urls,
 ]

@@ -24,6 +24,7 @@ from segments import (
     members,
     membership,
     overlap,
+    past,
     preview,
     suggestions,
     versions,
@@ -82,6 +83,7 @@ class SegmentViewSet(ApiViewSet):
         "versions": {"-number": Ordering(("number",), is_descending=True)},
     }
     query_names = {
+        "members": ("as_of",),
         "changes": ("since", "until", "kind"),
         "overlap": ("keys",),
         "explain": ("as_of",),
@@ -178,14 +180,30 @@ class SegmentViewSet(ApiViewSet):
         copied = lifecycle.copy_segment(segment, actor=self.actor, at=timezone.now(), **given)
         return Response(self.shape(SegmentSerializer, copied), status=201)
 
-    @extend_schema(responses=MemberSerializer(many=True), filters=False)
+    @extend_schema(
+        responses=MemberSerializer(many=True),
+        filters=False,
+        parameters=[
+            OpenApiParameter(
+                "as_of", OpenApiTypes.DATETIME, description="A past moment. Default: now."
+            )
+        ],
+    )
     @action(detail=True, methods=["get"])
     def members(self, request: Request, key: str) -> Response:
-        """Who is in the segment, by contact id."""
+        """Who is in the segment, by contact id; with `as_of` who was in then."""
         segment = self.segment(key)
+        at = read_instant(request, "as_of")
+        if at is not None:
+            past.check_moment(segment, at=at, now=timezone.now())
 
         def fetch(place: Place | None, is_backward: bool, limit: int) -> list[members.Member]:
             contact_id = None if place is None else _one_number(place)
+            if at is not None and is_backward:
+                before = 2**63 - 1 if contact_id is None else contact_id
+                return past.last_before(segment, at=at, before=before, limit=limit)[::-1]
+            if at is not None:
+                return past.members_page_at(segment, at=at, after=contact_id or 0, limit=limit)
             if is_backward:
                 found = members.members_page(segment, before=contact_id, limit=limit)
                 return found[::-1]
