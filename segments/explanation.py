@@ -1,6 +1,7 @@
 """Why a contact is in a segment, or is not: each clause, the value it compared, until when."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +11,14 @@ from django.utils.translation import gettext as _
 
 from contacts.errors import ContactUnknown
 from contacts.models import Contact
-from segments import facts
+from segments import facts, reasons
 from segments.criteria import Criteria, Query, compile_clauses, compile_members
 from segments.criteria.references import rules_of
 from segments.criteria.syntax import Group, Rule, SegmentRule
-from segments.deadlines import until
+from segments.deadlines import Turns, find_turns
 from segments.export_columns import short_number
 from segments.models import Membership, Segment
+from segments.since import known_since
 from workspace import access, sql
 from workspace.access import SYSTEM, Actor
 from workspace.exactjson import exact_loads
@@ -28,15 +30,28 @@ PLAN_LIMIT_SECONDS = 300
 class Clause:
     """One rule: where it stands, whether it holds, what it compared.
 
-    `until` is when time alone will turn it around, where that is known. `holds` and `value` are
-    None where the rule asks for a segment that the reader may not know of: they would tell who is
-    in it.
+    `until` is when time alone will turn it around, if nothing else happens; `since` is since when
+    it answers as it does, or the value is what it is: each where that is known. `deciding` says
+    whether it is part of a smallest reason why the contact is in, or is not. `holds` and `value`
+    are None where the rule asks for a segment that the reader may not know of: they would tell who
+    is in it; nothing else is said of it then.
     """
 
     path: str
     holds: bool | None
     value: Any
     until: datetime | None
+    sentence: str
+    since: datetime | None = None
+    deciding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A rule that would have to turn: to hold, or to hold no more."""
+
+    path: str
+    should_hold: bool
     sentence: str
 
 
@@ -46,6 +61,11 @@ class Explanation:
 
     `entered_at` is since when the contact is in, as of the last calculation; `member` is what the
     criteria say now. An archived segment has no members, whatever its criteria say.
+
+    `would_change` are the fewest rules that would have to turn so that `member` does. `changes_at`
+    is when time alone turns it, if nothing else happens, and `turning` the paths of the rules that
+    turn then; never too late. Both are silent where a rule asks for a segment that the reader may
+    not know of. `root` is the tree of the criteria.
     """
 
     contact_id: int
@@ -55,6 +75,10 @@ class Explanation:
     as_of: datetime
     sentence: str
     clauses: tuple[Clause, ...]
+    would_change: tuple[Change, ...] = ()
+    changes_at: datetime | None = None
+    turning: tuple[str, ...] = ()
+    root: Group = field(default=Group("", "and"), repr=False)
 
 
 def explain_contact(
@@ -66,21 +90,35 @@ def explain_contact(
     """
     if not Contact.objects.filter(pk=contact_id, erased_at__isnull=True).exists():
         raise ContactUnknown(_("There is no contact %(id)d.") % {"id": contact_id})
+    if segment.source != Segment.Source.CRITERIA:
+        return _of_a_list(segment, contact_id, as_of=as_of, actor=actor)
     catalog = facts.reading_catalog(actor)
     tree = facts.criteria_of(segment, catalog=catalog)
-    found = _rows(compile_clauses(tree, now=as_of, contact_id=contact_id))
+    rows = {
+        row["path"]: row for row in _rows(compile_clauses(tree, now=as_of, contact_id=contact_id))
+    }
     fits = bool(_rows(compile_members(tree, now=as_of, among=[contact_id])))
-    hidden = _hidden_keys(tree, actor)
-    by_path = {rule.path: rule for rule in rules_of(tree.root)}
+    is_archived = segment.status == Segment.Status.ARCHIVED
     entered = Membership.objects.filter(segment=segment, contact_id=contact_id)
+    clauses, turns = _clauses(tree, rows, contact_id, as_of, _hidden_keys(tree, actor))
+    answers = {clause.path: clause.holds for clause in clauses}
+    is_told = not is_archived and None not in answers.values()
+    turning = reasons.to_turn(tree.root, answers) if is_told else None
+    by_path = {clause.path: clause for clause in clauses}
     return Explanation(
         contact_id=contact_id,
         segment=segment.key,
-        member=fits and segment.status != Segment.Status.ARCHIVED,
+        member=fits and not is_archived,
         entered_at=entered.values_list("entered_at", flat=True).first(),
         as_of=as_of,
         sentence=facts.explain(tree),
-        clauses=tuple(_clause(by_path[row["path"]], row, hidden, as_of, tree) for row in found),
+        clauses=clauses,
+        would_change=tuple(
+            Change(path, not answers[path], by_path[path].sentence) for path in turning or ()
+        ),
+        changes_at=turns.changes_at if is_told else None,
+        turning=turns.turning if is_told else (),
+        root=tree.root,
     )
 
 
@@ -107,20 +145,66 @@ def _rows(query: Query) -> list[dict[str, Any]]:
     return found
 
 
-def _clause(
-    rule: Rule, row: dict[str, Any], hidden: frozenset[str], now: datetime, tree: Criteria
-) -> Clause:
-    value = None if row["value"] is None else short_number(exact_loads(row["value"]))
-    is_hidden = isinstance(rule, SegmentRule) and any(item.key in hidden for item in rule.items)
-    if is_hidden:
-        value = None
-    return Clause(
-        path=rule.path,
-        holds=None if is_hidden else row["holds"],
-        value=value,
-        until=until(rule, value, now=now, zone=tree.zone),
-        sentence=facts.explain(replace(tree, root=Group("", "and", (rule,)))),
+def _of_a_list(segment: Segment, contact_id: int, *, as_of: datetime, actor: Actor) -> Explanation:
+    """In a segment whose members come from a list is who is in the list."""
+    entered_at = (
+        Membership.objects.filter(segment=segment, contact_id=contact_id)
+        .values_list("entered_at", flat=True)
+        .first()
     )
+    return Explanation(
+        contact_id=contact_id,
+        segment=segment.key,
+        member=entered_at is not None,
+        entered_at=entered_at,
+        as_of=as_of,
+        sentence=facts.describe_criteria(segment, actor=actor),
+        clauses=(),
+    )
+
+
+def _clauses(
+    tree: Criteria,
+    rows: Mapping[str, dict[str, Any]],
+    contact_id: int,
+    as_of: datetime,
+    hidden: frozenset[str],
+) -> tuple[tuple[Clause, ...], Turns]:
+    """Each rule with all that is said of it, and when the rules turn."""
+    rules = {rule.path: rule for rule in rules_of(tree.root)}
+    values = {
+        path: None if row["value"] is None else short_number(exact_loads(row["value"]))
+        for path, row in rows.items()
+    }
+    turns = find_turns(
+        tree,
+        contact_id=contact_id,
+        now=as_of,
+        answers={path: row["holds"] for path, row in rows.items()},
+        values=values,
+        ask=_rows,
+    )
+    since = known_since(rules.values(), contact_id, values)
+    secret = {path for path, rule in rules.items() if _is_hidden(rule, hidden)}
+    told = {path: None if path in secret else row["holds"] for path, row in rows.items()}
+    reason = reasons.deciding(tree.root, told)
+    clauses = tuple(
+        Clause(
+            path=path,
+            holds=told[path],
+            value=None if path in secret else values[path],
+            until=None if path in secret else turns.until.get(path),
+            sentence=facts.explain(replace(tree, root=Group("", "and", (rules[path],)))),
+            since=None if path in secret else turns.since.get(path) or since.get(path),
+            deciding=path in reason,
+        )
+        for path in rows
+    )
+    return clauses, turns
+
+
+def _is_hidden(rule: Rule, hidden: frozenset[str]) -> bool:
+    return isinstance(rule, SegmentRule) and any(item.key in hidden for item in rule.items)
 
 
 def _hidden_keys(tree: Criteria, actor: Actor) -> frozenset[str]:

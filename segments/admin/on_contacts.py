@@ -15,6 +15,8 @@ from segments.members import segments_of_contact
 from segments.models import Membership
 from workspace.access import actor_of
 
+_OTHERS_SHOWN = 200
+
 
 class SegmentFilter(DropdownFilter):
     """Contacts that are in a segment, of those that the person who looks may know of."""
@@ -48,7 +50,13 @@ def _segments_panel(request: HttpRequest, contact: Contact) -> dict[str, Any] | 
     if not actor.may("segments.view_segment"):
         return None
     found = segments_of_contact(contact.pk, actor=actor)
-    return {"rows": [(segment, since, status_badge(segment)) for segment, since in found]}
+    inside = [segment.pk for segment, _since in found]
+    # Why he is not in the others can be asked, too.
+    others = lifecycle.usable_segments(actor).exclude(pk__in=inside)
+    return {
+        "rows": [(segment, since, status_badge(segment)) for segment, since in found],
+        "others": list(others.order_by("name").values("pk", "name")[:_OTHERS_SHOWN]),
+    }
 
 
 register_filter(SegmentFilter)

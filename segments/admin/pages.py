@@ -43,7 +43,7 @@ class SegmentPages(PagesAdmin):
         ("history", gettext_lazy("History"), "history_view"),
         ("changes", gettext_lazy("Entered and left"), "changes_view"),
         ("versions", gettext_lazy("Versions"), "versions_view"),
-        ("explain", gettext_lazy("Explain"), "explain_view"),
+        ("explain", gettext_lazy("Why"), "explain_view"),
         ("actions", gettext_lazy("Actions"), "actions_view"),
         ("export", gettext_lazy("Export"), "export_view"),
         ("settings", gettext_lazy("Preview"), "settings_view"),
@@ -147,7 +147,7 @@ class SegmentPages(PagesAdmin):
     def explain_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Why somebody is in it, or not."""
         _may_look_at_contacts(request)
-        context = self.thing_context(request, segment, page="explain", title=_("Explain"))
+        context = self.thing_context(request, segment, page="explain", title=_("Why"))
         context.update(explanation_context(request, segment))
         return TemplateResponse(request, "segments/explain.html", context)
 

@@ -62,7 +62,7 @@ class SegmentAdmin(
 
     class Media:
         js = ("segments/editor.js",)
-        css = {"all": ("segments/editor.css",)}
+        css = {"all": ("segments/editor.css", "segments/why.css")}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Segments are archived, never deleted.

@@ -286,17 +286,35 @@ class SegmentOfContactSerializer(SegmentNameSerializer):
 
 
 class ClauseSerializer(serializers.Serializer[Any]):
-    """One rule: whether it holds, what it compared, and when time alone turns it around."""
+    """One rule: whether it holds, what it compared, and when time alone turns it around.
+
+    `since`: since when, where that is known; `deciding`: whether it is part of a reason why the
+    contact is in, or is not.
+    """
 
     path = serializers.CharField()
     holds = serializers.BooleanField(allow_null=True)
     value = AnyJSONField(allow_null=True)
     until = serializers.DateTimeField(allow_null=True)
     sentence = serializers.CharField()
+    since = serializers.DateTimeField(allow_null=True)
+    deciding = serializers.BooleanField()
+
+
+class WouldChangeSerializer(serializers.Serializer[Any]):
+    """A rule that would have to turn, so that the contact entered or left."""
+
+    path = serializers.CharField()
+    should_hold = serializers.BooleanField()
+    sentence = serializers.CharField()
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):
-    """What the criteria of a segment say about one contact."""
+    """What the criteria of a segment say about one contact.
+
+    `would_change`: the fewest rules that would have to turn so that `member` does. `changes_at`:
+    when time alone turns it, if nothing else happens; never too late.
+    """
 
     contact_id = serializers.IntegerField()
     segment = serializers.CharField()
@@ -305,3 +323,5 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     sentence = serializers.CharField()
     clauses = ClauseSerializer(many=True)
+    would_change = WouldChangeSerializer(many=True)
+    changes_at = serializers.DateTimeField(allow_null=True)

@@ -91,6 +91,34 @@ def test_explain_finds_the_contact_and_answers_rule_by_rule(admin: Client, name:
         assert words in page, words
 
 
+def test_why_draws_the_groups_and_says_what_would_change(admin: Client) -> None:
+    anna = make_contact(first_name="Anna", last_name="Kowal", city="Kraków")
+    lately = {"field": "contact.created_at", "operator": "inLast"}
+    rules = [
+        {"combinator": "or", "rules": [*lives_in("Kraków")["rules"], *lives_in("Rome")["rules"]]},
+        {**lately, "value": {"amount": 10000, "unit": "week"}},
+        {"combinator": "and", "not": True, "rules": lives_in("Paris")["rules"]},
+    ]
+    segment = make_segment(criteria={"combinator": "and", "rules": rules})
+    address = reverse("admin:segments_segment_explain", args=[segment.pk])
+    page = admin.get(address, {"contact": f"#{anna.pk}"}).content.decode()
+    for words in (
+        "All of these hold",
+        "At least one of these holds",
+        "Not all of these hold",
+        "Leaves by itself in",
+        "What would take the contact out",
+        "must not hold",
+        "more)",
+    ):
+        assert words in page, words
+    page = admin.get(address, {"contact": "kowa"}).content.decode()
+    assert f"?contact=%23{anna.pk}" in page
+    assert "Anna Kowal" in page
+    profile = admin.get(reverse("admin:contacts_contact_change", args=[anna.pk])).content.decode()
+    assert f"{address}?contact=%23{anna.pk}" in profile, "why not in it"
+
+
 def test_explain_says_when_there_is_no_such_contact(admin: Client) -> None:
     address = reverse("admin:segments_segment_explain", args=[make_segment().pk])
     assert (

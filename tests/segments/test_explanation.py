@@ -1,12 +1,11 @@
 """Why a contact is in or out, with the values compared, until when."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 
 from contacts.errors import ContactUnknown
 from contacts.events import IncomingEvent, record_events
@@ -17,18 +16,8 @@ from contacts.models import (
     Tag,
 )
 from segments import lifecycle
-from segments.criteria.syntax import (
-    Compare,
-    ContactField,
-    Duration,
-    FieldRule,
-    InLast,
-    InNext,
-    Type,
-    Unit,
-)
-from segments.deadlines import until
 from segments.explanation import analyzed_plan, explain_contact, written_sql
+from tests.factories import make_consent, make_contact, make_tag
 from tests.segments.factories import (
     DAY,
     NOW,
@@ -40,8 +29,6 @@ from tests.segments.factories import (
 )
 from workspace.access import SYSTEM, actor_of_user
 from workspace.models import User
-
-_WARSAW = ZoneInfo("Europe/Warsaw")
 
 
 @pytest.mark.django_db
@@ -150,42 +137,90 @@ def test_the_statement_and_its_plan_can_be_read() -> None:
     assert "actual time" in analyzed_plan(segment, as_of=NOW)
 
 
-_AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
-_SPRING_FORWARD = datetime(2026, 3, 28, 12, tzinfo=UTC)
+@pytest.mark.django_db
+def test_it_says_which_clauses_decide_and_what_would_have_to_change() -> None:
+    (ania,) = make_contacts("Warszawa")
+    rules = [
+        *lives_in("Warszawa")["rules"],
+        {"combinator": "or", "rules": [*lives_in("Paris")["rules"], *lives_in("Rome")["rules"]]},
+    ]
+    segment = make_segment(criteria={"combinator": "and", "rules": rules})
+    why = explain_contact(segment, ania, as_of=NOW)
+    assert [(clause.path, clause.deciding) for clause in why.clauses] == [
+        ("rules[0]", False),
+        ("rules[1].rules[0]", True),
+        ("rules[1].rules[1]", True),
+    ]
+    (change,) = why.would_change
+    assert (change.path, change.should_hold) == ("rules[1].rules[0]", True)
+    assert "Paris" in change.sentence
 
 
-@pytest.mark.parametrize(
-    ("test", "value", "now", "expected"),
-    [
-        (InLast(Duration(7, Unit.DAY)), _AT, _AT + DAY, _AT + 7 * DAY),
-        (InLast(Duration(7, Unit.DAY)), _AT, _AT + 7 * DAY, None),
-        (InLast(Duration(7, Unit.DAY)), _AT, _AT - DAY, _AT),
-        (InNext(Duration(2, Unit.HOUR)), _AT, _AT - DAY, _AT - timedelta(hours=2)),
-        (InNext(Duration(2, Unit.HOUR)), _AT, _AT - timedelta(hours=1), _AT),
-        (InNext(Duration(2, Unit.HOUR)), _AT, _AT, None),
-        (InLast(Duration(1, Unit.MONTH)), _AT, _AT, None),
-        (InLast(Duration(10000, Unit.WEEK)), datetime.max.replace(tzinfo=UTC), _AT, None),
-        (Compare("<", _AT), _AT, _AT, None),
-        (InLast(Duration(7, Unit.DAY)), None, _AT, None),
-    ],
-)
-def test_an_instant_passes_through_a_window(
-    test: Any, value: datetime | None, now: datetime, expected: datetime | None
-) -> None:
-    rule = FieldRule("", ContactField("created_at", Type.DATETIME, ""), test)
-    written = None if value is None else value.isoformat()
-    assert until(rule, written, now=now, zone=_WARSAW) == expected
+@pytest.mark.django_db
+def test_it_says_since_when() -> None:
+    make_tag("vip")
+    make_consent("sms")
+    ania = make_contact(lead_score=5, tags=["vip"], consents={"sms": "granted"}, at=NOW - 9 * DAY)
+    record_events([IncomingEvent(ania.pk, "purchase", NOW - DAY, {})], received_at=NOW)
+    other = make_segment("other", {"combinator": "and", "rules": []})
+    refresh(other, as_of=NOW - 2 * DAY)
+    rules = [
+        {"field": "tag", "operator": "in", "value": ["vip"]},
+        {"field": "consent.sms", "operator": "=", "value": "granted"},
+        {"field": "contact.lead_score", "operator": ">", "value": 3},
+        {"field": "segment", "operator": "in", "value": ["other"]},
+        {"field": "event.purchase", "operator": ">=", "value": 1},
+        {"field": "contact.city", "operator": "null"},
+        {"field": "tag", "operator": "notIn", "value": ["vip"]},
+    ]
+    segment = make_segment(criteria={"combinator": "and", "rules": rules})
+    made = ContactTag.objects.get().added_at
+    since = [clause.since for clause in explain_contact(segment, ania.pk, as_of=NOW).clauses]
+    assert since == [made, NOW - 9 * DAY, NOW - 9 * DAY, NOW - 2 * DAY, NOW - DAY, None, made]
 
 
-@pytest.mark.parametrize(
-    ("test", "expected"),
-    [
-        # Midnights of Warsaw: on 29 March 2026 the clocks go forward at 2.
-        (InLast(Duration(1, Unit.DAY)), datetime(2026, 3, 28, 23, tzinfo=UTC)),
-        (InLast(Duration(2, Unit.DAY)), datetime(2026, 3, 29, 22, tzinfo=UTC)),
-        (InNext(Duration(1, Unit.DAY)), datetime(2026, 3, 28, 23, tzinfo=UTC)),
-    ],
-)
-def test_a_date_turns_at_midnight_in_the_workspaces_zone(test: Any, expected: datetime) -> None:
-    rule = FieldRule("", ContactField("birth_date", Type.DATE, ""), test)
-    assert until(rule, "2026-03-28", now=_SPRING_FORWARD, zone=_WARSAW) == expected
+@pytest.mark.django_db
+def test_it_says_when_time_alone_changes_it_and_which_rule_turns() -> None:
+    (ania,) = make_contacts("Warszawa")
+    record_events([IncomingEvent(ania, "purchase", NOW - 27 * DAY, {})], received_at=NOW)
+    lately = {"field": "occurred_at", "operator": "inLast", "value": {"amount": 30, "unit": "day"}}
+    bought = {
+        "field": "event.purchase",
+        "operator": ">=",
+        "value": 1,
+        "where": {"combinator": "and", "rules": [lately]},
+    }
+    segment = make_segment(
+        criteria={"combinator": "and", "rules": [*lives_in("Warszawa")["rules"], bought]}
+    )
+    why = explain_contact(segment, ania, as_of=NOW)
+    assert (why.changes_at, why.turning) == (NOW + 3 * DAY, ("rules[1]",))
+    assert why.clauses[1].since == NOW - 27 * DAY
+    assert not explain_contact(segment, ania, as_of=NOW + 3 * DAY).member
+
+
+@pytest.mark.django_db
+def test_what_is_hidden_gives_no_reason_away() -> None:
+    (ania,) = make_contacts("Warszawa")
+    Group.objects.create(name="Poland")
+    refresh(make_segment("secret", name="Secret plan", groups=["Poland"]))
+    rules = [*is_in("secret")["rules"], *lives_in("Paris")["rules"]]
+    shared = make_segment("shared", {"combinator": "and", "rules": rules})
+    pierre = actor_of_user(User.objects.create_user("pierre"))
+    hidden, city = explain_contact(shared, ania, as_of=NOW, actor=pierre).clauses
+    assert (hidden.holds, hidden.value, hidden.since, hidden.deciding) == (None, None, None, False)
+    assert city.deciding, "that it is false is reason enough"
+    why = explain_contact(shared, ania, as_of=NOW, actor=pierre)
+    assert (why.would_change, why.changes_at) == ((), None)
+
+
+@pytest.mark.django_db
+def test_the_command_says_why_and_until_when(capsys: pytest.CaptureFixture[str]) -> None:
+    (ania,) = make_contacts("Warszawa")
+    make_segment("poles", lives_in("Paris"))
+    call_command("explain_segment", "poles", "--contact", str(ania))
+    told = capsys.readouterr().out
+    assert "(decides)" in told
+    assert "It would turn if this did hold" in told
+    call_command("explain_segment", "poles", "--contact", str(ania), "--json")
+    assert '"would_change": [{"path": "rules[0]"' in capsys.readouterr().out

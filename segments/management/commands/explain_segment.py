@@ -44,7 +44,7 @@ class Command(BaseCommand):
             if options["contact"] is not None:
                 contact_id = options["contact"]
                 why = explanation.explain_contact(segment, contact_id, as_of=as_of)
-                found |= asdict(why)
+                found |= {name: part for name, part in asdict(why).items() if name != "root"}
         except DomainError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
@@ -64,7 +64,14 @@ class Command(BaseCommand):
         self.stdout.write(f"\nContact {found['contact_id']} is {state} as of {found['as_of']}.")
         for clause in found["clauses"]:
             sign = "yes" if clause["holds"] else "no "
+            since = f", since {clause['since']}" if clause["since"] else ""
             until = f", until {clause['until']}" if clause["until"] else ""
+            mark = " (decides)" if clause["deciding"] else ""
             where = clause["path"] or "(outermost)"
-            self.stdout.write(f"  {sign} {where}: {clause['sentence']}")
-            self.stdout.write(f"      compared: {clause['value']}{until}")
+            self.stdout.write(f"  {sign} {where}: {clause['sentence']}{mark}")
+            self.stdout.write(f"      compared: {clause['value']}{since}{until}")
+        for change in found["would_change"]:
+            verb = "hold" if change["should_hold"] else "not hold"
+            self.stdout.write(f"  It would turn if this did {verb}: {change['sentence']}")
+        if found["changes_at"]:
+            self.stdout.write(f"  By itself it turns at {found['changes_at']}.")
