@@ -104,7 +104,7 @@ class FileSegmentForm(SegmentForm):
 
     def __init__(self, data: Any = None, *, actor: Actor, initial: dict[str, Any]) -> None:
         super().__init__(data, actor=actor)
-        del self.fields["criteria"]
+        self.fields.pop("criteria", None)
         self.initial.update(initial)
 
 

@@ -167,12 +167,12 @@ def test_the_history_is_drawn_by_period_and_each_point_leads_on(
     page = admin.get(_address("history", segment), {"period": "all"})
     first, last = Calculation.objects.order_by("pk")
     compare = _address("compare", segment)
-    links = page.context["links"]
+    links = page.context["course_links"]
     assert f"{compare}?to={first.pk}" in links
     assert f"{compare}?from={first.pk}&to={last.pk}" in links
-    assert "2 members, 1 entered, 1 left" in page.context["texts"]
+    assert "2 members, 1 entered, 1 left" in page.context["course_texts"]
     week = admin.get(_address("history", segment), {"period": "7d"})
-    assert week.context["links"] == "[]"
+    assert week.context["course_links"] == "[]"
     assert len(week.context["calculations"]) == 2
 
 

@@ -96,6 +96,9 @@
     openNamed();
     for (const box of document.querySelectorAll("[data-job]")) watch(box);
 
+    // The theme would write the name of a chosen file into a field that ours do not have.
+    for (const input of document.querySelectorAll("input[type=file].rg-input")) input.hasChangeListener = true;
+
     // What the theme makes clickable is made reachable by keyboard.
     const clickable = "[x-on\\:click]:not(a[href]):not(button):not(input):not(summary):not([tabindex])";
     for (const part of document.querySelectorAll(clickable)) {
