@@ -105,10 +105,13 @@ def begin(
 
     None where it has to wait for its segment, is planned no more, or somebody else begins it.
     """
+    # The segment first, as whoever takes it out of use and then refuses what is planned.
+    held = Segment.objects.select_for_update(no_key=True).filter(actions=action_id).first()
     due = due_actions(as_of=as_of).select_for_update(of=("self",), skip_locked=True)
-    action = due.select_related("segment", "user", "api_user").filter(pk=action_id).first()
-    if action is None:
+    action = due.select_related("user", "api_user").filter(pk=action_id).first()
+    if action is None or held is None:
         return None
+    action.segment = held
     try:
         if (refusal := refusal_of(action.segment, at=as_of)) is not None:
             raise refusal
