@@ -51,7 +51,7 @@ def run(size: Size, place: Path, options: argparse.Namespace) -> int:
         return 0
     wanted = {
         name: getattr(options, name)
-        for name in ("documents", "preview", "mix", "refresh", "imports", "ingest")
+        for name in ("documents", "preview", "mix", "refresh", "imports", "ingest", "actions")
     }
     if not any(wanted.values()):
         wanted = dict.fromkeys(wanted, True)
@@ -73,10 +73,12 @@ def run(size: Size, place: Path, options: argparse.Namespace) -> int:
             differing += _mix(engines, report)
         if wanted["refresh"]:
             _refreshes(report, options.runs)
-    if wanted["imports"] or wanted["ingest"]:
+    if wanted["imports"] or wanted["ingest"] or wanted["actions"]:
         # What comes in changes the workspace, so the next run makes it anew.
         forget(place)
-        from . import arrivals
+        from . import acting, arrivals
+    if wanted["actions"]:
+        acting.measure_actions(report)
     if wanted["ingest"]:
         arrivals.measure_ingestion(report)
     if wanted["imports"]:
