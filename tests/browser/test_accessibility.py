@@ -7,9 +7,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from contacts.models import Contact
+from contacts.models import Contact, Tag
+from segments import actions
 from segments.models import Segment
 from tests.segments.factories import make_contacts, make_segment, refresh
+from workspace.access import SYSTEM
 
 # Told by axe as of this weight: what keeps somebody from using the page.
 _SERIOUS = {"serious", "critical"}
@@ -28,10 +30,15 @@ def _faults(page: Page) -> list[str]:
 
 @pytest.fixture
 def segment(transactional_db: None) -> Segment:
-    """A segment with members and a history."""
+    """A segment with members, a history and actions."""
     make_contacts("Warszawa", "Warszawa", "Kraków")
     made = make_segment(name="People of Warszawa")
     refresh(made, as_of=timezone.now())
+    Tag.objects.create(key="vip", label="VIP")
+    for when in ("now", "after_refresh"):
+        actions.plan_action(
+            made, actor=SYSTEM, at=timezone.now(), kind="add_tag", key="vip", when=when
+        )
     return made
 
 
@@ -55,7 +62,9 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Page) 
         "/admin/segments/segment/",
         "/admin/segments/segment/add/",
         *(f"{room}/{part}/" for part in ("change", "members", "history", "changes", "versions")),
-        *(f"{room}/{part}/" for part in ("explain", "export")),
+        *(f"{room}/{part}/" for part in ("explain", "actions", "export")),
+        f"{room}/actions/?add=1",
+        "/admin/segments/segmentaction/",
         f"{room}/explain/?contact={contact.pk}",
         "/admin/segments/export/",
         f"/admin/contacts/contact/{contact.pk}/change/",
