@@ -17,6 +17,7 @@ class SegmentsConfig(AppConfig):
             actions,
             contact_lists,
             definition_uses,
+            export_schedules,
             exports,
             files,
             jobs,  # noqa: F401
@@ -40,4 +41,6 @@ class SegmentsConfig(AppConfig):
         access.register_subject("segment", lifecycle.known_segments)
         traces.register_mask("segments", lambda actor: masks.Mask(actor).of)
         traces.register_schedule(schedule.TASK, "segment")
+        access.register_subject("segment_action", actions.known_actions)
         access.register_subject("export", exports.exports_of_known_segments)
+        access.register_subject("export_schedule", export_schedules.known_schedules)

@@ -43,6 +43,11 @@ def visible_schedules(actor: Actor) -> "QuerySet[ExportSchedule]":
     return schedules.filter(shared, exports.of_known_segments(actor))
 
 
+def known_schedules(actor: Actor) -> "QuerySet[ExportSchedule]":
+    """Everybody's schedules, less those of which the actor is not to know."""
+    return exports.known_of(ExportSchedule, actor)
+
+
 def find_schedule(schedule_id: int, *, actor: Actor) -> ExportSchedule:
     """A schedule that the actor may know of. Raises ExportScheduleUnknown."""
     schedule = visible_schedules(actor).filter(pk=schedule_id).first()

@@ -331,10 +331,16 @@ def of_known_segments(actor: Actor) -> Q:
 
 def exports_of_known_segments(actor: Actor) -> "QuerySet[Export]":
     """Everybody's exports, less those of segments and user groups that the actor is not to know."""
+    return known_of(Export, actor)
+
+
+def known_of(model: type[Any], actor: Actor) -> "QuerySet[Any]":
+    """Those of an export model that are of no segment or user group kept from the actor."""
+    things: QuerySet[Any] = model.objects.all()
     if actor.is_admin:
-        return Export.objects.all()
-    is_open = ~_grouped(Export) | _of_groups(Export, actor)
-    return Export.objects.filter(is_open, of_known_segments(actor))
+        return things
+    is_open = ~_grouped(model) | _of_groups(model, actor)
+    return things.filter(is_open, of_known_segments(actor))
 
 
 def _grouped(model: type[Any]) -> Q:

@@ -27,7 +27,8 @@ _task_kinds: dict[str, str] = {}
 def register_mask(room: str, mask_for: Callable[[Actor], Mask]) -> None:
     """Hide what stands inside of documents that the trail tells of. May be called again.
 
-    `mask_for` is asked once for a page of the trail; the mask gets each JSON object in a change.
+    `mask_for` is asked once for a page of the trail; the mask gets each JSON object in a change,
+    also those within others.
     """
     _masks[room] = mask_for
 
@@ -77,7 +78,8 @@ def visible_tasks(actor: Actor) -> "QuerySet[Any]":
 def _masked(change: Any, masks: list[Mask]) -> Any:
     if isinstance(change, list):
         return [_masked(part, masks) for part in change]
-    if isinstance(change, dict):
-        for mask in masks:
-            change = mask(change)
-    return change
+    if not isinstance(change, dict):
+        return change
+    for mask in masks:
+        change = mask(change)
+    return {name: _masked(part, masks) for name, part in change.items()}

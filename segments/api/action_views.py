@@ -188,9 +188,9 @@ class ActionViewSet(ApiViewSet):
     @extend_schema(request=ActionCreationSerializer, responses={201: ActionSerializer})
     def create(self, request: Request, key: str) -> Response:
         """Plan an action. What is due begins at once, or when the segment is ready."""
-        given = self.read(ActionCreationSerializer)
+        segment, given = self.segment(), self.read(ActionCreationSerializer)
         planned = actions.plan_action(
-            self.segment(),
+            segment,
             actor=self.actor,
             at=timezone.now(),
             **{**given, "key": given.get("key") or ""},
@@ -214,8 +214,8 @@ class ActionViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, key: str, pk: str) -> Response:
         """Take back what one run changed of tags or categories, as a job; once."""
-        given = self.read(ActionUndoSerializer)
-        run = actions.run_to_undo(self._found(pk), run_id=given.get("run"))
+        found, given = self._found(pk), self.read(ActionUndoSerializer)
+        run = actions.run_to_undo(found, run_id=given.get("run"))
         if run is None:
             raise ActionNotUndoable(gettext("There is no such run that could be undone."))
         job = action_runs.request_undo(run, actor=self.actor, at=timezone.now())

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.urls.resolvers import RegexPattern, RoutePattern
+from django.urls.resolvers import RoutePattern
 
 _CONVERTED = re.compile(r"<(?:[^:>]+:)?(\w+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>")
@@ -41,7 +41,7 @@ class Address:
 
 
 def every_address() -> list[Address]:
-    """All addresses but the nets that catch what is none."""
+    """All addresses that have a name; others lead to these, or catch what is none."""
     return list(_walk(get_resolver().url_patterns, "", ()))
 
 
@@ -51,16 +51,10 @@ def _walk(patterns: Iterable[Any], before: str, spaces: tuple[str, ...]) -> Iter
         if isinstance(pattern, URLResolver):
             inner = (*spaces, pattern.namespace) if pattern.namespace else spaces
             yield from _walk(pattern.url_patterns, template, inner)
-        elif isinstance(pattern, URLPattern) and not _is_net(pattern):
-            name = ":".join([*spaces, pattern.name or f"({template})"])
+        elif isinstance(pattern, URLPattern) and pattern.name is not None:
+            name = ":".join([*spaces, pattern.name])
             parameters = tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", template)))
             yield Address(name, template, parameters, pattern.callback)
-
-
-def _is_net(pattern: URLPattern) -> bool:
-    if pattern.name is not None or not isinstance(pattern.pattern, RegexPattern):
-        return False
-    return pattern.pattern.regex.pattern in {"", r"^api\Z", "(?P<url>.*)$"}
 
 
 def _template(pattern: Any) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
+from uuid import uuid4
 
 from django.apps import apps
 from django.contrib import admin
@@ -26,8 +27,6 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("admin:app_list", "app_label"): ("segments", "workspace", "contacts"),
     ("admin:contacts_contact_label", "kind"): ("tags", "categories"),
     ("admin:contacts_contact_label", "verb"): ("add", "remove"),
-    ("admin:contacts_import_preview", "token"): ("none",),
-    ("admin:contacts_event_import_columns", "token"): ("none",),
     ("api:contact-by-external-id", "external_id"): ("plain-0",),
     ("api:contact-tag", "key"): ("plain0",),
     ("api:contact-category", "key"): ("plain0",),
@@ -50,10 +49,12 @@ _GUESSES = (
     ("api:job-list", "subject", (f"segment:{ID}",)),
 )
 _OURS = frozenset({"workspace", "contacts", "segments", "loyalty", "journeys", "integrations"})
+# Parts that name nothing of which only a group may know.
+_NOT_KEPT = frozenset({"contact_id", "action", "kind", "verb", "number"})
 _LINK = re.compile(r"""(?:href|action|data-url|hx-get)=["']([^"'#]+)["']""")
 _LEFT_OUT = ("/admin/logout/", "/static/")
 # The same rows in another order, or counted besides.
-_SAME_ROWS = frozenset({"o", "_facets", "_changelist_filters"})
+_SAME_ROWS = frozenset({"o", "p", "_facets", "_changelist_filters"})
 
 
 class Undeclared(AssertionError):
@@ -65,6 +66,17 @@ def choices_of(address: Address, secret: Secret) -> dict[str, tuple[object, ...]
     return {name: _choices(address, name, secret) for name in address.parameters}
 
 
+def undeclared(addresses: Iterable[Address], secret: Secret) -> list[str]:
+    """What has to be said about addresses before the matrix can go through them."""
+    found = []
+    for address in addresses:
+        try:
+            choices_of(address, secret)
+        except Undeclared as missing:
+            found.append(str(missing))
+    return found
+
+
 def is_about_secret(address: Address, secret: Secret) -> bool:
     """Whether the address is that of something that only the group may know of."""
     model = _model_of(address)
@@ -72,13 +84,20 @@ def is_about_secret(address: Address, secret: Secret) -> bool:
     return bool(address.parameters) and model is not None and _is_kept(model, about)
 
 
-def bogus(path: str, secret: Secret) -> str:
-    """The same address of something that never was."""
-    found = path.replace(KEY, BOGUS_KEY).replace(str(ID), str(BOGUS_ID))
-    numbers = {thing.pk for thing in secret.things.values()} - {ID}
-    for number in sorted(numbers, reverse=True):
-        found = re.sub(rf"/{number}/", f"/{BOGUS_ID}/", found)
-    return found
+def with_bogus(address: Address, secret: Secret) -> Iterator[tuple[str, str]]:
+    """Addresses of the secret, each with the same one of something that never was."""
+    real = choices_of(address, secret)
+    never = {
+        name: values if name in _NOT_KEPT else tuple(_never(value) for value in values)
+        for name, values in real.items()
+    }
+    yield from zip(address.paths(real), address.paths(never), strict=True)
+
+
+def _never(value: object) -> object:
+    if isinstance(value, int):
+        return BOGUS_ID
+    return value.replace(KEY, BOGUS_KEY) if isinstance(value, str) else uuid4()
 
 
 def guesses(addresses: Iterable[Address]) -> Iterator[str]:
@@ -109,11 +128,11 @@ def shape_of(path: str) -> tuple[str, tuple[str, ...]]:
     """What two links have in common that lead to the same kind of page."""
     parts = urlsplit(path)
     names = tuple(sorted({name for name, _value in parse_qsl(parts.query)}))
-    return re.sub(r"/\d+/", "/0/", parts.path), names
+    return re.sub(r"/(\d+|[0-9a-f-]{36})/", "/0/", parts.path), names
 
 
 def walk(
-    client: Client, begin: Iterable[str], *, follow: bool, limit: int = 2
+    client: Client, begin: Iterable[str], *, follow: bool, limit: int = 1
 ) -> Iterator[tuple[str, Any, str]]:
     """Each page, what it answers and says; pages to which they lead up to `limit` of a shape."""
     seen, shapes = set[str](), dict[tuple[str, tuple[str, ...]], int]()
@@ -145,19 +164,41 @@ def _choices(address: Address, name: str, secret: Secret) -> tuple[object, ...]:
         return tuple(screen.object_actions())
     if name == "contact_id":
         return (secret.member_id,)
+    if name == "key" and "segments/{key}/" in address.template:
+        model = Segment
     if name.endswith("_id") and name != "object_id":
-        named = [m for m in apps.get_models() if m._meta.model_name == name.removesuffix("_id")]
-        return (_thing(named[0], secret).pk,) if named else _nothing(address, name)
+        return (_thing(_named(name.removesuffix("_id"), address), secret).pk,)
     if model is None:
-        return _nothing(address, name)
-    thing = _thing(model, secret)
+        raise _nothing(address, name)
+    is_of_file = model is Segment and "/file/" in address.template
+    thing = secret.things["of_file"] if is_of_file else _thing(model, secret)
     if name in {"object_id", "pk", "id"}:
         return (thing.pk,)
-    return (getattr(thing, name),) if hasattr(thing, name) else _nothing(address, name)
+    if hasattr(thing, name):
+        return (getattr(thing, name),)
+    if name == "number":
+        # A version of the thing.
+        return (1,)
+    if name == "token":
+        # An upload of somebody else's cannot be found by trying.
+        return ("none",)
+    raise _nothing(address, name)
 
 
-def _nothing(address: Address, name: str) -> tuple[object, ...]:
-    raise Undeclared(f"Say in tests/access/matrix.py what stands for {name} in {address.template}.")
+def _named(word: str, address: Address) -> type[models.Model]:
+    """The model that a part of an address names: `job_id` a Job, `list_id` a ContactList."""
+    ours = [model for model in apps.get_models() if model._meta.app_label in _OURS]
+    for fits in (str.__eq__, str.endswith):
+        for model in ours:
+            if fits(str(model._meta.model_name), word):
+                return model
+    raise _nothing(address, f"{word}_id")
+
+
+def _nothing(address: Address, name: str) -> Undeclared:
+    return Undeclared(
+        f"Say in tests/access/matrix.py what stands for {name} in {address.template}."
+    )
 
 
 def _model_of(address: Address) -> type[models.Model] | None:

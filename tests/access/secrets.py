@@ -7,6 +7,8 @@ the group, and owns the segment: only the group stands between him and it.
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
@@ -15,7 +17,8 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import Tag
-from segments import exports, lifecycle, membership
+from segments import actions, export_schedules, exports, files, lifecycle, membership
+from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.admin.workspace import furnish
 from tests.segments.factories import is_in
@@ -174,8 +177,7 @@ def _shared_segment() -> Segment:
 def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     """What there is about the secret; all of it was begun by the person who is outside now."""
     now = timezone.now()
-    job = membership.request_refresh(segment, actor=once, at=now)
-    export = exports.request_export(segment=segment, actor=once, at=now)
+    export = exports.request_export(segment=segment, groups=["Poland"], actor=once, at=now)
     assert export.job is not None
     jobs.run(export.job.pk)
     export.refresh_from_db()
@@ -189,12 +191,52 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     entry = audit.record(
         actor=once, action="segment.refreshed", subject=segment, changes={"by": [None, KEY]}, at=now
     )
+    action = actions.plan_action(segment, actor=once, at=now, kind="add_tag", key="plain0")
+    planned = actions.plan_action(
+        segment, actor=once, at=now, kind="add_tag", key="plain0", when="after_refresh"
+    )
+    schedule = export_schedules.create_schedule(
+        Wanted(segment=segment, groups=["Poland"]), actor=once, at=now, amount=1, unit="day"
+    )
+    job = membership.request_refresh(segment, actor=once, at=now)
+    _shared_file_about(KEY)
+    of_file = _segment_of_a_file(once)
     return {
+        "of_file": of_file,
+        "segments.contactlist": of_file.contact_lists.get(),
         "segments.segment": segment,
+        "segments.segmentaction": planned,
+        "segments.segmentactionrun": action.runs.get(),
+        "segments.exportschedule": schedule,
         "segments.export": export,
         "workspace.job": job,
         "workspace.auditentry": entry,
     }
+
+
+def _segment_of_a_file(once: Any) -> Segment:
+    """Another secret, whose members stand in a file."""
+    with NamedTemporaryFile("w", suffix=".csv") as file:
+        file.write("email\nplain0@example.com\nzzyzx-secret@example.com\n")
+        file.flush()
+        found = files.create_segment(
+            Path(file.name),
+            file_name="zzyzx-secret-file.csv",
+            actor=once,
+            at=timezone.now(),
+            name="Zzyzx-secret-list",
+            key=f"{KEY}-list",
+            groups=["Poland"],
+        )
+    return Segment.objects.get(key=found.segment)
+
+
+def _shared_file_about(key: str) -> None:
+    """An export of the other group, and a schedule of it, whose criteria name the secret."""
+    now, administrator = timezone.now(), SYSTEM
+    wanted = Wanted(criteria=is_in(key), groups=["France"])
+    export_schedules.create_schedule(wanted, actor=administrator, at=now, amount=1, unit="day")
+    exports.request_export(criteria=is_in(key), groups=["France"], actor=administrator, at=now)
 
 
 def api_user_of(name: str) -> ApiUser:
