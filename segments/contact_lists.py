@@ -94,6 +94,18 @@ def describe_list(found: ContactList | None, source: str) -> str:
     return _("Contacts on the fixed list “%(name)s”.") % {"name": found.title}
 
 
+def tell_place(segment: Segment, is_listed: bool, row: int | None) -> str:
+    """Whether a contact is on the list of a segment, and where, as a sentence."""
+    words = {"name": segment.contact_list.title if segment.contact_list else "–", "row": row}
+    if segment.source != Segment.Source.CSV:
+        if is_listed:
+            return _("This contact is on the list.")
+        return _("This contact is not on the list.")
+    if is_listed:
+        return _("This contact is in the file “%(name)s”, in row %(row)s.") % words
+    return _("This contact is not in the file “%(name)s”.") % words
+
+
 def row_of(segment: Segment, contact_id: int) -> tuple[bool, int | None]:
     """Whether a contact is on the list of a segment, and in which row of the file it stands."""
     found = _list_of(segment)

@@ -1,6 +1,7 @@
 """Why a contact is in a segment, or is not: each clause, the value it compared, until when."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from contacts.errors import ContactUnknown
 from contacts.models import Contact
-from segments import facts, reasons
+from segments import contact_lists, facts, reasons
 from segments.criteria import Criteria, Query, compile_clauses, compile_members
 from segments.criteria.references import rules_of
 from segments.criteria.syntax import Group, Rule, SegmentRule
 from segments.deadlines import Turns, find_turns
+from segments.errors import SegmentNotCalculated
 from segments.export_columns import short_number
 from segments.models import Membership, Segment
 from segments.since import known_since
@@ -122,16 +124,27 @@ def explain_contact(
     )
 
 
+def members_query(segment: Segment, *, as_of: datetime) -> Query:
+    """The statement that a refresh as of an instant finds the members with.
+
+    Raises CriteriaRefused, or SegmentNotCalculated where its list is not read.
+    """
+    query = compile_members(facts.criteria_of(segment), now=as_of)
+    if segment.source == Segment.Source.CRITERIA:
+        return query
+    return contact_lists.restricted(query, segment)
+
+
 def written_sql(segment: Segment, *, as_of: datetime) -> str:
     """The statement that finds the members, with its values written in, and its settings."""
-    query = compile_members(facts.criteria_of(segment), now=as_of)
+    query = members_query(segment, as_of=as_of)
     settings = [f"SET LOCAL {name} = '{value}';" for name, value in query.settings.items()]
     return "\n".join([*settings, f"{mogrify(query.text, query.params, connection)};"])
 
 
 def analyzed_plan(segment: Segment, *, as_of: datetime) -> str:
     """How the server found the members: the plan with times and pages, from running it."""
-    query = compile_members(facts.criteria_of(segment), now=as_of)
+    query = members_query(segment, as_of=as_of)
     rows = _rows(replace(query, text=f"EXPLAIN (ANALYZE, BUFFERS) {query.text}"))
     return "\n".join(row["QUERY PLAN"] for row in rows)
 
@@ -146,21 +159,36 @@ def _rows(query: Query) -> list[dict[str, Any]]:
 
 
 def _of_a_list(segment: Segment, contact_id: int, *, as_of: datetime, actor: Actor) -> Explanation:
-    """In a segment whose members come from a list is who is in the list."""
-    entered_at = (
-        Membership.objects.filter(segment=segment, contact_id=contact_id)
-        .values_list("entered_at", flat=True)
-        .first()
-    )
+    """In a segment whose members come from a list is who is on it, and a member where wanted."""
+    clauses = list(_clauses_of_a_list(segment, contact_id, as_of))
+    unfit = [clause for clause in clauses if not clause.holds]
+    entered = Membership.objects.filter(segment=segment, contact_id=contact_id)
+    told = " ".join(clause.sentence for clause in clauses)
     return Explanation(
         contact_id=contact_id,
         segment=segment.key,
-        member=entered_at is not None,
-        entered_at=entered_at,
+        member=not unfit and segment.status != Segment.Status.ARCHIVED,
+        entered_at=entered.values_list("entered_at", flat=True).first(),
         as_of=as_of,
-        sentence=facts.describe_criteria(segment, actor=actor),
-        clauses=(),
+        sentence=f"{facts.describe_criteria(segment, actor=actor)} {told}",
+        clauses=tuple(replace(clause, deciding=not unfit or clause in unfit) for clause in clauses),
+        would_change=tuple(Change(clause.path, True, clause.sentence) for clause in unfit),
     )
+
+
+def _clauses_of_a_list(segment: Segment, contact_id: int, as_of: datetime) -> Iterator[Clause]:
+    is_listed, row, sentence = False, None, _("Its list is not there.")
+    with suppress(SegmentNotCalculated):
+        is_listed, row = contact_lists.row_of(segment, contact_id)
+        sentence = contact_lists.tell_place(segment, is_listed, row)
+    yield Clause("list", is_listed, row, None, sentence)
+    if segment.members_only:
+        tree = facts.criteria_of(segment)
+        fits = bool(_rows(compile_members(tree, now=as_of, among=[contact_id])))
+        sentence = _("This contact is no member of the loyalty programme, and only members can be.")
+        if fits:
+            sentence = _("This contact is a member of the loyalty programme.")
+        yield Clause(facts.MEMBERS_ONLY_PATH, fits, fits, None, sentence)
 
 
 def _clauses(

@@ -85,7 +85,7 @@ def explanation_context(request: HttpRequest, segment: Segment) -> dict[str, Any
         verdict=badge(_("fits now"), "good", "check")
         if found.member
         else badge(_("does not fit now"), "bad", "close"),
-        tree=_branch(found.root, clauses, now) if found.clauses else None,
+        tree=_branch(found.root, clauses, now) if found.root.children else None,
         by_itself=_by_itself(found, clauses, now),
         would_change=[
             (change, _("has to hold") if change.should_hold else _("must not hold"))

@@ -79,7 +79,9 @@ def history_page(admin: Any, request: HttpRequest, segment: Segment) -> HttpResp
             kind="bar",
         ),
         course_links=json.dumps([_link(compare, row) for row in course]),
-        course_texts=json.dumps([_text(label, row) for label, row in zip(labels, course, strict=True)]),
+        course_texts=json.dumps(
+            [_text(label, row) for label, row in zip(labels, course, strict=True)]
+        ),
         entered=number(sum(row["entered"] for row in course)),
         left=number(sum(row["left_"] for row in course)),
         may_make=actor_of(request).may("segments.add_segment"),

@@ -27,6 +27,7 @@ from segments.errors import (
     SegmentNotFromFile,
     UnmatchedGone,
 )
+from segments.explanation import explain_contact, written_sql
 from segments.models import ContactList, ListedContact, ListedKey, MembershipChange, Segment
 from tests.factories import make_contact
 from tests.segments.factories import DAY, HOUR, NOW, is_in, lives_in, make_segment, member_ids
@@ -554,3 +555,28 @@ def test_the_folder_of_uploads_is_the_only_one_that_is_cleaned(
     os.replace(write("email", "x@example.com"), elsewhere)
     files.remove_upload(elsewhere)
     assert elsewhere.exists()
+
+
+def test_why_somebody_is_in_is_told_with_the_row_of_the_file(write: Write) -> None:
+    anna, ewa, jan = _emails("anna@example.com", "ewa@example.com", "jan@example.com")
+    Member.objects.create(contact_id=anna, joined_at=NOW)
+    path = write("email", "anna@example.com", "ewa@example.com")
+    segment = _segment(_made(path, members_only=True))
+    found = explain_contact(segment, anna, as_of=NOW)
+    assert (found.member, found.entered_at) == (True, NOW)
+    assert [(clause.path, clause.holds) for clause in found.clauses] == [
+        ("list", True),
+        ("members_only", True),
+    ]
+    assert "This contact is in the file “list.csv”, in row 2." in found.sentence
+    found = explain_contact(segment, ewa, as_of=NOW)
+    assert not found.member
+    assert [change.path for change in found.would_change] == ["members_only"]
+    found = explain_contact(segment, jan, as_of=NOW)
+    assert [change.path for change in found.would_change] == ["list", "members_only"]
+    assert "is not in the file “list.csv”" in found.sentence
+
+
+def test_the_statement_that_finds_the_members_can_be_seen(write: Write) -> None:
+    segment = _segment(_made(write("email", "anna@example.com")))
+    assert "segments_listedkey" in written_sql(segment, as_of=NOW)
