@@ -65,6 +65,12 @@ _SEGMENTS: tuple[_Item, ...] = (
         "bolt",
         "segments.view_segment",
     ),
+    (
+        gettext_lazy("Saved criteria"),
+        "segments_savedcriteria_changelist",
+        "bookmark",
+        "segments.view_savedcriteria",
+    ),
     (gettext_lazy("Exports"), "segments_export_changelist", "download", "segments.view_export"),
 )
 _SYSTEM: tuple[_Item, ...] = (

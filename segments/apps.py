@@ -24,6 +24,7 @@ class SegmentsConfig(AppConfig):
             lifecycle,
             masks,
             membership,
+            saved_criteria,
             schedule,
             uses,  # noqa: F401
         )
@@ -35,10 +36,12 @@ class SegmentsConfig(AppConfig):
         register_uses("segments", definition_uses.segments_naming)
         register_uses("segment_actions", actions.actions_naming)
         membership.on_calculated("actions", action_runs.follow_calculation)
+        register_uses("saved_criteria", definition_uses.saved_criteria_naming)
         retention.register("exports", exports.purge_exports)
         retention.register("unmatched", files.purge_unmatched)
         retention.register("segment_actions", action_runs.purge_changes)
         access.register_subject("segment", lifecycle.known_segments)
+        access.register_subject("saved_criteria", saved_criteria.known_saved_criteria)
         traces.register_mask("segments", lambda actor: masks.Mask(actor).of)
         traces.register_schedule(schedule.TASK, "segment")
         access.register_subject("segment_action", actions.known_actions)

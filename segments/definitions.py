@@ -11,11 +11,13 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from contacts.models import validate_key
-from segments.models import Segment
+from segments.models import SavedCriteria, Segment
 from workspace import access
 from workspace.access import SYSTEM, Actor
 from workspace.errors import Problem
 from workspace.models import UserGroup
+
+Named = Segment | SavedCriteria
 
 NAME_LIMIT = 200
 KEY_LIMIT = 63
@@ -49,7 +51,7 @@ def check_settings(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         if name in kept:
             kept[name] = _text(kept[name], name, limit, faults)
     if "name" in kept and not kept["name"]:
-        faults.add("name", "required", _("A segment has a name."))
+        faults.add("name", "required", _("Give it a name."))
     hours = kept.get("readiness_hours")
     if hours is not None and not 1 <= hours <= READINESS_LIMIT:
         message = _("The readiness time is 1 to %(limit)d hours, or none.")
@@ -59,19 +61,25 @@ def check_settings(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     return kept
 
 
-def free_key(name: str, *, groups: Sequence[Group] = (), actor: Actor = SYSTEM) -> str:
-    """A key made of a name that no segment has yet.
+def free_key(
+    name: str,
+    *,
+    groups: Sequence[Group] = (),
+    actor: Actor = SYSTEM,
+    model: type[Named] = Segment,
+) -> str:
+    """A key made of a name that no segment (or other thing of that `model`) has yet.
 
     The key of a segment of a user group begins with the name of the group: else a number at its
     end would tell whoever tries a name that people of another group have a segment named so.
     """
-    stem = _slug(name) or "segment"
+    stem = _slug(name) or _slug(model.__name__)
     if groups and not actor.is_admin:
         first = min(groups, key=lambda group: group.name)
         stem = f"{_slug(first.name)[:20] or f'group{first.pk}'}-{stem}"
     stem = stem[: KEY_LIMIT - 4].rstrip("-")
     # Exactly those that may collide: the stem with any number behind it.
-    taken = set(Segment.objects.filter(key__startswith=stem).values_list("key", flat=True))
+    taken = set(model._default_manager.filter(key__startswith=stem).values_list("key", flat=True))
     taken |= RESERVED_KEYS
     number, key = 1, stem
     while key in taken:
@@ -80,22 +88,22 @@ def free_key(name: str, *, groups: Sequence[Group] = (), actor: Actor = SYSTEM) 
     return key
 
 
-def check_key(key: str, faults: Faults) -> None:
-    """Note why `key` cannot be the key of a new segment."""
+def check_key(key: str, faults: Faults, *, model: type[Named] = Segment) -> None:
+    """Note why `key` cannot be the key of a new segment, or other thing of that `model`."""
     try:
         validate_key(key)
     except ValidationError as error:
         faults.add("key", "invalid", error.messages[0])
         return
     # One answer for all: that it is taken, and by whom, must not be found out by trying.
-    if key in RESERVED_KEYS or Segment.objects.filter(key=key).exists():
+    if key in RESERVED_KEYS or model._default_manager.filter(key=key).exists():
         faults.add("key", "unavailable", _("This key cannot be used. Choose another one."))
 
 
 def check_groups(
-    names: Iterable[str], actor: Actor, faults: Faults, *, segment: Segment | None = None
+    names: Iterable[str], actor: Actor, faults: Faults, *, segment: Named | None = None
 ) -> list[Group]:
-    """The user groups of a segment that `actor` gives by their names.
+    """The user groups of a segment (or of saved criteria) that `actor` gives by their names.
 
     Groups that the segment has and that are not the actor's to choose stay. A group is required
     as soon as one scopes segments (AN-11); a segment that had none before may stay without one as

@@ -194,3 +194,12 @@ class ActionNotUndoable(DomainError):
     """The run cannot be taken back: its kind, its state or its age does not allow it."""
 
     code = "action_not_undoable"
+
+
+class SavedCriteriaUnknown(NotFound):
+    """There are no such saved criteria, or the person asking may not know of them."""
+
+    code = "saved_criteria_unknown"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(_("There are no saved criteria “%(key)s”.") % {"key": key}, key=key)

@@ -2,7 +2,7 @@
 
 import django_filters
 
-from segments.models import Export, ExportSchedule, Segment, SegmentAction
+from segments.models import Export, ExportSchedule, SavedCriteria, Segment, SegmentAction
 
 
 class SegmentFilterSet(django_filters.FilterSet):
@@ -49,3 +49,14 @@ class ActionFilterSet(django_filters.FilterSet):
     class Meta:
         model = SegmentAction
         fields = ("state", "kind")
+
+
+class SavedCriteriaFilterSet(django_filters.FilterSet):
+    """Filters for saved criteria."""
+
+    name = django_filters.CharFilter(lookup_expr="icontains")
+    group = django_filters.CharFilter(field_name="groups__name", distinct=True)
+
+    class Meta:
+        model = SavedCriteria
+        fields = ("name", "group")

@@ -62,6 +62,11 @@ def members_page(
     return [Member(**row) for row in sql.rows(statement, [segment.pk, place, limit])]
 
 
+def count_members(segment: Segment) -> int:
+    """How many are in it now, counted one by one: some tenths of a second for a million."""
+    return Membership.objects.filter(segment_id=segment.pk).order_by().values("contact_id").count()
+
+
 def changes_page(
     segment: Segment,
     *,

@@ -697,3 +697,37 @@ class Export(ExportSettings):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+
+class SavedCriteria(models.Model):
+    """Criteria kept by name, to begin segments with and to insert into others.
+
+    What begins with them gets a copy: a later change of the saved criteria changes no segment.
+    """
+
+    id = models.AutoField(primary_key=True)
+    key = KeyField()
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True, default="")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("owner"),
+    )
+    groups = models.ManyToManyField(
+        Group, blank=True, related_name="saved_criteria", verbose_name=_("user groups")
+    )
+    criteria = CriteriaField(verbose_name=_("criteria"))
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("changed"), db_default=Now(), editable=False)
+    is_demo = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("saved criteria")
+        verbose_name_plural = _("saved criteria")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,5 +5,6 @@ from segments.admin import (  # noqa: F401  # They register screens.
     export_schedules,
     exporting,
     on_contacts,
+    saved_criteria,
     segments,
 )

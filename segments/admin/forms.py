@@ -1,5 +1,6 @@
 """The form of a segment, and its criteria as text."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import simplejson
@@ -19,6 +20,7 @@ from segments.definitions import EVERY_LIMIT, NAME_LIMIT, READINESS_LIMIT
 from segments.errors import CriteriaRefused
 from segments.masks import mask_criteria
 from segments.models import Segment, everyone
+from segments.widgets import CriteriaWidget
 from workspace import access
 from workspace.access import Actor
 from workspace.errors import DomainError, Problem
@@ -97,7 +99,7 @@ class SegmentForm(forms.Form):
         label=gettext_lazy("Refresh"),
         choices=Segment.RefreshMode.choices,
         initial=Segment.RefreshMode.ONCE,
-        widget=UnfoldAdminSelectWidget(),
+        widget=forms.RadioSelect(),
     )
     refresh_amount = forms.IntegerField(
         label=gettext_lazy("Every"),
@@ -124,29 +126,30 @@ class SegmentForm(forms.Form):
     members_only = forms.BooleanField(
         label=gettext_lazy("Loyalty members only"), required=False, widget=UnfoldBooleanWidget()
     )
-    criteria = forms.CharField(label=gettext_lazy("Criteria"), widget=forms.Textarea)
+    criteria = forms.CharField(label=gettext_lazy("Criteria"))
 
-    def __init__(self, data: Any = None, *, actor: Actor, segment: Segment | None = None) -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        actor: Actor,
+        segment: Segment | None = None,
+        start: Mapping[str, Any] | None = None,
+    ) -> None:
         self.segment = segment
-        super().__init__(data, initial=_initial(segment, actor))
-        choosable = [group.name for group in access.choosable_groups(actor)]
-        kept = [] if segment is None else [group.name for group in segment.groups.all()]
-        names = [*choosable, *(name for name in kept if name not in choosable)]
-        groups: Any = self.fields["groups"]
-        groups.choices = [(name, name) for name in names]
-        if not names:
-            del self.fields["groups"]
-        elif access.group_required(UserGroup.Entity.SEGMENT):
-            groups.required = not kept
-            groups.help_text = _("Only people of these groups will see the segment.")
+        super().__init__(data, initial={**_initial(segment, actor), **(start or {})})
+        self.builder = CriteriaWidget(actor=actor, segment=segment)
+        self.fields["criteria"].widget = self.builder
+        arrange_groups(self, actor, [] if segment is None else _group_names(segment))
         if segment is not None:
             del self.fields["key"]
-        self.problems: tuple[Problem, ...] = ()
+        if segment is not None and segment.source != Segment.Source.CRITERIA:
+            del self.fields["criteria"]
 
     def clean_criteria(self) -> Any:
         document, problem = read_document(self.cleaned_data["criteria"])
         if problem is not None:
-            self.problems = (problem,)
+            self.builder.problems = (problem,)
             raise forms.ValidationError(problem.message)
         return document
 
@@ -159,7 +162,7 @@ class SegmentForm(forms.Form):
     def add_problems(self, error: DomainError) -> None:
         """Show each fault beside its field; those of the criteria beside their paths."""
         if isinstance(error, CriteriaRefused):
-            self.problems = error.criteria_problems
+            self.builder.problems = error.criteria_problems
         if not error.problems:
             self.add_error(None, str(error))
         for problem in error.problems:
@@ -172,6 +175,26 @@ class SegmentForm(forms.Form):
         return name if name in self.fields else None
 
 
+def arrange_groups(form: forms.Form, actor: Actor, kept: Sequence[str] = ()) -> None:
+    """Let the form's `groups` be those that the actor may choose, and those that are kept.
+
+    Where there are none the field goes; where one is required it says so (AN-11).
+    """
+    choosable = [group.name for group in access.choosable_groups(actor)]
+    names = [*choosable, *(name for name in kept if name not in choosable)]
+    groups: Any = form.fields["groups"]
+    groups.choices = [(name, name) for name in names]
+    if not names:
+        del form.fields["groups"]
+    elif access.group_required(UserGroup.Entity.SEGMENT):
+        groups.required = not kept
+        groups.help_text = _("Only people of these groups will see it.")
+
+
+def _group_names(thing: Segment) -> list[str]:
+    return [group.name for group in thing.groups.all()]
+
+
 def _initial(segment: Segment | None, actor: Actor) -> dict[str, Any]:
     if segment is None:
         return {"criteria": written(everyone())}
@@ -179,6 +202,6 @@ def _initial(segment: Segment | None, actor: Actor) -> dict[str, Any]:
     return {
         **{name: getattr(segment, name) for name in (*names, "members_only")},
         "refresh_unit": segment.refresh_unit or Segment.Unit.DAY,
-        "groups": [group.name for group in segment.groups.all()],
+        "groups": _group_names(segment),
         "criteria": written(mask_criteria(segment.criteria, actor)),
     }

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -16,21 +14,19 @@ from segments import facts, lifecycle, membership, schedule
 from segments.admin.badges import calculation_badge, status_badge
 from segments.admin.building import CriteriaBuilding
 from segments.admin.consequences import of_archiving, of_inactivating
-from segments.admin.examples import starters
-from segments.admin.forms import SegmentForm, written
 from segments.admin.from_file import FileSegmentPages
 from segments.admin.listing import SegmentListing
 from segments.admin.pages import SegmentPages
 from segments.admin.past import PastPages
 from segments.admin.versioning import VersionPages
 from segments.admin.warnings import warnings_of
+from segments.admin.writing import SegmentWriting
 from segments.models import Segment
 from segments.uses import uses_of
 from workspace import jobs
 from workspace.access import actor_of
-from workspace.admin import EmptyState, ObjectActionsAdmin, job_context, object_action, page_context
+from workspace.admin import EmptyState, job_context, object_action
 from workspace.admin.pictures import change_since, number
-from workspace.errors import DomainError, Problem
 
 Status = Segment.Status
 
@@ -46,8 +42,8 @@ class SegmentAdmin(
     PastPages,
     VersionPages,
     CriteriaBuilding,
+    SegmentWriting,
     SegmentPages,
-    ObjectActionsAdmin,
 ):
     """Named criteria and who satisfies them."""
 
@@ -61,8 +57,8 @@ class SegmentAdmin(
     first_page_label = gettext_lazy("Overview")
 
     class Media:
-        js = ("segments/editor.js",)
-        css = {"all": ("segments/editor.css", "segments/why.css")}
+        js = ("segments/segment_form.js",)
+        css = {"all": ("segments/segment_form.css", "segments/why.css")}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Segments are archived, never deleted.
@@ -80,76 +76,7 @@ class SegmentAdmin(
             return False
         return bool(super().has_change_permission(request, obj))
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """A new segment."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        return self._form_view(request, None)
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """A segment: how it stands, its settings and its criteria."""
-        return self._form_view(request, self.visible_or_404(request, object_id))
-
-    def _form_view(self, request: HttpRequest, segment: Segment | None) -> HttpResponse:
-        actor = actor_of(request)
-        is_post = request.method == "POST"
-        form = SegmentForm(request.POST if is_post else None, actor=actor, segment=segment)
-        if is_post:
-            if segment is not None and not self.has_change_permission(request, segment):
-                raise PermissionDenied
-            if form.is_valid() and (saved := self._save(request, form, segment)) is not None:
-                return HttpResponseRedirect(self.page_of(request, saved))
-        title = segment.name if segment else _("New segment")
-        context = (
-            self.thing_context(request, segment, page="", title=title)
-            if segment
-            else page_context(self, request, title=title)
-        )
-        may_write = segment is None or self.has_change_permission(request, segment)
-        if not may_write:
-            for field in form.fields.values():
-                field.disabled = True
-        context.update(
-            form=form,
-            media=self.media + form.media,
-            problems=[_shown(problem) for problem in form.problems],
-            may_write=may_write,
-            starters=[{"title": s["title"], "text": written(s["criteria"])} for s in starters()],
-            status=200,
-        )
-        if segment is not None:
-            context.update(self._standing(request, segment))
-        return TemplateResponse(request, "segments/segment_form.html", context)
-
-    def _save(
-        self, request: HttpRequest, form: SegmentForm, segment: Segment | None
-    ) -> Segment | None:
-        arguments: dict[str, Any] = {
-            **form.settings(),
-            "criteria": form.cleaned_data["criteria"],
-            "actor": actor_of(request),
-            "at": timezone.now(),
-        }
-        try:
-            if segment is None:
-                saved = lifecycle.create_segment(**arguments)
-            else:
-                saved = lifecycle.update_segment(segment, **arguments)
-        except DomainError as error:
-            form.add_problems(error)
-            return None
-        self.message_user(request, _("“%(name)s” was saved.") % {"name": saved}, messages.SUCCESS)
-        return saved
-
-    def _standing(self, request: HttpRequest, segment: Any) -> dict[str, Any]:
+    def standing(self, request: HttpRequest, segment: Any) -> dict[str, Any]:
         """How a segment stands, for the top of its page."""
         now = timezone.now()
         job = jobs.unfinished(f"segment:{segment.pk}")
@@ -266,7 +193,3 @@ class SegmentAdmin(
     def archive(self, request: HttpRequest, segment: Segment) -> str:
         lifecycle.archive(segment, actor=actor_of(request), at=timezone.now())
         return _("“%(name)s” is archived.") % {"name": segment}
-
-
-def _shown(problem: Problem) -> dict[str, str]:
-    return {"path": problem.path, "code": problem.code, "message": problem.message}

@@ -54,21 +54,20 @@
     return found.get(part) ?? 0;
   };
 
-  const begin = (form) => {
-    const area = form.elements.criteria;
-    const gutter = form.querySelector("[data-gutter]");
-    const list = form.querySelector("[data-problems]");
-    const box = form.querySelector("[data-preview-box]");
+  const begin = (root) => {
+    const form = root.closest("form");
+    const area = root.querySelector("textarea");
+    const gutter = root.querySelector("[data-gutter]");
+    const list = root.querySelector("[data-problems]");
+    const box = root.querySelector("[data-preview-box]");
     const words = box.dataset;
-    const whole = form.querySelector("[data-whole]").innerHTML;
+    const whole = root.querySelector("[data-whole]").innerHTML;
     const ticket = Math.random().toString(36).slice(2);
-    const initial = new URLSearchParams(new FormData(form)).toString();
     let problems = [...list.querySelectorAll("[data-path]")].map((part) => ({
       path: part.dataset.path, message: part.lastElementChild.textContent,
     }));
     let asked = null;
     let timer = 0;
-    let isLeaving = false;
 
     const lineOf = (offset) => area.value.slice(0, offset).split("\n").length;
     const number = () => {
@@ -101,7 +100,6 @@
       const has = !answer.problems.length;
       box.querySelector("[data-count]").textContent = has ? (answer.exact ? answer.count : `${words.textLeast} ${answer.count}`) : "–";
       box.querySelector("[data-count-label]").textContent = has ? words.textFits : words.textFaulty;
-      form.querySelector("[data-preview-note]").textContent = has ? `${answer.milliseconds} ms` : "";
       if (has) box.querySelector("[data-sentence]").textContent = answer.sentence;
       box.querySelector("[data-sample]").replaceChildren(...(answer.sample ?? []).map((contact) => {
         const item = document.createElement("li");
@@ -120,12 +118,12 @@
       asked = new AbortController();
       const body = new FormData();
       body.set("criteria", area.value);
-      body.set("segment", form.dataset.segment);
+      body.set("segment", root.dataset.segment);
       body.set("ticket", ticket);
       if (form.elements.members_only?.checked) body.set("members_only", "1");
       box.setAttribute("aria-busy", "true");
       try {
-        const answer = await fetch(form.dataset.preview, {
+        const answer = await fetch(root.dataset.preview, {
           method: "POST", body, signal: asked.signal,
           headers: { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value },
         });
@@ -142,22 +140,10 @@
       box.setAttribute("aria-busy", "false");
     };
     const soon = () => { clearTimeout(timer); timer = setTimeout(ask, 500); };
-    const isChanged = () => new URLSearchParams(new FormData(form)).toString() !== initial;
-    const note = () => {
-      const hint = form.querySelector("[data-unsaved]");
-      if (hint) hint.hidden = !isChanged();
-    };
-    const interval = () => {
-      form.querySelector("[data-interval]").hidden = form.elements.refresh_mode.value !== "interval";
-    };
-
     area.addEventListener("input", () => { number(); soon(); });
     area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
-    form.addEventListener("input", note);
     form.addEventListener("change", (event) => {
       if (event.target.name === "members_only") soon();
-      interval();
-      note();
     });
     list.addEventListener("click", (event) => {
       const button = event.target.closest("[data-path]");
@@ -171,10 +157,9 @@
     const write = (text) => {
       area.value = text;
       number();
-      soon();
-      note();
+      area.dispatchEvent(new Event("input", { bubbles: true }));
     };
-    form.querySelector("[data-format]")?.addEventListener("click", () => {
+    root.querySelector("[data-format]")?.addEventListener("click", () => {
       // Only the white space changes: numbers keep all their digits, which parsing would not.
       const token = /"(?:\\.|[^"\\])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
       const numbersOf = (text) => (text.match(token) ?? []).filter((part) => part[0] !== '"');
@@ -186,18 +171,10 @@
         write(pretty.replace(token, (part) => (part[0] === '"' ? part : numbers[next++])));
       } catch { ask(); }
     });
-    form.querySelector("[data-starters]")?.addEventListener("change", (event) => {
-      if (event.target.value) write(event.target.value);
-    });
-    form.addEventListener("submit", () => { isLeaving = true; });
-    window.addEventListener("beforeunload", (event) => {
-      if (!isLeaving && isChanged()) event.preventDefault();
-    });
     number();
-    interval();
     ask();
   };
-  const start = () => { for (const form of document.querySelectorAll("form[data-editor]")) begin(form); };
+  const start = () => { for (const form of document.querySelectorAll("[data-editor]")) begin(form); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })();

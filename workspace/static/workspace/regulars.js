@@ -83,7 +83,9 @@
         const job = await answer.json();
         show(box, job);
         if (job.is_finished) {
-          if (box.dataset.reload !== undefined) window.location.reload();
+          // A page on which somebody is writing says no, and shows the outcome in its own way.
+          const isWanted = box.dataset.reload !== undefined && box.dispatchEvent(new Event("job:reload", { bubbles: true, cancelable: true }));
+          if (isWanted) window.location.reload();
           return;
         }
         wait = 1000;

@@ -1,0 +1,140 @@
+"""Criteria in a form: the builder, and what stands in its place where no script runs.
+
+The same on every screen that edits criteria. The text of a hidden field is the document; the
+builder (segments/frontend/criteria_builder) shows it, and writes it anew when somebody edits.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib.staticfiles import finders
+from django.forms.renderers import BaseRenderer
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
+
+from segments import criteria, facts
+from segments.errors import CriteriaRefused
+from segments.masks import Mask
+from segments.models import Segment
+from segments.saved_criteria import known_saved_criteria
+from segments.starting_points import templates_for
+from workspace.access import Actor
+from workspace.errors import Problem
+from workspace.exactjson import ExactJSONEncoder, exact_loads
+
+_BUNDLE = "segments/criteria_builder/criteria_builder"
+_SAVED_LIMIT = 200
+
+
+class CriteriaWidget(forms.Textarea):
+    """The criteria builder for one author, of criteria in general or of those of a segment.
+
+    `mode` is "segment" for criteria about contacts and "where" for conditions on one event.
+    `problems` are what the server found in the document, `is_read_only` shows it only.
+    """
+
+    def __init__(
+        self,
+        *,
+        actor: Actor,
+        segment: Segment | None = None,
+        mode: str = "segment",
+        is_read_only: bool = False,
+    ) -> None:
+        super().__init__()
+        self.actor = actor
+        self.segment = segment
+        self.mode = mode
+        self.is_read_only = is_read_only
+        self.problems: tuple[Problem, ...] = ()
+
+    @property
+    def media(self) -> forms.Media:
+        """The island's script and style; without an island those of the text editor."""
+        if not has_builder():
+            return forms.Media(js=["segments/editor.js"], css={"all": ["segments/editor.css"]})
+        script: Any = forms.Script(f"{_BUNDLE}.js", type="module")
+        return forms.Media(js=[script], css={"all": [f"{_BUNDLE}.css"]})
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
+        """By the project's own template, which Django's renderer of forms does not know."""
+        context = self.get_context(name, value, attrs)
+        text = value or ""
+        context.update(
+            text=text,
+            config_id=f"{name}-config",
+            # Numbers keep all their digits.
+            config=json_script(self.config(), f"{name}-config", encoder=ExactJSONEncoder),
+            sentence=sentence_of(text, actor=self.actor, segment=self.segment),
+            problems=self.problems,
+            is_read_only=self.is_read_only,
+            has_builder=has_builder(),
+        )
+        return render_to_string("segments/criteria_widget.html", context)
+
+    def config(self) -> dict[str, Any]:
+        """What the builder has to know."""
+        catalog = facts.catalog_for(self.actor, segment=self.segment)
+        names = ("preview", "counts", "values", "event")
+        return {
+            "catalog": criteria.describe(catalog, translate=gettext),
+            "texts": {},
+            "urls": {name: reverse(f"admin:segments_{name}") for name in names},
+            "read_only": self.is_read_only,
+            "mode": self.mode,
+            "segment": self.segment.pk if self.segment else None,
+            "language": get_language() or "en",
+            "links": self._links(),
+            "templates": [
+                {
+                    "key": one.key,
+                    "title": one.title,
+                    "description": one.description,
+                    "icon": one.icon,
+                    "criteria": one.criteria,
+                }
+                for one in ([] if self.is_read_only else templates_for(self.actor, catalog=catalog))
+                if one.is_ready
+            ],
+            "saved": [] if self.is_read_only else self._saved(),
+        }
+
+    def _links(self) -> dict[str, str]:
+        if self.segment is None:
+            return {}
+        return {"members": reverse("admin:segments_segment_members", args=[self.segment.pk])}
+
+    def _saved(self) -> list[dict[str, Any]]:
+        if not self.actor.may("segments.view_savedcriteria"):
+            return []
+        mask = Mask(self.actor)
+        rows = known_saved_criteria(self.actor).order_by("name")[:_SAVED_LIMIT]
+        return [
+            {"key": saved.key, "name": saved.name, "criteria": mask.of(saved.criteria)}
+            for saved in rows
+        ]
+
+
+def sentence_of(text: str, *, actor: Actor, segment: Segment | None = None) -> str:
+    """Criteria in words, as JSON text; their first fault where they have one."""
+    try:
+        tree = facts.parse_criteria(exact_loads(text), actor, segment=segment)
+    except CriteriaRefused as refused:
+        return str(refused)
+    except (ValueError, RecursionError):
+        return ""
+    return facts.explain(tree)
+
+
+def has_builder() -> bool:
+    """Whether the island has been built."""
+    return finders.find(f"{_BUNDLE}.js") is not None
