@@ -13,13 +13,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.orders import orders
 from segments import facts
 from segments.criteria import Catalog
 from segments.errors import CriteriaRefused
 from workspace.access import Actor
 
 _Document = dict[str, Any]
-_DEFAULT_ORDER = "purchase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Words:
     """
 
     catalog: Catalog
-    order: str = _DEFAULT_ORDER
+    order: str
     missing: list[str] = field(default_factory=list)
 
     def event(self, *usual: str) -> str:
@@ -104,7 +104,7 @@ class Words:
 def templates_for(actor: Actor, *, catalog: Catalog | None = None) -> list[StartingPoint]:
     """All templates, in the words of the workspace and the language of the reader."""
     catalog = catalog or facts.catalog_for(actor)
-    order = _order_event()
+    order = orders().event_name
     return [_written(template, catalog, order, actor) for template in TEMPLATES]
 
 
@@ -113,7 +113,7 @@ def find_template(key: str, *, actor: Actor) -> StartingPoint | None:
     wanted = [template for template in TEMPLATES if template.key == key]
     if not wanted:
         return None
-    found = _written(wanted[0], facts.catalog_for(actor), _order_event(), actor)
+    found = _written(wanted[0], facts.catalog_for(actor), orders().event_name, actor)
     return found if found.is_ready else None
 
 
@@ -135,10 +135,6 @@ def _written(template: Template, catalog: Catalog, order: str, actor: Actor) -> 
         sentence=sentence,
         needs=needs,
     )
-
-
-def _order_event() -> str:
-    return _DEFAULT_ORDER
 
 
 def _plain(name: str) -> str:

@@ -7,7 +7,6 @@ builder (segments/frontend/criteria_builder) shows it, and writes it anew when s
 from typing import Any
 
 from django import forms
-from django.contrib.staticfiles import finders
 from django.forms.renderers import BaseRenderer
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 
 from segments import criteria, facts
+from segments.builder_texts import builder_texts
 from segments.errors import CriteriaRefused
 from segments.masks import Mask
 from segments.models import Segment
@@ -23,7 +23,7 @@ from segments.saved_criteria import known_saved_criteria
 from segments.starting_points import templates_for
 from workspace.access import Actor
 from workspace.errors import Problem
-from workspace.exactjson import ExactJSONEncoder, exact_loads
+from workspace.exactjson import ExactJSONEncoder, exact_dumps, exact_loads
 
 _BUNDLE = "segments/criteria_builder/criteria_builder"
 _SAVED_LIMIT = 200
@@ -53,9 +53,7 @@ class CriteriaWidget(forms.Textarea):
 
     @property
     def media(self) -> forms.Media:
-        """The island's script and style; without an island those of the text editor."""
-        if not has_builder():
-            return forms.Media(js=["segments/editor.js"], css={"all": ["segments/editor.css"]})
+        """The island's script and style."""
         script: Any = forms.Script(f"{_BUNDLE}.js", type="module")
         return forms.Media(js=[script], css={"all": [f"{_BUNDLE}.css"]})
 
@@ -77,30 +75,37 @@ class CriteriaWidget(forms.Textarea):
             sentence=sentence_of(text, actor=self.actor, segment=self.segment),
             problems=self.problems,
             is_read_only=self.is_read_only,
-            has_builder=has_builder(),
         )
         return render_to_string("segments/criteria_widget.html", context)
 
     def config(self) -> dict[str, Any]:
-        """What the builder has to know."""
+        """What the builder has to know.
+
+        Documents to be inserted are texts: a script that parsed them would lose digits of their
+        numbers.
+        """
         catalog = facts.catalog_for(self.actor, segment=self.segment)
         names = ("preview", "counts", "values", "event")
         return {
             "catalog": criteria.describe(catalog, translate=gettext),
-            "texts": {},
+            "texts": builder_texts(),
             "urls": {name: reverse(f"admin:segments_{name}") for name in names},
             "read_only": self.is_read_only,
             "mode": self.mode,
             "segment": self.segment.pk if self.segment else None,
             "language": get_language() or "en",
             "links": self._links(),
+            "problems": [
+                {"path": one.path, "code": one.code, "message": one.message}
+                for one in self.problems
+            ],
             "templates": [
                 {
                     "key": one.key,
                     "title": one.title,
                     "description": one.description,
                     "icon": one.icon,
-                    "criteria": one.criteria,
+                    "criteria": exact_dumps(one.criteria),
                 }
                 for one in ([] if self.is_read_only else templates_for(self.actor, catalog=catalog))
                 if one.is_ready
@@ -119,7 +124,7 @@ class CriteriaWidget(forms.Textarea):
         mask = Mask(self.actor)
         rows = known_saved_criteria(self.actor).order_by("name")[:_SAVED_LIMIT]
         return [
-            {"key": saved.key, "name": saved.name, "criteria": mask.of(saved.criteria)}
+            {"key": saved.key, "name": saved.name, "criteria": exact_dumps(mask.of(saved.criteria))}
             for saved in rows
         ]
 
@@ -133,8 +138,3 @@ def sentence_of(text: str, *, actor: Actor, segment: Segment | None = None) -> s
     except (ValueError, RecursionError):
         return ""
     return facts.explain(tree)
-
-
-def has_builder() -> bool:
-    """Whether the island has been built."""
-    return finders.find(f"{_BUNDLE}.js") is not None

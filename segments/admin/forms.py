@@ -99,7 +99,7 @@ class SegmentForm(forms.Form):
         label=gettext_lazy("Refresh"),
         choices=Segment.RefreshMode.choices,
         initial=Segment.RefreshMode.ONCE,
-        widget=forms.RadioSelect(),
+        widget=UnfoldAdminSelectWidget(),
     )
     refresh_amount = forms.IntegerField(
         label=gettext_lazy("Every"),

@@ -22,7 +22,6 @@ from segments.admin.export_schedules import rhythm_of, schedule_badge
 from segments.admin.exporting import export_rows
 from segments.admin.history import history_page
 from segments.admin.past import members_then_page
-from segments.admin.reading import settings_context
 from segments.admin.versioning import versions_page
 from segments.export_schedules import visible_schedules
 from segments.members import changes_page, members_page
@@ -137,12 +136,6 @@ class SegmentPages(PagesAdmin):
     def versions_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """The criteria that it had, and who wrote them."""
         return versions_page(self, request, segment)
-
-    def settings_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
-        """The settings and criteria that it is made of, to look at only."""
-        context = self.thing_context(request, segment, page="settings", title=_("Preview"))
-        context.update(settings_context(request, segment))
-        return TemplateResponse(request, "segments/settings.html", context)
 
     def explain_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Why somebody is in it, or not."""

@@ -8,15 +8,13 @@ from django.utils.translation import ngettext
 
 from segments import facts
 from segments.admin.badges import status_badge
-from segments.admin.forms import written
-from segments.masks import Mask
 from segments.models import Segment
 from workspace import access
 from workspace.access import actor_of
 
 
 def settings_context(request: HttpRequest, segment: Segment) -> dict[str, Any]:
-    """Facts by name, the sentence, and the document."""
+    """Facts by name, and the sentence."""
     actor = actor_of(request)
     groups = access.choosable_groups(actor).filter(segments=segment)
     return {
@@ -33,7 +31,6 @@ def settings_context(request: HttpRequest, segment: Segment) -> dict[str, Any]:
             (_("Loyalty members only"), _("yes") if segment.members_only else _("no")),
         ],
         "sentence": facts.describe_criteria(segment, actor=actor),
-        "document": written(Mask(actor).of(segment.criteria)),
     }
 
 

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 
 from segments import lifecycle, membership
 from segments.admin.forms import SegmentForm
+from segments.admin.reading import settings_context
 from segments.admin.saved_criteria import KeepForm
 from segments.admin.starting import chosen_start, starting_page
 from segments.members import count_members
@@ -36,20 +37,9 @@ class SegmentWriting(PagesAdmin, ObjectActionsAdmin):
     """The form of a segment, and the same to look at only."""
 
     def get_urls(self) -> list[URLPattern]:
-        # `preview/` below a segment is the page that shows it; below all of them, a count.
-        pages: tuple[tuple[str, str, Any], ...] = (
-            ("preview", "settings", self._page("settings_view")),
-            ("count", "count", self._page("count_view")),
-        )
-        own = [
-            path(
-                f"<path:object_id>/{address}/",
-                self.admin_site.admin_view(view),
-                name=f"segments_segment_{name}",
-            )
-            for address, name, view in pages
-        ]
-        return [*own, *super().get_urls()]
+        view = self.admin_site.admin_view(self._page("count_view"))
+        own = path("<path:object_id>/count/", view, name="segments_segment_count")
+        return [own, *super().get_urls()]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -140,12 +130,13 @@ class SegmentWriting(PagesAdmin, ObjectActionsAdmin):
     def _settings(self, request: HttpRequest, segment: Segment, *, page: str) -> HttpResponse:
         form = SegmentForm(actor=actor_of(request), segment=segment)
         form.builder.is_read_only = True
-        title = _("Settings and criteria") if page else segment.name
+        title = _("Preview") if page else segment.name
         context = self.thing_context(request, segment, page=page, title=title)
         context.update(self.standing(request, segment))
         if page:
             context.update(buttons=[], links=[])
         context.update(
+            settings_context(request, segment),
             form=form,
             media=self.media + form.media,
             may_write=self.has_change_permission(request, segment),

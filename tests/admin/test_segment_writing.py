@@ -39,8 +39,8 @@ def test_a_new_segment_begins_with_a_choice(admin: Client) -> None:
     page = admin.get(ADD).content.decode()
     for words in ("Blank", "Of Oslo", "Of Warszawa", "Abandoned cart", "template:birthdays"):
         assert words in page, words
-    assert "It needs the metric" in page
-    assert "template:big_spenders" not in page
+    assert "It needs the tag" in page
+    assert "template:quiet_vips" not in page
 
 
 def test_a_blank_one_is_for_everyone(admin: Client) -> None:
@@ -77,7 +77,7 @@ def test_a_segment_is_copied_with_its_settings(admin: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "start", ["x", "template:", "template:big_spenders", "saved:no", "segment:no", "segment"]
+    "start", ["x", "template:", "template:quiet_vips", "saved:no", "segment:no", "segment"]
 )
 def test_what_there_is_not_is_not_found(admin: Client, start: str) -> None:
     assert admin.get(ADD, {"start": start}).status_code == 404

@@ -1,14 +1,18 @@
 """The form of a segment in a real browser: beginning, generating, counting, not losing anything."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from django.utils import timezone
+from playwright.sync_api import Dialog, Page, expect
 
 from segments.models import SavedCriteria, Segment
+from segments.saved_criteria import create_saved_criteria
 from tests.segments.factories import lives_in, make_contacts, make_segment, refresh
 from workspace import jobs
+from workspace.access import SYSTEM
 from workspace.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,7 +107,12 @@ def test_leaving_with_unsaved_changes_asks(logged_in: Page) -> None:
 
     # The browser asks in its own words where no link is followed.
     asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def agree(question: Dialog) -> None:
+        asked.append(question.type)
+        question.accept()
+
+    page.once("dialog", agree)
     page.reload()
     assert asked == ["beforeunload"]
 
@@ -172,6 +181,32 @@ def test_criteria_are_kept_and_begun_with(logged_in: Page) -> None:
     assert json.loads(page.locator("#id_criteria").input_value()) == lives_in("Warszawa")
 
 
+def test_saved_criteria_are_inserted_beside_or_instead(logged_in: Page) -> None:
+    make_contacts("Warszawa", "Oslo")
+    create_saved_criteria(
+        actor=SYSTEM,
+        at=timezone.now(),
+        name="Dear ones",
+        criteria={
+            "combinator": "and",
+            "rules": [{"field": "contact.lead_score", "operator": ">=", "value": Decimal("0.10")}],
+        },
+    )
+    segment = make_segment()
+    page = logged_in
+    page.goto(_form_of(segment))
+    dialog = page.get_by_role("dialog", name="Insert criteria")
+    for way, count in (("Add beside", 2), ("Replace", 1)):
+        page.get_by_role("button", name="Insert criteria").click()
+        dialog.get_by_label("Criteria").select_option("Dear ones")
+        dialog.get_by_role("button", name=way).click()
+        written = page.locator("#id_criteria").input_value()
+        assert len(json.loads(written)["rules"]) == count
+        assert "0.10" in written, "numbers keep their digits"
+    expect(page.locator("[data-estimate-sentence]")).to_contain_text("Lead score")
+    expect(page.locator("[data-unsaved]")).to_be_visible()
+
+
 def test_an_interval_is_asked_for_where_there_is_one(logged_in: Page) -> None:
     page = logged_in
     page.goto(f"{ADD}?start=blank&name=Often")
@@ -185,18 +220,16 @@ def test_an_interval_is_asked_for_where_there_is_one(logged_in: Page) -> None:
     assert (segment.refresh_amount, segment.refresh_unit) == (6, "hour")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_pages_fit_a_phone(logged_in: Page, theme: Any) -> None:
+def test_the_pages_fit_a_phone(logged_in: Page) -> None:
     make_contacts("Oslo")
     segment = make_segment(name="A segment with a name that is rather long " * 3)
     page = logged_in
     page.set_viewport_size({"width": 360, "height": 780})
-    page.emulate_media(color_scheme=theme)
     room = f"/admin/segments/segment/{segment.pk}"
     for path in (
         ADD,
         f"{ADD}?start=blank",
-        f"{room}/preview/",
+        f"{room}/settings/",
         "/admin/segments/savedcriteria/add/",
     ):
         page.goto(path)

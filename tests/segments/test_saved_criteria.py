@@ -1,5 +1,6 @@
 """Criteria kept by name: made, changed, deleted; in user groups and with documents as segments."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def test_what_is_deleted_is_gone_and_told() -> None:
 def test_each_verb_needs_its_permission(verb: str) -> None:
     saved = save()
     without = person(permissions=ALL - {f"segments.{verb}_savedcriteria"})
-    doing = {
+    doing: dict[str, Callable[[], object]] = {
         "add": lambda: save(actor=without),
         "change": lambda: update_saved_criteria(saved, actor=without, at=NOW, name="x"),
         "delete": lambda: delete_saved_criteria(saved, actor=without, at=NOW),
@@ -120,11 +121,12 @@ def test_people_of_other_groups_do_not_know_of_them(poland: Group) -> None:
     assert list(known_saved_criteria(insider)) == [saved]
     assert list(known_saved_criteria(outsider)) == []
     assert find_saved_criteria("of-warszawa", actor=insider) == saved
-    for verb in (
+    verbs: tuple[Callable[[], object], ...] = (
         lambda: find_saved_criteria("of-warszawa", actor=outsider),
         lambda: update_saved_criteria(saved, actor=outsider, at=NOW, name="x"),
         lambda: delete_saved_criteria(saved, actor=outsider, at=NOW),
-    ):
+    )
+    for verb in verbs:
         with pytest.raises(SavedCriteriaUnknown):
             verb()
 

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from contacts.models import ConsentDefinition, EventDefinition, MetricDefinition, Tag
+from contacts.orders import choose_order_event
 from segments import facts
 from segments.preview import preview
 from segments.starting_points import TEMPLATES, find_template, templates_for
@@ -17,8 +18,6 @@ pytestmark = pytest.mark.django_db
 def _define_all() -> None:
     ConsentDefinition.objects.create(key="newsletter", label="Newsletter")
     Tag.objects.create(key="vip", label="VIP")
-    for key in ("order_count_30d", "lifetime_value_percentile"):
-        MetricDefinition.objects.create(key=key, label=key)
 
 
 def test_there_are_a_dozen_and_more_each_with_words_and_an_icon() -> None:
@@ -40,6 +39,7 @@ def test_every_template_is_valid_and_answered_where_all_is_defined() -> None:
 
 
 def test_what_is_not_defined_is_told_and_cannot_be_begun_with() -> None:
+    MetricDefinition.objects.all().delete()
     lacking = {point.key: point.needs for point in templates_for(SYSTEM) if not point.is_ready}
     assert set(lacking) == {"big_spenders", "consent_missing", "quiet_vips", "frequent_buyers"}
     assert "lifetime_value_percentile" in lacking["big_spenders"][0]
@@ -57,6 +57,13 @@ def test_templates_speak_of_the_events_and_consents_that_there_are() -> None:
     ConsentDefinition.objects.create(key="Newsletter", label="Our letter")
     found = {point.key: point for point in templates_for(SYSTEM)}
     assert "Our letter" in found["consent_missing"].sentence
+
+
+def test_templates_speak_of_the_order_event_that_the_workspace_chose() -> None:
+    choose_order_event(event_name="Order Completed", amount_property="total", actor=SYSTEM, at=NOW)
+    found = {point.key: point for point in templates_for(SYSTEM)}
+    assert "Order Completed" in found["never_bought"].sentence
+    assert "purchase" not in str(found)
 
 
 def test_no_template_tells_of_segments() -> None:

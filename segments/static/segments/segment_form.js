@@ -112,6 +112,32 @@
       refusal.hidden = false;
     });
 
+    // Numbers of a document may have more digits than a number of a script: its text is not parsed.
+    const insert = document.querySelector("[data-insert-criteria]");
+    if (insert) {
+      const choice = insert.querySelector("[data-choice]");
+      const config = JSON.parse(document.getElementById(insert.dataset.insertCriteria).textContent);
+      const documents = [];
+      for (const [label, offered] of [[choice.dataset.textSaved, config.saved], [choice.dataset.textTemplates, config.templates]]) {
+        if (!offered.length) continue;
+        const group = document.createElement("optgroup");
+        group.label = label;
+        for (const one of offered) {
+          group.append(new Option(one.name ?? one.title, documents.length));
+          documents.push(one.criteria);
+        }
+        choice.append(group);
+      }
+      insert.addEventListener("submit", (event) => {
+        const found = documents[choice.value];
+        if (found === undefined) return;
+        const area = form.elements.criteria;
+        const isAdded = event.submitter?.value === "add" && area.value.trim();
+        area.value = isAdded ? `{"combinator": "and", "rules": [${area.value}, ${found}]}` : found;
+        area.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+    }
+
     for (const part of form.querySelectorAll("[data-needs-script]")) part.hidden = false;
     // What the browser remembered of an earlier visit is no change of this one.
     requestAnimationFrame(() => { initial = written(); note(); });

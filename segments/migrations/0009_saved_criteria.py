@@ -14,7 +14,7 @@ import workspace.exactjson
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("segments", "0007_contact_lists"),
+        ("segments", "0008_contact_list_job"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
