@@ -20,5 +20,5 @@ export default defineConfig({
     sourcemap: false,
     license: false,
   },
-  test: { include: ["*/frontend/**/*.test.ts"], environment: "node" },
+  test: { include: ["*/frontend/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
 });

@@ -19,7 +19,7 @@ TEXTS: Mapping[str, str | Promise] = {
     "rules_used": _("{count} of {limit} criteria"),
     "palette": _("Fields"),
     "palette_search": _("Search fields"),
-    "palette_hint": _("Drag a field into a zone, or press Enter on it."),
+    "palette_hint": _("Drag a field into a zone, or choose it with a click or Enter."),
     "palette_open": _("Add a field"),
     "palette_none": _("No field is named like “{text}”."),
     "palette_event": _("Use the event “{name}”"),

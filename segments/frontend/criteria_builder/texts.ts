@@ -11,7 +11,7 @@ export const TEXTS = {
   "rules_used": "{count} of {limit} criteria",
   "palette": "Fields",
   "palette_search": "Search fields",
-  "palette_hint": "Drag a field into a zone, or press Enter on it.",
+  "palette_hint": "Drag a field into a zone, or choose it with a click or Enter.",
   "palette_open": "Add a field",
   "palette_none": "No field is named like “{text}”.",
   "palette_event": "Use the event “{name}”",

@@ -92,7 +92,8 @@ export function EstimatePanel({ estimate, isJson }: { estimate: Estimate; isJson
         <Ring share={hasCount ? share : null} />
         <div>
           <p className="cb-number-big" data-estimate-count>{text}</p>
-          <p className="cb-quiet" role="status">{note()}</p>
+          <p className="cb-quiet">{note()}</p>
+          <p className="cb-hidden" role="status">{state !== "done" ? "" : hasCount ? t("estimate_said", { count: text }) : note()}</p>
           {hasCount && answer?.share && (
             <p className="cb-share">{answer.total !== undefined ? t("estimate_share", { share: answer.share, total: typeof answer.total === "number" ? answer.total.toLocaleString(document.documentElement.lang || undefined) : answer.total }) : t("estimate_share_only", { share: answer.share })}</p>
           )}
