@@ -53,7 +53,7 @@ def _announce(request: HttpRequest, export: Export) -> None:
 
 def _sentence(export: Export, text: str, address: str, link: str) -> str:
     return format_html(
-        '{} {}. <a class="rg-link" href="{}">{}</a>',
+        '{} {}. <a style="text-decoration: underline" href="{}">{}</a>',
         _("The export “%(name)s”") % {"name": export.subject_name},
         text,
         address,

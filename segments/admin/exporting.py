@@ -258,7 +258,15 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"))
     def state_now(self, export: Export) -> SafeString:
         if export.job is None or export.job.is_finished:
-            return export_badge(export, at=timezone.now())
+            state = export_badge(export, at=timezone.now())
+            if not export.failure or export.state != State.FAILED:
+                return state
+            return format_html(
+                '<span class="rg-two-lines">{}<span class="rg-small rg-minus rg-export-reason">{}'
+                "</span></span>",
+                state,
+                export.failure,
+            )
         progress = {**job_context(export.job), "reload": True}
         return format_html(
             '<span class="rg-export-progress">{}</span>',

@@ -20,6 +20,7 @@ LISTS = (
     "segments_segment",
     "segments_segmentaction",
     "segments_export",
+    "segments_exportschedule",
     "workspace_job",
     "workspace_user",
     "workspace_apiuser",

@@ -17,7 +17,8 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
-from segments import actions, exports, membership
+from segments import actions, export_schedules, exports, membership
+from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.segments.factories import lives_in, make_segment
 from workspace import access, audit, jobs, keys
@@ -61,6 +62,9 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         )
         membership.refresh(segment.pk, as_of=now, cause="test")
         exports.request_export(segment=segment, actor=system, at=now)
+        export_schedules.create_schedule(
+            Wanted(segment=segment), actor=system, at=now, amount=1, unit="day"
+        )
         actions.plan_action(segment, actor=system, at=now, kind="add_tag", key=key)
     record_events(
         [

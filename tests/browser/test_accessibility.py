@@ -67,6 +67,8 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Page) 
         "/admin/segments/segmentaction/",
         f"{room}/explain/?contact={contact.pk}",
         "/admin/segments/export/",
+        "/admin/segments/export/add/",
+        "/admin/segments/exportschedule/",
         f"/admin/contacts/contact/{contact.pk}/change/",
     ]
     found: dict[str, list[str]] = {}
