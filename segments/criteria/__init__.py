@@ -15,6 +15,7 @@ from .compile import (
     compile_sample,
     compile_where,
 )
+from .contradictions import Contradiction, find_contradiction, without_paths
 from .counts import CountQuery, compile_counts
 from .describe import describe
 from .errors import CriteriaInvalid, Problem
@@ -44,6 +45,7 @@ __all__ = [
     "AttributeField",
     "Catalog",
     "ContactField",
+    "Contradiction",
     "CountQuery",
     "Criteria",
     "CriteriaInvalid",
@@ -69,9 +71,11 @@ __all__ = [
     "describe",
     "explain",
     "explain_clause",
+    "find_contradiction",
     "parse",
     "parse_where",
     "references",
     "register_fact",
     "registered_facts",
+    "without_paths",
 ]
