@@ -30,6 +30,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 60},
     },
+    "Find refreshes that are late": {
+        "task": "segments.tasks.find_late_refreshes",
+        "schedule": crontab(minute="25"),
+    },
+    "Check the health of segments": {
+        "task": "segments.tasks.check_segments",
+        "schedule": crontab(hour="4", minute="40"),
+    },
     "Make next months' partitions": {
         "task": "contacts.tasks.make_partitions",
         "schedule": crontab(hour="1", minute="10"),

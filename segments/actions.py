@@ -255,6 +255,10 @@ def uses_by_actions(segment: Segment) -> list[uses.Use]:
     ]
 
 
+def _used_by_actions() -> Iterable[int]:
+    return SegmentAction.objects.filter(state__in=UNFINISHED).values_list("segment_id", flat=True)
+
+
 def forget_contacts(contact_ids: list[int]) -> int:
     """Forget what runs changed of erased contacts; returns how many rows went."""
     return sql.execute(_FORGET, [contact_ids])
@@ -332,4 +336,4 @@ def _read_export(
     return known
 
 
-uses.register_use("action", gettext_lazy("Action"), uses_by_actions)
+uses.register_use("action", gettext_lazy("Action"), uses_by_actions, find_ids=_used_by_actions)

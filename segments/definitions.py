@@ -28,7 +28,10 @@ READINESS_LIMIT = 10 * 366 * 24
 RESERVED_KEYS = frozenset({"preview", "overlap", "catalog", "counts", "values", "from-file"})
 
 _REFRESH = ("refresh_mode", "refresh_amount", "refresh_unit")
-SETTINGS = ("name", "description", "owner", "members_only", *_REFRESH, "readiness_hours")
+SETTINGS = (
+    *("name", "description", "owner", "members_only"),
+    *(*_REFRESH, "readiness_hours", "mail_findings"),
+)
 
 
 @dataclass(slots=True)

@@ -125,6 +125,11 @@ def reading_catalog(actor: Actor) -> Catalog:
     return _Known.load(actor).reading_catalog()
 
 
+def contact_field_label(name: str) -> str:
+    """What a factory field is called, in the language of whoever reads."""
+    return gettext(criteria.CONTACT_FIELDS[name].label)
+
+
 def nameless() -> str:
     """What stands instead of the name of a segment that one may not know of."""
     return pgettext("instead of the name of a segment", "a segment of another group")

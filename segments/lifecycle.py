@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from segments import actions, contact_lists, indexes, membership, schedule
+from segments import actions, contact_lists, health, indexes, membership, schedule
 from segments.definitions import (
     SETTINGS,
     Faults,
@@ -101,6 +101,7 @@ def create_segment(
     refresh_amount: int | None = None,
     refresh_unit: str = "",
     readiness_hours: int | None = None,
+    mail_findings: bool = False,
     source: str = Segment.Source.CRITERIA,
     is_demo: bool = False,
 ) -> Segment:
@@ -126,6 +127,7 @@ def create_segment(
             "refresh_amount": refresh_amount,
             "refresh_unit": refresh_unit,
             "readiness_hours": readiness_hours,
+            "mail_findings": mail_findings,
         },
         faults,
     )
@@ -155,6 +157,7 @@ def create_segment(
         changes=audit.difference({}, _told(segment, chosen)),
         at=at,
     )
+    health.check_contradiction(segment, at=at)
     if segment.is_calculable:
         membership.queue_refresh(segment, actor=actor, cause="created", at=at)
         segment.refresh_from_db()
@@ -251,6 +254,8 @@ def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: A
         indexes.request()
     audit.record(actor=actor, action="segment.updated", subject=segment, changes=difference, at=at)
     is_other = bool(difference.keys() & {"criteria", "members_only"})
+    if is_other:
+        health.check_contradiction(segment, at=at)
     if is_other and _is_active(segment) and segment.is_calculable:
         membership.queue_refresh(segment, actor=actor, cause="changed", at=at)
         segment.refresh_from_db()

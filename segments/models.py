@@ -114,6 +114,11 @@ class Segment(models.Model):
         blank=True,
         help_text=_("How long a calculation may be used. Empty: until the next one."),
     )
+    mail_findings = models.BooleanField(
+        _("mail findings to the owner"),
+        default=False,
+        help_text=_("When something is found wrong with it, its owner gets a mail, once."),
+    )
     member_count = models.BigIntegerField(_("members"), default=0, editable=False)
     calculated_at = models.DateTimeField(_("last refresh"), null=True, editable=False)
     refresh_requested_at = models.DateTimeField(null=True, editable=False)
@@ -731,3 +736,38 @@ class SavedCriteria(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Finding(models.Model):
+    """Something that is wrong with a segment, since `found_at`; gone as soon as it is not so.
+
+    `key` tells findings of one kind apart, such as the fields that are always empty. `data` is
+    what is told of it, without names that not everyone may know. `mailed_at` is when the owner
+    was told, if he wanted to be.
+    """
+
+    class Kind(models.TextChoices):
+        CONTRADICTION = "contradiction", _("nobody can fit")
+        LATE = "late", _("refresh is late")
+        EMPTY_FIELD = "empty_field", _("field always empty")
+        DUPLICATE = "duplicate", _("duplicate")
+        UNCHANGING = "unchanging", _("never changes")
+        UNUSED = "unused", _("nobody uses it")
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=13, choices=Kind)
+    key = models.CharField(max_length=200, blank=True, default="")
+    data = models.JSONField(default=dict, blank=True)
+    found_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("finding")
+        verbose_name_plural = _("findings")
+        ordering = ["segment", "kind", "key"]
+        constraints = [
+            models.UniqueConstraint(fields=["segment", "kind", "key"], name="segments_finding_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.kind} {self.key}".rstrip()

@@ -3,7 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
-from segments import action_runs, export_schedules, exports, indexes, schedule
+from segments import (
+    action_runs,
+    checkups,
+    export_schedules,
+    exports,
+    health_mail,
+    indexes,
+    schedule,
+)
 
 
 @shared_task
@@ -29,6 +37,24 @@ def run_export_schedules() -> int:
 def purge_exports() -> dict[str, int]:
     """Delete the files of exports whose time is over."""
     return exports.purge_exports(timezone.now())
+
+
+@shared_task
+def check_segments() -> dict[str, int]:
+    """Look for what is wrong with segments, and mail what is new to owners who want it."""
+    now = timezone.now()
+    checked = checkups.check_all(as_of=now)
+    health_mail.mail_findings(at=now)
+    return checked.counts
+
+
+@shared_task
+def find_late_refreshes() -> dict[str, int]:
+    """Look for refreshes that are late, and mail what is new to owners who want it."""
+    now = timezone.now()
+    checked = checkups.check_late(as_of=now)
+    health_mail.mail_findings(at=now)
+    return checked.counts
 
 
 @shared_task

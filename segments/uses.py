@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from segments.export_schedules import visible_schedules
 from segments.exports import visible_exports
-from segments.facts import is_named_by
+from segments.facts import is_named_by, references
 from segments.models import Export, ExportSchedule, Segment
 from workspace import access
 from workspace.access import Actor
@@ -48,24 +48,27 @@ class Use:
 
 
 Find = Callable[[Segment], Iterable[Use]]
+FindIds = Callable[[], Iterable[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     label: Any
     find: Find
+    find_ids: FindIds | None = None
 
 
 _kinds: dict[str, _Kind] = {}
 
 
-def register_use(kind: str, label: Any, find: Find) -> None:
+def register_use(kind: str, label: Any, find: Find, *, find_ids: FindIds | None = None) -> None:
     """Let `find` tell which things of a kind ("journey") use a segment; once for each kind.
 
     `label` is the kind as people call one of it. `find` gives what is in use or planned, not what
-    is over, in a constant number of queries.
+    is over, in a constant number of queries. `find_ids` gives the ids of all segments that things
+    of the kind use, at once: without it each segment is asked about by itself.
     """
-    if _kinds.setdefault(kind, _Kind(label, find)).find is not find:
+    if _kinds.setdefault(kind, _Kind(label, find, find_ids)).find is not find:
         raise ValueError(f"Two finders are registered for {kind}.")
 
 
@@ -90,9 +93,19 @@ def uses_of(segment: Segment, *, actor: Actor) -> list[Use]:
     return found
 
 
-def is_used(segment: Segment) -> bool:
-    """Whether anything at all uses it, whoever may know of that."""
-    return any(any(True for _use in registered.find(segment)) for registered in _kinds.values())
+def used_ids(segments: Iterable[Segment]) -> set[int]:
+    """The ids of those of the segments that anything at all uses, whoever may know of that."""
+    asked = {segment.pk: segment for segment in segments}
+    found = set[int]()
+    for registered in _kinds.values():
+        if registered.find_ids is not None:
+            found.update(asked.keys() & set(registered.find_ids()))
+            continue
+        # A room that cannot tell of all at once is asked about each that is not known as used.
+        for pk in asked.keys() - found:
+            if any(True for _use in registered.find(asked[pk])):
+                found.add(pk)
+    return found
 
 
 def _segments(segment: Segment) -> list[Use]:
@@ -106,6 +119,14 @@ def _segments(segment: Segment) -> list[Use]:
         )
         for other in is_named_by(segment.key)
     ]
+
+
+def _named_ids() -> Iterable[int]:
+    living = set(
+        Segment.objects.exclude(status=Segment.Status.ARCHIVED).values_list("key", flat=True)
+    )
+    named = {key for naming, keys in references().items() if naming in living for key in keys}
+    return Segment.objects.filter(key__in=named).values_list("pk", flat=True)
 
 
 def _knows(other: Segment) -> Callable[[Actor], bool]:
@@ -150,6 +171,18 @@ def _may_see_schedule(schedule: ExportSchedule) -> Callable[[Actor], bool]:
     return lambda actor: visible_schedules(actor).filter(pk=schedule.pk).exists()
 
 
-register_use("segment", gettext_lazy("Segment"), _segments)
-register_use("export_schedule", gettext_lazy("Export schedule"), _schedules)
-register_use("export", gettext_lazy("Export"), _exports)
+def _exported_ids() -> Iterable[int]:
+    unfinished = Export.objects.filter(state__in=(Export.State.QUEUED, Export.State.RUNNING))
+    return unfinished.filter(segment__isnull=False).values_list("segment_id", flat=True)
+
+
+def _scheduled_ids() -> Iterable[int]:
+    schedules = ExportSchedule.objects.filter(enabled=True, segment__isnull=False)
+    return schedules.values_list("segment_id", flat=True)
+
+
+register_use("segment", gettext_lazy("Segment"), _segments, find_ids=_named_ids)
+register_use(
+    "export_schedule", gettext_lazy("Export schedule"), _schedules, find_ids=_scheduled_ids
+)
+register_use("export", gettext_lazy("Export"), _exports, find_ids=_exported_ids)

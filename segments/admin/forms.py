@@ -126,6 +126,12 @@ class SegmentForm(forms.Form):
     members_only = forms.BooleanField(
         label=gettext_lazy("Loyalty members only"), required=False, widget=UnfoldBooleanWidget()
     )
+    mail_findings = forms.BooleanField(
+        label=gettext_lazy("Mail findings to the owner"),
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        help_text=gettext_lazy("When something is found wrong with it, its owner gets one mail."),
+    )
     criteria = forms.CharField(label=gettext_lazy("Criteria"))
 
     def __init__(
@@ -200,7 +206,7 @@ def _initial(segment: Segment | None, actor: Actor) -> dict[str, Any]:
         return {"criteria": written(everyone())}
     names = ("name", "description", "refresh_mode", "refresh_amount", "readiness_hours")
     return {
-        **{name: getattr(segment, name) for name in (*names, "members_only")},
+        **{name: getattr(segment, name) for name in (*names, "members_only", "mail_findings")},
         "refresh_unit": segment.refresh_unit or Segment.Unit.DAY,
         "groups": _group_names(segment),
         "criteria": written(mask_criteria(segment.criteria, actor)),

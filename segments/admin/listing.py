@@ -25,8 +25,10 @@ from segments import exports
 from segments.actions import kinds_by_segment
 from segments.admin.badges import calculation_badge, source_badge, status_badge, with_last_change
 from segments.admin.commands import commands_of
+from segments.admin.unhealthy import HealthFilter, health_badges
 from segments.admin.warnings import renewal_address
 from segments.expiry import deadlines_of
+from segments.health import findings_by_segment
 from segments.membership import unfinished_refreshes
 from segments.models import Segment, SegmentAction
 from segments.sections import Section, in_section, section_counts, with_expiry
@@ -161,6 +163,7 @@ class SegmentListing(ModelAdmin):
         ("source", ChoicesDropdownFilter),
         OwnerFilter,
         GroupFilter,
+        HealthFilter,
     )
     list_filter_submit = True
     list_filter_sheet = True
@@ -242,12 +245,16 @@ def _furnish(request: HttpRequest, segments: Sequence[Any], *, at: datetime) -> 
     kinds = kinds_by_segment(ids)
     jobs = unfinished_refreshes(ids, actor=actor)
     deadlines = deadlines_of(segments, at=at)
+    findings = findings_by_segment(segments, actor=actor)
     for segment in segments:
         deadline = deadlines.get(segment.pk)
         job = jobs.get(segment.pk)
         segment.row = {
             "segment": segment,
-            "badges": _badges(segment, job, at=at),
+            "badges": [
+                *_badges(segment, job, at=at),
+                *health_badges(findings.get(segment.pk, [])),
+            ],
             "kinds": [SegmentAction.Kind(kind).label for kind in kinds[segment.pk]],
             "until": segment.ready_until,
             "deadline": deadline.sentence(now=at) if deadline else "",
@@ -255,6 +262,7 @@ def _furnish(request: HttpRequest, segments: Sequence[Any], *, at: datetime) -> 
             "job": job_context(job) if job is not None else None,
             "cancel": _cancel(segment, actor),
             "commands": commands_of(segment, actor),
+            "findings": findings.get(segment.pk, []),
         }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 
 from segments.expiry import deadlines_of, planned_counts
+from segments.health import findings_of
 from segments.models import Segment
 from workspace.access import Actor
 
@@ -13,7 +14,7 @@ State = Segment.CalculationState
 
 
 def warnings_of(segment: Segment, actor: Actor, *, at: datetime) -> dict[str, Any]:
-    """That its calculation expires soon or is expired, and how to renew it."""
+    """That its calculation expires soon or is expired, how to renew it, and its findings."""
     deadline = deadlines_of([segment], at=at).get(segment.pk)
     is_active = segment.status == Segment.Status.ACTIVE
     is_expired = is_active and segment.calculation_state(at=at) == State.EXPIRED
@@ -22,6 +23,7 @@ def warnings_of(segment: Segment, actor: Actor, *, at: datetime) -> dict[str, An
         "is_expired": is_expired,
         "still_planned": planned_counts([segment.pk]).get(segment.pk, 0) if is_expired else 0,
         "renew": renewal_address(segment, actor) if deadline or is_expired else "",
+        "findings": findings_of(segment, actor=actor),
     }
 
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from segments.masks import Mask
-from segments.models import Calculation, Segment
+from segments.models import Calculation, Finding, Segment
 from workspace.api.serializers import AnyJSONField, StrictSerializer
 
 
@@ -101,6 +101,9 @@ class SegmentChangeSerializer(StrictSerializer):
         child=serializers.CharField(), required=False, help_text=_("Names of user groups.")
     )
     members_only = serializers.BooleanField(required=False)
+    mail_findings = serializers.BooleanField(
+        required=False, help_text=_("Mail what is found wrong with it to its owner.")
+    )
     refresh = RefreshSerializer(required=False)
     readiness_hours = serializers.IntegerField(required=False, allow_null=True)
 
@@ -212,6 +215,23 @@ class UsesSerializer(serializers.Serializer[Any]):
 
     segments = SegmentNameSerializer(many=True)
     uses = UseSerializer(many=True)
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    """Something that is wrong with a segment, and what to do about it."""
+
+    kind = serializers.ChoiceField(choices=Finding.Kind.choices)
+    message = serializers.CharField()
+    advice = serializers.CharField()
+    found_at = serializers.DateTimeField()
+    others = SegmentNameSerializer(many=True, help_text=_("The segments that it is about besides."))
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """What is wrong with a segment, the worst first, and whether its owner is mailed about it."""
+
+    findings = FindingSerializer(many=True)
+    mail_findings = serializers.BooleanField()
 
 
 class PreviewRequestSerializer(StrictSerializer):

@@ -20,6 +20,7 @@ from segments import (
     criteria,
     explanation,
     facts,
+    health,
     lifecycle,
     members,
     membership,
@@ -33,6 +34,8 @@ from segments.api.serializers import (
     ChangeSerializer,
     ClauseCountsSerializer,
     ExplanationSerializer,
+    FindingSerializer,
+    HealthSerializer,
     HistorySerializer,
     MemberSerializer,
     OverlapSerializer,
@@ -107,6 +110,7 @@ class SegmentViewSet(ApiViewSet):
         "versions": _VIEW,
         "restore": "segments.change_segment",
         "uses": _VIEW,
+        "health": _VIEW,
         "explain": _VIEW,
         "preview": _VIEW,
         "counts": _VIEW,
@@ -290,6 +294,19 @@ class SegmentViewSet(ApiViewSet):
             {
                 "segments": self.shapes(SegmentNameSerializer)(seen),
                 "uses": self.shapes(UseSerializer)(told),
+            }
+        )
+
+    @extend_schema(responses=HealthSerializer)
+    @action(detail=True, methods=["get"])
+    def health(self, request: Request, key: str) -> Response:
+        """What is wrong with the segment, as of the last check; nothing for one out of use."""
+        segment = self.segment(key)
+        told = health.findings_of(segment, actor=self.actor)
+        return Response(
+            {
+                "findings": self.shapes(FindingSerializer)(told),
+                "mail_findings": segment.mail_findings,
             }
         )
 

@@ -279,14 +279,17 @@ def _no_value(domain: _Domain, tests: Sequence[tuple[Test, bool]], kind: Type | 
 
 def _few_values(domain: _Domain, asked: Sequence[tuple[Test, bool]]) -> list[Any] | None:
     """The values that come into question, where they are named."""
-    named = [domain.values] if domain.values is not None else []
+    named: list[tuple[Any, ...]] = [] if domain.values is None else [domain.values]
     for test, negated in asked:
         match test:
             case Compare("=", value) if not negated:
                 named.append((value,))
             case OneOf(values) if not negated:
                 named.append(values)
-    return list(min(named, key=len)) if named else None
+    if not named:
+        return None
+    fewest = min(named, key=len)
+    return list(fewest)
 
 
 def _passes_all(asked: Sequence[tuple[Test, bool]], value: Any) -> bool:
@@ -309,7 +312,7 @@ def _passes(test: Test, value: Any) -> bool | None:
         case OneOf(values):
             return value in values
         case Between(low, high):
-            return bool(low <= value <= high)  # type: ignore[operator]  # of one type, as parsed
+            return bool(low <= value <= high)
         case Matches(how, text) if value.isascii() and text.isascii():
             return _matches(how, text.lower(), value.lower())
         case Present():

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts.models import AttributeDefinition, Contact, Identity
-from segments import membership
+from segments import checkups, membership
 from segments.models import MembershipChange, Segment
 from tests.api.conftest import MakeProgram, Program, assert_problem
 from workspace import jobs
@@ -333,6 +333,33 @@ def test_uses_say_nothing_of_what_one_may_not_know_of(
     assert program.get("/api/segments/base/uses/").json() == {"segments": [], "uses": []}
 
 
+def test_health_says_what_is_wrong_and_what_to_do(program: Program) -> None:
+    rule = {"field": "contact.lead_score", "operator": "null"}
+    make(program, "well")
+    healthy = {"findings": [], "mail_findings": False}
+    assert program.get("/api/segments/well/health/").json() == healthy
+    make(program, "bad", {"combinator": "and", "rules": [rule]}, mail_findings=True)
+    body = program.get("/api/segments/bad/health/").json()
+    assert body["mail_findings"] is True
+    (finding,) = body["findings"]
+    assert (finding["kind"], finding["others"]) == ("contradiction", [])
+    assert finding["message"].startswith("Nobody can ever fit")
+    assert finding["advice"]
+    assert_problem(program.get("/api/segments/none/health/"), 404)
+
+
+def test_health_names_duplicates_to_who_may_know_them(
+    program: Program, make_program: MakeProgram, poland: Group
+) -> None:
+    make(program, "seen")
+    insider = make_program(groups=(poland,))
+    make(insider, "hidden", groups=["Poland"])
+    checkups.check_all(as_of=timezone.now())
+    (finding,) = insider.get("/api/segments/seen/health/").json()["findings"]
+    assert finding["others"] == [{"key": "hidden", "name": "hidden", "status": "active"}]
+    assert program.get("/api/segments/seen/health/").json()["findings"] == []
+
+
 @pytest.fixture
 def poland(db: None) -> Group:
     group = Group.objects.create(name="Poland")
@@ -352,7 +379,7 @@ def test_outside_its_groups_a_segment_does_not_exist(
     make(outsider, "seen")
     for method, path in [
         *[("GET", ""), ("PATCH", ""), ("GET", "members/"), ("GET", "history/")],
-        *[("GET", "changes/"), ("GET", "versions/"), ("GET", "uses/")],
+        *[("GET", "changes/"), ("GET", "versions/"), ("GET", "uses/"), ("GET", "health/")],
         *[("GET", f"explain/{contact.pk}/"), ("POST", "refresh/"), ("POST", "copy/")],
         *[("POST", "activate/"), ("POST", "inactivate/"), ("POST", "archive/")],
     ]:

@@ -11,7 +11,7 @@ from segments.admin.on_contacts import SegmentFilter
 from segments.errors import SegmentArchived, SegmentInactive, SegmentUnknown
 from segments.facts import catalog_for, check_criteria
 from segments.models import Segment
-from segments.uses import Use, is_used, register_use, uses_of
+from segments.uses import Use, register_use, used_ids, uses_of
 from tests.segments.factories import NOW, is_in, make_segment
 from workspace.access import SYSTEM, Actor
 from workspace.models import AuditEntry, UserGroup
@@ -65,9 +65,9 @@ def test_segments_that_name_it_are_found_by_name_with_their_page() -> None:
 def test_archived_segments_use_nothing() -> None:
     base = make_segment("base")
     above = make_segment("above", is_in("base"))
-    assert is_used(base)
+    assert used_ids([base, above]) == {base.pk}
     _archived(above)
-    assert not is_used(base)
+    assert used_ids([base, above]) == set()
     assert uses_of(base, actor=SYSTEM) == []
 
 
