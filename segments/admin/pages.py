@@ -141,7 +141,7 @@ class SegmentPages(PagesAdmin):
         """Why somebody is in it, or not."""
         _may_look_at_contacts(request)
         context = self.thing_context(request, segment, page="explain", title=_("Why"))
-        context.update(explanation_context(request, segment))
+        context.update(explanation_context(request, segment), media=self.media)
         return TemplateResponse(request, "segments/explain.html", context)
 
     def actions_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:

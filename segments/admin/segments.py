@@ -16,6 +16,7 @@ from segments.admin.building import CriteriaBuilding
 from segments.admin.consequences import of_archiving, of_inactivating
 from segments.admin.from_file import FileSegmentPages
 from segments.admin.listing import SegmentListing
+from segments.admin.overlapping import OverlapPages
 from segments.admin.pages import SegmentPages
 from segments.admin.past import PastPages
 from segments.admin.versioning import VersionPages
@@ -39,6 +40,7 @@ def _is(*states: Status) -> Any:
 class SegmentAdmin(
     SegmentListing,
     FileSegmentPages,
+    OverlapPages,
     PastPages,
     VersionPages,
     CriteriaBuilding,
@@ -58,7 +60,7 @@ class SegmentAdmin(
 
     class Media:
         js = ("segments/segment_form.js",)
-        css = {"all": ("segments/segment_form.css", "segments/why.css")}
+        css = {"all": ("segments/segment_form.css", "segments/why.css", "segments/upset.css")}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Segments are archived, never deleted.

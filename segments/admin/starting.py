@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from segments import lifecycle, saved_criteria
-from segments.admin.forms import written
+from segments.admin.forms import read_document, written
 from segments.definitions import groups_of_copy
 from segments.masks import Mask
 from segments.models import SavedCriteria, Segment
@@ -44,8 +44,11 @@ def chosen_start(request: HttpRequest) -> Mapping[str, Any] | None:
     """What the form begins with, of `start` and `name` in the address; None where none is chosen.
 
     `start` is "blank", "template:<key>", "saved:<key>" or "segment:<key>". 404 for what there is
-    not, or not for this person.
+    not, or not for this person. Instead of all that, `criteria` may be a document to begin with.
     """
+    if brought := request.GET.get("criteria", ""):
+        document, problem = read_document(brought)
+        return {"criteria": written(document)} if problem is None else {}
     start = request.GET.get("start", "")
     if not start:
         return None

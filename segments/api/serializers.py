@@ -286,17 +286,36 @@ class SuggestionsSerializer(serializers.Serializer[Any]):
 
 
 class OverlapSetSerializer(serializers.Serializer[Any]):
-    """How many contacts are in all of these segments; `only`: and in none of the others asked."""
+    """How many contacts are in all of these segments; `only`: and in none of the others asked.
+
+    `share` is `count` of those who are in at least one of the segments asked, 0 to 1.
+    """
 
     keys = serializers.ListField(child=serializers.CharField())
     count = serializers.IntegerField()
     only = serializers.IntegerField()
+    share = serializers.FloatField()
+
+
+class OverlapPairSerializer(serializers.Serializer[Any]):
+    """How alike two segments are; shares are 0 to 1.
+
+    `jaccard`: how many are in both, of those in at least one of the two.
+    """
+
+    keys = serializers.ListField(child=serializers.CharField())
+    count = serializers.IntegerField()
+    jaccard = serializers.FloatField()
+    share_of_first = serializers.FloatField()
+    share_of_second = serializers.FloatField()
 
 
 class OverlapSerializer(serializers.Serializer[Any]):
-    """Every combination of the segments."""
+    """Every combination of the segments, and every pair; `total` are in at least one."""
 
+    total = serializers.IntegerField()
     sets = OverlapSetSerializer(many=True)
+    pairs = OverlapPairSerializer(many=True)
 
 
 class SegmentOfContactSerializer(SegmentNameSerializer):

@@ -39,7 +39,6 @@ from segments.api.serializers import (
     HistorySerializer,
     MemberSerializer,
     OverlapSerializer,
-    OverlapSetSerializer,
     PreviewRequestSerializer,
     PreviewSerializer,
     SegmentChangeSerializer,
@@ -414,8 +413,8 @@ class SegmentViewSet(ApiViewSet):
         for key in keys:
             if key not in known:
                 raise SegmentUnknown(key)
-        sets = overlap.overlap([known[key] for key in keys])
-        return Response({"sets": self.shapes(OverlapSetSerializer)(sets)})
+        found = overlap.compare([known[key] for key in keys])
+        return Response(self.shape(OverlapSerializer, found))
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=False, methods=["get"])
