@@ -32,6 +32,8 @@ VAR = paths.var_directory(os.environ)
 
 DEBUG = env_bool("DEBUG")
 SECRET_KEY = env_secret("SECRET_KEY", paths.secret_key_file(VAR))
+# Former keys, so that sessions and the digests of files stay valid after a change.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 FIELD_ENCRYPTION_KEYS = [
     key.strip()
     for key in env_secret("FIELD_ENCRYPTION_KEYS", paths.encryption_keys_file(VAR)).split(",")
