@@ -332,6 +332,7 @@ def _keep(
             table=sql.Identifier(ListedContact._meta.db_table), list=sql.Literal(kept.pk), row=row
         )
     execute(statement)
+    contact_lists.count_anew(kept)
     lifecycle.take_list(segment, kept, actor=actor, at=at)
     return kept
 

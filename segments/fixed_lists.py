@@ -144,6 +144,7 @@ def _fill(segment: Segment, choice: Choice, *, actor: Actor, at: datetime) -> Co
         )
         kept.row_count = kept.matched_count = count
         kept.save()
+        contact_lists.count_anew(kept)
         lifecycle.take_list(segment, kept, actor=actor, at=at)
     return kept
 
