@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from segments import lifecycle, membership, past
+from segments import contact_lists, lifecycle, membership, past
 from segments.criteria import Query
 from segments.errors import SegmentUnknown
 from segments.models import ContactList, Segment, everyone
