@@ -13,7 +13,6 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
@@ -22,12 +21,14 @@ from contacts.models import ConsentDefinition, Tag
 from segments import lifecycle
 from segments.admin.forms import read_document, written
 from segments.definitions import EVERY_LIMIT, NAME_LIMIT
+from segments.documents import is_same
 from segments.errors import CriteriaRefused
 from segments.export_columns import DEFAULT_COLUMNS, available_columns, column_groups
 from segments.export_files import Layout
 from segments.export_settings import Wanted, wanted_of
 from segments.masks import mask_criteria
-from segments.models import Export, ExportSchedule, ExportSettings, Segment
+from segments.models import Export, ExportSchedule, ExportSettings, Segment, everyone
+from segments.widgets import CriteriaWidget
 from workspace import access
 from workspace.access import Actor
 from workspace.admin.pictures import number
@@ -35,6 +36,7 @@ from workspace.errors import DomainError
 from workspace.models import User, UserGroup
 
 ONCE = "once"
+FILTERS = ("tag", "consent", "created_from", "created_until")
 _LAYOUT = ("separator", "encoding", "unfitting", "decimal_mark")
 _FIELD_OF = {
     "every": "amount",
@@ -85,12 +87,7 @@ class ExportForm(forms.Form):
         widget=_DateInput(),
         help_text=gettext_lazy("This day included."),
     )
-    criteria = forms.CharField(
-        label=gettext_lazy("Criteria as JSON"),
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
-        help_text=gettext_lazy("A criteria document, which has to hold besides the rest."),
-    )
+    criteria = forms.CharField(label=gettext_lazy("Any other criteria"), required=False)
     format = forms.ChoiceField(
         label=gettext_lazy("Format"),
         choices=ExportSettings.Format.choices,
@@ -170,7 +167,9 @@ class ExportForm(forms.Form):
         initial = {} if kept is None else _initial(kept, actor)
         if segment is not None:
             initial["segment"] = segment.key
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial={"criteria": written(everyone()), **initial})
+        self.builder = CriteriaWidget(actor=actor)
+        self.fields["criteria"].widget = self.builder
         if self.schedule is not None:
             self._choices("mode", ExportSchedule.Mode.choices)
             self.fields["first_run_at"].label = _("Next time")
@@ -190,7 +189,10 @@ class ExportForm(forms.Form):
         if text := given.get("criteria", "").strip():
             self.document, problem = read_document(text)
         if problem is not None:
+            self.builder.problems = (problem,)
             self.add_error("criteria", problem.message)
+        elif is_same(self.document, everyone()):
+            self.document = None
         if given.get("format") != ExportSettings.Format.CSV:
             # The page hides what only a CSV has; what stood there says nothing.
             given.update(dict.fromkeys(_LAYOUT, ""))
@@ -226,6 +228,7 @@ class ExportForm(forms.Form):
     def add_problems(self, error: DomainError) -> None:
         """Show each fault beside its field."""
         if isinstance(error, CriteriaRefused):
+            self.builder.problems = error.criteria_problems
             self.add_error("criteria", str(error))
             return
         if not error.problems:
@@ -366,7 +369,7 @@ def _initial(kept: ExportSettings, actor: Actor) -> dict[str, Any]:
     initial = wanted.fields()
     initial |= {
         "segment": kept.segment.key if kept.segment else "",
-        "criteria": "" if wanted.criteria is None else written(wanted.criteria),
+        "criteria": written(everyone() if wanted.criteria is None else wanted.criteria),
         "groups": list(wanted.groups or ()),
     }
     if isinstance(kept, ExportSchedule):

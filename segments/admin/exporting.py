@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Q, QuerySet, Value, When
@@ -32,19 +33,22 @@ from django.views.decorators.http import require_POST
 
 from segments import export_schedules, exports, facts, lifecycle
 from segments.admin.export_forms import (
+    FILTERS,
     ExportForm,
     can_be_mailed,
     described,
     last_columns,
     offered_columns,
 )
+from segments.admin.forms import read_document
 from segments.admin.listing import section_tabs
+from segments.documents import is_same
 from segments.errors import CriteriaRefused
 from segments.export_columns import DEFAULT_COLUMNS
 from segments.export_downloads import file_answer
 from segments.export_files import SHEET_LIMIT
 from segments.export_preview import ExportPreview, preview_export
-from segments.models import Export, ExportSettings, Segment
+from segments.models import Export, ExportSettings, Segment, everyone
 from workspace import access, jobs
 from workspace.access import SYSTEM, Actor, actor_of
 from workspace.admin import (
@@ -59,6 +63,9 @@ from workspace.admin.pictures import badge, number
 from workspace.errors import DomainError
 
 State = Export.State
+_FORM_MEDIA = forms.Media(
+    js=["segments/segment_form.js"], css={"all": ["segments/segment_form.css"]}
+)
 _TONES = {
     State.QUEUED: ("neutral", "schedule"),
     State.RUNNING: ("info", "sync"),
@@ -161,16 +168,14 @@ def _form_page(admin_: Any, request: HttpRequest, form: ExportForm) -> HttpRespo
     context = page_context(admin_, request, title=title, thing=schedule)
     context.update(
         form=form,
-        media=admin_.media + form.media,
+        media=admin_.media + form.media + _FORM_MEDIA,
         schedule=schedule,
         may_write=True,
         chosen=form.chosen_columns(),
         palette=offered_columns(),
         presets={"usual": described((n, n) for n in DEFAULT_COLUMNS), "last": last},
-        has_filters=any(
-            form[name].value() for name in ("tag", "consent", "created_from", "created_until")
-        )
-        or bool(form["criteria"].value()),
+        has_filters=any(form[name].value() for name in FILTERS),
+        has_criteria=has_criteria(form),
         back=reverse(
             "admin:segments_exportschedule_changelist"
             if schedule is not None
@@ -178,6 +183,12 @@ def _form_page(admin_: Any, request: HttpRequest, form: ExportForm) -> HttpRespo
         ),
     )
     return TemplateResponse(request, "segments/export_form.html", context)
+
+
+def has_criteria(form: ExportForm) -> bool:
+    """Whether the form begins with criteria that not everybody meets."""
+    document, problem = read_document(form["criteria"].value() or "")
+    return problem is not None or not is_same(document, everyone())
 
 
 def may_export_anything(request: HttpRequest) -> bool:
