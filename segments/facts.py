@@ -140,6 +140,11 @@ def explain(tree: Criteria) -> str:
     return criteria.explain(tree, translate=gettext)
 
 
+def explain_clause(tree: Criteria) -> str:
+    """Criteria as a part of a sentence, in the language of whoever reads."""
+    return criteria.explain_clause(tree, translate=gettext)
+
+
 def restrict_to_members(tree: Criteria) -> Criteria:
     """The same criteria, for loyalty members only."""
     fact = criteria.registered_facts()[_MEMBERSHIP_FACT]

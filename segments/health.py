@@ -179,21 +179,20 @@ def _of_contradiction(finding: Finding, segment: Segment, actor: Actor) -> tuple
     if not rules:
         return _("Nobody can ever fit its criteria."), advice
     if len(rules) == 1:
-        message = _("Nobody can ever fit: this never holds: %(rules)s")
+        message = _("Nobody can ever fit: this never holds: %(rules)s.")
     else:
-        message = _("Nobody can ever fit: these never hold together: %(rules)s")
-    return message % {"rules": " ".join(rules)}, advice
+        message = _("Nobody can ever fit: these never hold together: %(rules)s.")
+    return message % {"rules": "; ".join(rules)}, advice
 
 
 def _rules_in_words(segment: Segment, paths: list[str], actor: Actor) -> list[str]:
-    """The rules at these paths as sentences for the reader; none where the criteria changed."""
+    """The rules at these paths in words for the reader; none where the criteria changed."""
     try:
         tree = facts.criteria_of(segment, catalog=facts.reading_catalog(actor))
     except CriteriaRefused:
         return []
-    by_path = {rule.path: rule for rule in rules_of(tree.root)}
-    found = [by_path[path] for path in paths if path in by_path]
-    return [facts.explain(replace(tree, root=Group("", "and", (rule,)))) for rule in found]
+    found = [rule for rule in rules_of(tree.root) if rule.path in paths]
+    return [facts.explain_clause(replace(tree, root=Group("", "and", (rule,)))) for rule in found]
 
 
 def _of_late(finding: Finding, segment: Segment, actor: Actor) -> tuple[str, str]:
