@@ -132,11 +132,19 @@ def delete_saved_criteria(saved: SavedCriteria, *, actor: Actor, at: datetime) -
 
 def naming(key: str) -> list[SavedCriteria]:
     """Those whose criteria name the segment `key`."""
-    maybe = SavedCriteria.objects.annotate(document=Cast("criteria", TextField())).filter(
-        document__contains='"segment"'
-    )
-    found = maybe.prefetch_related("groups")
+    found = _naming_any().prefetch_related("groups")
     return [saved for saved in found if key in named_segments(saved.criteria)]
+
+
+def _naming_any() -> "QuerySet[SavedCriteria]":
+    documents = SavedCriteria.objects.annotate(document=Cast("criteria", TextField()))
+    return documents.filter(document__contains='"segment"')
+
+
+def _named_ids() -> Iterable[int]:
+    documents = _naming_any().values_list("criteria", flat=True)
+    named = {key for document in documents for key in named_segments(document)}
+    return Segment.objects.filter(key__in=named).values_list("pk", flat=True)
 
 
 def _uses(segment: Segment) -> list[Use]:
@@ -156,7 +164,7 @@ def _knows(saved: SavedCriteria) -> Callable[[Actor], bool]:
     return lambda actor: actor.may(may) and access.is_visible(saved, actor)
 
 
-register_use("saved_criteria", gettext_lazy("Saved criteria"), _uses)
+register_use("saved_criteria", gettext_lazy("Saved criteria"), _uses, find_ids=_named_ids)
 
 
 def _hold(saved: SavedCriteria, *, actor: Actor, permission: str) -> SavedCriteria:
