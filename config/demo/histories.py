@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from segments import lifecycle, membership
+from segments import lifecycle, membership, saved_criteria
 from segments.models import Segment
 from workspace.access import SYSTEM
 from workspace.models import Job, User
 
-from .segments import SEGMENTS, Invented
+from .segments import SAVED_CRITERIA, SEGMENTS, Invented
 
 
 def make_segments(*, at: datetime, owner: User) -> list[Segment]:
@@ -44,6 +44,20 @@ def make_segments(*, at: datetime, owner: User) -> list[Segment]:
     for invented in SEGMENTS:
         _end(made[invented.key], invented, at)
     return list(made.values())
+
+
+def keep_criteria(*, at: datetime) -> None:
+    """Keep the demo's criteria by name."""
+    for kept in SAVED_CRITERIA:
+        saved_criteria.create_saved_criteria(
+            actor=SYSTEM,
+            at=at,
+            key=kept.key,
+            name=kept.name,
+            description=kept.description,
+            criteria=kept.criteria,
+            is_demo=True,
+        )
 
 
 def _week(at: datetime, week: int) -> datetime:

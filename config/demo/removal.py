@@ -26,8 +26,8 @@ from contacts.models import (
 from segments import indexes, membership, schedule
 from segments.criteria import references
 from segments.errors import CriteriaRefused
-from segments.facts import catalog_for, criteria_of
-from segments.models import MembershipChange, Segment
+from segments.facts import catalog_for, criteria_of, parse_criteria
+from segments.models import MembershipChange, SavedCriteria, Segment
 from workspace import access, audit, locks, sql
 from workspace.access import SYSTEM, Actor
 from workspace.models import User
@@ -147,6 +147,7 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
 
 def _remove_segments() -> list[str]:
     """Delete the demo segments, except those that the criteria of others name; returns these."""
+    SavedCriteria.objects.filter(is_demo=True).delete()
     needed = _references("segments")
     demo = Segment.objects.filter(is_demo=True)
     kept = list(demo.filter(key__in=needed))
@@ -206,7 +207,7 @@ def _remove_definitions(model: Any, rows: str, named: Iterable[str]) -> list[str
 
 
 def _references(part: str) -> set[str]:
-    """What the criteria of segments that are not demo data name, of one kind."""
+    """What criteria that are not demo data name, those of segments and saved ones, of one kind."""
     catalog = catalog_for(SYSTEM)
     found: set[str] = set()
     for segment in Segment.objects.filter(is_demo=False):
@@ -214,6 +215,12 @@ def _references(part: str) -> set[str]:
             tree = criteria_of(segment, catalog=catalog)
         except CriteriaRefused:
             # Wrong already: removing the demo data takes nothing from it.
+            continue
+        found |= getattr(references(tree), part)
+    for saved in SavedCriteria.objects.filter(is_demo=False):
+        try:
+            tree = parse_criteria(saved.criteria, SYSTEM, catalog=catalog)
+        except CriteriaRefused:
             continue
         found |= getattr(references(tree), part)
     return found

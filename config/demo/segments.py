@@ -209,3 +209,32 @@ SEGMENTS = (
         end="failed",
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Criteria kept by name, to begin segments with."""
+
+    key: str
+    name: str
+    description: str
+    criteria: Document
+
+
+SAVED_CRITERIA = (
+    Kept(
+        "may_write",
+        "May be written to",
+        "Gave the newsletter consent and has an e-mail address.",
+        _all(
+            _rule("consent.newsletter", "=", "granted"),
+            {"field": "contact.email", "operator": "notNull"},
+        ),
+    ),
+    Kept(
+        "bought_lately",
+        "Bought in the last 90 days",
+        "At least one order.",
+        _all(_rule("event.purchase", ">=", 1, where=_lately(90))),
+    ),
+)

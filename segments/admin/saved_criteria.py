@@ -120,6 +120,7 @@ class SavedCriteriaAdmin(PagesAdmin, ObjectActionsAdmin):
     show_full_result_count = False
     actions = None
     first_page_label = gettext_lazy("Overview")
+    add_label = gettext_lazy("New saved criteria")
     empty_state = EmptyState(
         gettext_lazy(
             "Saved criteria are a description of contacts that you use again and again. Keep them"

@@ -57,6 +57,7 @@ class SegmentAdmin(
         icon="donut_small",
     )
     first_page_label = gettext_lazy("Overview")
+    add_label = gettext_lazy("Create segment")
 
     class Media:
         js = ("segments/segment_form.js",)

@@ -199,3 +199,9 @@ def test_hidden_segments_are_masked_and_may_stay(
     assert writer.post(address, given(shown, name="Renamed")).status_code == 302
     segment.refresh_from_db()
     assert (segment.name, segment.criteria) == ("Renamed", is_in("secret"))
+
+
+def test_criteria_of_an_export_are_built_in_the_same_way(admin: Client) -> None:
+    page = admin.get(reverse("admin:segments_export_add")).content.decode()
+    assert "data-criteria-builder" in page
+    assert "criteria_builder.js" in page

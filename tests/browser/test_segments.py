@@ -33,7 +33,7 @@ def test_a_segment_is_written_previewed_refreshed_and_its_members_seen(logged_in
     make_contacts("Warszawa", "Warszawa", "Kraków")
     page = logged_in
     page.get_by_role("link", name="Segments", exact=True).click()
-    page.get_by_role("link", name="Add segment").first.click()
+    page.get_by_role("link", name="Create segment", exact=True).first.click()
     page.fill("#id_start_name", "People of Warszawa")
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#id_name")).to_have_value("People of Warszawa")
@@ -117,7 +117,7 @@ def test_a_segment_is_made_and_put_away_by_keyboard_alone(page: Page) -> None:
     _tab_to(page, r"(\w+ )?Segments")
     page.keyboard.press("Enter")
     page.wait_for_url("**/segments/segment/")
-    _tab_to(page, r"(add )?Add segment")
+    _tab_to(page, r"(add )?Create segment")
     page.keyboard.press("Enter")
     page.wait_for_url("**/add/")
     _tab_to(page, ".*Blank.*")
