@@ -39,6 +39,8 @@ _EMAIL = re.compile(EMAIL_PATTERN)
 _NUMBER_HEADERS = {"id", "contactid", "contactnumber", "regularsid"}
 # Of the first cells of a column, how many have to look alike for us to believe it.
 _CONVINCING = 0.6
+_LOOKED_COLUMNS = 40
+_LOOKED_CELLS = 200
 # Each namespace that is in use, found by jumping from one to the next.
 _NAMESPACES = """
 WITH RECURSIVE found AS (
@@ -124,7 +126,7 @@ def look_at(path: Path) -> Look:
     """What a file looks like, and which column seems to name contacts. Raises FileUnreadable."""
     table = open_table(path)
     rows = list(islice(table.rows(), TRIAL_ROWS))
-    has_header = not any(map(_is_value, table.columns))
+    has_header = _names_columns(table.columns)
     column, identity = _guessed(table, rows, has_header=has_header)
     all_rows = rows if has_header else [list(table.columns), *rows]
     return Look(table, has_header, tuple(map(tuple, all_rows[:SHOWN_ROWS])), column, identity)
@@ -150,7 +152,7 @@ def choose(
         position = _position(table, column.strip() or look.column)
     if not identity:
         rows = list(islice(table.rows(), TRIAL_ROWS))
-        identity = _identity_of(table, position, rows, identities())
+        identity = _guessed(table, rows, has_header=look.has_header, position=position)[1]
     if not identity:
         message = _("Say what the column “%(name)s” holds: id, email or another identity.")
         told = message % {"name": table.columns[position]}
@@ -177,15 +179,16 @@ def _position(table: Table, column: str) -> int:
 
 
 def try_rows(choice: Choice) -> Trial:
-    """Whom the first thousand rows find. One query; nothing is kept."""
-    cells = [row[choice.position] for row in _first(choice) if choice.position < len(row)]
+    """Whom the first thousand rows find. Two queries; nothing is kept."""
+    place = choice.position
+    cells = [row[place] if place < len(row) else "" for row in _first(choice)]
     keys, faulty = set[str](), 0
     for cell in cells:
         try:
             keys.add(_key(choice.identity, cell))
         except ValueRefused:
             faulty += 1
-    return Trial(len(cells), len(_known_keys(choice.identity, keys)), faulty)
+    return Trial(len(cells), len(_known_names({(choice.identity, key) for key in keys})), faulty)
 
 
 @contextmanager
@@ -332,74 +335,83 @@ def _number(raw: str) -> str:
     return found[1]
 
 
-def _known_keys(identity: str, keys: set[str]) -> set[str]:
-    if identity == NUMBER:
-        statement = (
-            "SELECT id::text AS key FROM contacts_contact"
-            " WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL"
-        )
-        rows = statements.rows(statement, [sorted(map(int, keys))])
-    else:
-        statement = (
-            "SELECT value AS key FROM contacts_identity WHERE namespace = %s AND value = ANY(%s)"
-        )
-        rows = statements.rows(statement, [identity, sorted(keys)])
-    return {row["key"] for row in rows}
+def _known_names(wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these identities and keys that are somebody's. Two queries."""
+    numbers = [int(key) for identity, key in wanted if identity == NUMBER]
+    others = [name for name in wanted if name[0] != NUMBER]
+    rows = statements.rows(
+        "SELECT namespace, value FROM contacts_identity"
+        " JOIN unnest(%s::text[], %s::text[]) AS wanted (namespace, value)"
+        " USING (namespace, value)",
+        [[identity for identity, _key in others], [key for _identity, key in others]],
+    )
+    statement = (
+        "SELECT id::text AS value FROM contacts_contact"
+        " WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL"
+    )
+    found = {(row["namespace"], row["value"]) for row in rows}
+    return found | {(NUMBER, row["value"]) for row in statements.rows(statement, [numbers])}
 
 
-def _is_value(cell: str) -> bool:
-    """Whether a cell of the first row is rather a key than the name of a column."""
-    return bool(_EMAIL.fullmatch(cell) or _NUMBER.fullmatch(cell))
+def _names_columns(header: Sequence[str]) -> bool:
+    """Whether the first row names columns, rather than contacts."""
+    if any(_EMAIL.fullmatch(cell) for cell in header):
+        return False
+    return not all(_NUMBER.fullmatch(cell) for cell in header)
 
 
-def _guessed(table: Table, rows: Sequence[Sequence[str]], *, has_header: bool) -> tuple[str, str]:
-    """The column that seems to name contacts, and what it seems to hold; empty where none does."""
-    known = identities()
+def _guessed(
+    table: Table, rows: Sequence[Sequence[str]], *, has_header: bool, position: int | None = None
+) -> tuple[str, str]:
+    """The column that seems to name contacts, and what it seems to hold; empty where none does.
+
+    Of columns that may, by their names or looks, the one that finds most in the base. With
+    `position` only that column is looked at.
+    """
+    known, targets = identities(), Targets()
+    places = range(min(len(table.columns), _LOOKED_COLUMNS)) if position is None else [position]
+    cells = {place: _cells(table, rows, place, has_header=has_header) for place in places}
+    likely: list[tuple[int, str]] = []
     if has_header:
-        for header in table.columns:
-            if identity := _named(header, known):
-                return header, identity
-    best, most = ("", ""), 0
-    for position, header in enumerate(table.columns):
-        cells = [row[position] for row in rows if position < len(row) and row[position].strip()]
-        if not has_header:
-            cells.append(header)
-        identity, matched = _likeliest(cells, known)
-        if identity and matched + 1 > most:
-            best, most = (header, identity), matched + 1
-    return best
+        named = ((place, _named(table.columns[place], known, targets)) for place in places)
+        likely += [(place, identity) for place, identity in named if identity]
+    likely += [(place, EMAIL) for place in places if _look_like_addresses(cells[place])]
+    told = {place for place, _identity in likely}
+    rest = [(place, name) for place in places if place not in told for name in known]
+    candidates = [*likely, *rest]
+    keys = [{(name, key) for key in _keys(name, cells[place])} for place, name in candidates]
+    found = _known_names(set().union(*keys))
+    counts = [len(wanted & found) for wanted in keys]
+    best = max(range(len(candidates)), key=counts.__getitem__, default=None)
+    if best is None or (not counts[best] and not likely):
+        return "", ""
+    place, identity = candidates[best if counts[best] else 0]
+    return table.columns[place], identity
 
 
-def _identity_of(
-    table: Table, position: int, rows: Sequence[Sequence[str]], known: Sequence[str]
-) -> str:
-    if identity := _named(table.columns[position], known):
-        return identity
-    cells = [row[position] for row in rows if position < len(row) and row[position].strip()]
-    return _likeliest([*cells, table.columns[position]], known)[0]
+def _cells(
+    table: Table, rows: Sequence[Sequence[str]], place: int, *, has_header: bool
+) -> list[str]:
+    """Some cells of a column that say anything."""
+    first = [] if has_header else [table.columns[place]]
+    cells = [row[place] for row in rows if place < len(row) and row[place].strip()]
+    return [*first, *cells][:_LOOKED_CELLS]
 
 
-def _named(header: str, known: Sequence[str]) -> str:
+def _named(header: str, known: Sequence[str], targets: Targets) -> str:
     """What a column of this name holds, where the name says so."""
     plain = "".join(letter for letter in header.casefold() if letter.isalnum())
     if plain in _NUMBER_HEADERS:
         return NUMBER
-    if (target := Targets().find(header)) is not None and target.namespace:
+    if (target := targets.find(header)) is not None and target.namespace:
         return target.namespace
     plain_names = {name.replace("_", ""): name for name in known}
     return plain_names.get(plain, "")
 
 
-def _likeliest(cells: Sequence[str], known: Sequence[str]) -> tuple[str, int]:
-    """What the cells of a column hold by their looks, else by whom they find in the base."""
-    if not cells:
-        return "", 0
-    least = _CONVINCING * len(cells)
-    if sum(bool(_EMAIL.fullmatch(cell.strip())) for cell in cells) >= least:
-        return EMAIL, len(_known_keys(EMAIL, _keys(EMAIL, cells)))
-    tried = [(len(_known_keys(name, _keys(name, cells))), name) for name in known if name != EMAIL]
-    matched, identity = max(tried, key=lambda one: one[0], default=(0, ""))
-    return (identity, matched) if matched else ("", 0)
+def _look_like_addresses(cells: Sequence[str]) -> bool:
+    addresses = sum(bool(_EMAIL.fullmatch(cell.strip())) for cell in cells)
+    return bool(cells) and addresses >= _CONVINCING * len(cells)
 
 
 def _keys(identity: str, cells: Sequence[str]) -> set[str]:

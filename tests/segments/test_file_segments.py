@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from contacts.erasure import erase_contact
 from contacts.models import Contact, Identity
@@ -23,6 +24,7 @@ from segments import contact_lists, file_keys, files, lifecycle, membership, sch
 from segments.errors import (
     FileMisread,
     SegmentArchived,
+    SegmentBusy,
     SegmentNotCalculated,
     SegmentNotFromFile,
     UnmatchedGone,
@@ -580,3 +582,93 @@ def test_why_somebody_is_in_is_told_with_the_row_of_the_file(write: Write) -> No
 def test_the_statement_that_finds_the_members_can_be_seen(write: Write) -> None:
     segment = _segment(_made(write("email", "anna@example.com")))
     assert "segments_listedkey" in written_sql(segment, as_of=NOW)
+
+
+def test_of_several_columns_the_one_that_finds_most_is_guessed(write: Write) -> None:
+    _emails("anna@example.com", "ewa@example.com")
+    # Their numbers are not ours.
+    path = write("id,email", "90001,anna@example.com", "90002,ewa@example.com")
+    look = file_keys.look_at(path)
+    assert (look.column, look.identity) == ("email", "email")
+    # Where nobody is found, what the name says.
+    look = file_keys.look_at(write("id,email", "90001,x@example.com"))
+    assert (look.column, look.identity) == ("id", "id")
+
+
+def test_a_year_among_the_names_of_columns_is_a_name(write: Write) -> None:
+    assert file_keys.look_at(write("email,2025,2026", "x@example.com,1,2")).has_header
+    assert not file_keys.look_at(write("17", "18")).has_header
+
+
+def test_a_wide_file_is_looked_at_in_few_queries(
+    write: Write, django_assert_max_num_queries: Any
+) -> None:
+    header = ",".join(f"c{number}" for number in range(300))
+    path = write(header, ",".join(str(number) for number in range(300)))
+    with django_assert_max_num_queries(8):
+        file_keys.look_at(path)
+
+
+def test_a_workbook_is_read_too(settings: Any) -> None:
+    one, two = make_contact().pk, make_contact().pk
+    book = Workbook()
+    for row in (
+        ["Kunde", "Id"],
+        ["Anna", one],
+        ["Ewa", float(two)],
+        ["Nobody", 10**9],
+        [None, None],
+    ):
+        book.active.append(row)
+    path = settings.UPLOADS_ROOT / "list.xlsx"
+    book.save(path)
+    found = _made(path)
+    assert member_ids(_segment(found)) == {one, two}
+    assert (found.rows, found.not_in_base) == (3, 1)
+
+
+class _Stopped:
+    """Somebody cancels while the file is being compared."""
+
+    def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+        if message == "comparing with the base":
+            raise jobs.Cancelled
+
+
+def test_a_cancelled_reading_leaves_the_list_that_was(write: Write) -> None:
+    (anna,) = _emails("anna@example.com")
+    segment = _segment(_made(write("email", "anna@example.com")))
+    choice = file_keys.choose(write("email", "x@example.com", name="second.csv"))
+    with pytest.raises(jobs.Cancelled):
+        files.read_into(
+            segment, choice, file_name="second.csv", actor=SYSTEM, at=NOW, work=_Stopped()
+        )
+    segment.refresh_from_db()
+    assert "second.csv” was cancelled" in segment.failure
+    assert (member_ids(segment), segment.version_number) == ({anna}, 1)
+    assert ContactList.objects.count() == 1
+
+
+def test_while_a_file_is_being_read_another_one_waits(write: Write) -> None:
+    segment, job = files.request_segment(
+        write("email", "x@example.com"), file_name="a.csv", actor=SYSTEM, at=NOW, name="Mine"
+    )
+    with pytest.raises(SegmentBusy):
+        files.request_replacement(
+            segment, write("email", name="b.csv"), file_name="b.csv", actor=SYSTEM, at=NOW
+        )
+    jobs.cancel(job, actor=SYSTEM, at=NOW)
+    second = write("email", "y@example.com", name="b.csv")
+    files.request_replacement(segment, second, file_name="b.csv", actor=SYSTEM, at=NOW)
+
+
+def test_reading_again_after_a_worker_died_makes_no_second_version(write: Write) -> None:
+    (anna,) = _emails("anna@example.com")
+    path = write("email", "anna@example.com")
+    segment, job = files.request_segment(path, file_name="a.csv", actor=SYSTEM, at=NOW, name="Mine")
+    work = jobs.Work(job, SYSTEM)
+    files.read_requested(work, at=NOW)
+    assert files.read_requested(work, at=NOW + HOUR).members == 1
+    segment.refresh_from_db()
+    assert (member_ids(segment), segment.version_number) == ({anna}, 1)
+    assert ContactList.objects.count() == 1
