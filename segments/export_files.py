@@ -1,11 +1,12 @@
 """Rows as CSV, XLSX or JSON lines, written as they come.
 
-A cell of text that begins with = + - @ tab or CR would be run as a formula by a spreadsheet: it
-gets an apostrophe in front, in CSV and XLSX. So does text that begins with apostrophes and such a
-character, so that `restored` gives back exactly what was written. Numbers stay numbers; those with
-more digits than a sheet keeps (15) are written to it as text.
+A cell of text that begins with = + - @ (also wide), a tab or a line break would be run as a formula
+by a spreadsheet: it gets an apostrophe in front, in CSV and XLSX. So does text that begins with
+apostrophes and such a character, so that `restored` gives back exactly what was written. Numbers
+stay numbers; those with more digits than a sheet keeps (15) are written to it as text.
 """
 
+import contextlib
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +29,11 @@ SEPARATOR_IN_CELLS = "|"
 _SHEET_DIGITS = 15
 _SHEET_MOST = 10**15
 _SHEET_EXPONENT = 290
-_RISKY = re.compile(r"'*[=+\-@\t\r]")
-_NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
+# Wide ones count in Japanese editions; tab and line breaks are skipped before a formula.
+_FORMULA = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+_RISKY = re.compile(f"'*{_FORMULA}")
+_LINE_END = re.compile(r"\r\n?")
+_NEUTRALISED = re.compile(f"'+{_FORMULA}")
 
 Format = ExportSettings.Format
 Separator = ExportSettings.Separator
@@ -155,6 +159,28 @@ def _with_comma(cell: Any) -> Any:
 
 def _write_xlsx(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row]) -> None:
     book = Workbook(write_only=True)
+    try:
+        _fill(book, names, rows)
+        book.save(stream)
+    except BaseException:
+        _forget(book)
+        raise
+
+
+def _forget(book: Any) -> None:
+    """Delete what the sheets of a book wrote so far: it waits in files of its own, with people."""
+    for sheet in book.worksheets:
+        writer = sheet._writer
+        if writer is None:
+            continue
+        # The file of one that is closed may be gone already.
+        with contextlib.suppress(OSError, ValueError):
+            sheet.close()
+        with contextlib.suppress(OSError, ValueError):
+            writer.cleanup()
+
+
+def _fill(book: Any, names: Sequence[str], rows: Iterable[Row]) -> None:
     heading = [neutralised(name) for name in names]
     left = iter(rows)
     is_first = True
@@ -171,7 +197,6 @@ def _write_xlsx(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row]) -> 
         for row in some:
             sheet.append(_in_sheet(row))
         is_first = False
-    book.save(stream)
 
 
 def _write_jsonl(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row]) -> None:
@@ -182,11 +207,12 @@ def _write_jsonl(stream: BinaryIO, names: Sequence[str], rows: Iterable[Row]) ->
 
 def _in_sheet(row: Row) -> Iterator[Any]:
     for value in row:
-        cell = _in_cell(value)
-        if isinstance(cell, str):
-            yield ILLEGAL_CHARACTERS_RE.sub("", cell)
+        said = _said(value)
+        if isinstance(said, str):
+            # First what a sheet cannot hold goes: what was behind it may be a formula.
+            yield neutralised(ILLEGAL_CHARACTERS_RE.sub("", _LINE_END.sub("\n", said)))
         else:
-            yield cell if _fits_sheet(cell) else str(cell)
+            yield said if _fits_sheet(said) else str(said)
 
 
 def _fits_sheet(number: int | Decimal) -> bool:
@@ -203,16 +229,20 @@ def shown(value: Any) -> str:
 
 
 def _in_cell(value: Any) -> Any:
+    said = _said(value)
+    return neutralised(said) if isinstance(said, str) else said
+
+
+def _said(value: Any) -> Any:
+    """A value as a number or as text, not yet fit for a spreadsheet."""
     match value:
         case None:
             return ""
         case bool():
             return "true" if value else "false"
-        case int() | Decimal():
+        case int() | Decimal() | str():
             return value
-        case str():
-            return neutralised(value)
         case list():
-            return neutralised(SEPARATOR_IN_CELLS.join(map(str, value)))
+            return SEPARATOR_IN_CELLS.join(map(str, value))
         case _:
-            return neutralised(exact_dumps(value))
+            return exact_dumps(value)
