@@ -19,6 +19,7 @@ from segments.definitions import EVERY_LIMIT, NAME_LIMIT
 from segments.errors import CriteriaRefused, ExportScheduleUnknown
 from segments.export_settings import Wanted, check_wanted, wanted_of
 from segments.models import Export, ExportSchedule, Segment
+from segments.usability import require_usable
 from workspace import access, audit
 from workspace.access import Actor, actor_of_api_user, actor_of_user
 from workspace.errors import DomainError, InputInvalid, NotAllowed, Problem
@@ -79,11 +80,13 @@ def create_schedule(
 ) -> ExportSchedule:
     """Have an export made every `amount` hours or days, the first time at `first_run_at` (now).
 
-    Or after each refresh of its segment from now on. Raises what `check_wanted` does, and
-    InputInvalid with all faults.
+    Or after each refresh of its segment from now on. Raises what `check_wanted` does,
+    SegmentInactive or SegmentArchived, and InputInvalid with all faults.
     """
     groups = check_wanted(wanted, actor=actor, at=at)
     timing = _checked_timing(wanted, mode=mode, amount=amount, unit=unit)
+    if wanted.segment is not None:
+        require_usable(wanted.segment, actor=actor)
     is_by_clock = mode == Mode.INTERVAL
     schedule = ExportSchedule(
         **wanted.fields(),

@@ -28,7 +28,6 @@ from segments.documents import named_attributes
 from segments.errors import (
     CriteriaRefused,
     SegmentArchived,
-    SegmentInactive,
     SegmentNotCalculated,
     SegmentNotInactive,
     SegmentUnknown,
@@ -36,6 +35,8 @@ from segments.errors import (
 from segments.facts import parse_criteria
 from segments.masks import Mask, mask_criteria
 from segments.models import ContactList, MembershipChange, Segment, SegmentVersion
+from segments.usability import require_usable as require_usable  # for the floors above
+from segments.usability import usable_segments as usable_segments
 from workspace import access, audit, locks, partitions
 from workspace.access import Actor
 from workspace.errors import InputInvalid, Problem
@@ -55,34 +56,6 @@ def find_segment(key: str, *, actor: Actor) -> Segment:
     if segment is None:
         raise SegmentUnknown(key)
     return segment
-
-
-def usable_segments(actor: Actor) -> "QuerySet[Segment]":
-    """What a field that asks for a segment offers: active ones that the actor may know of."""
-    return known_segments(actor).filter(status=Segment.Status.ACTIVE)
-
-
-def require_usable(segment: Segment, *, actor: Actor) -> Segment:
-    """The segment as it is now, for something that begins to use it: a journey, a mechanism.
-
-    Locked until the transaction ends where there is one, so that nobody takes it out of use in
-    the same moment. What uses it already goes on, and need not ask again. Raises SegmentUnknown,
-    also where the actor may not know of it, SegmentInactive or SegmentArchived.
-    """
-    rows = Segment.objects.all()
-    if transaction.get_connection().in_atomic_block:
-        rows = rows.select_for_update()
-    held = rows.filter(pk=segment.pk).first()
-    if held is None or not access.is_visible(held, actor):
-        raise SegmentUnknown(segment.key)
-    _refuse_archived(held)
-    if not _is_active(held):
-        raise SegmentInactive(
-            _("Segment “%(name)s” is inactive: nothing new can use it. Set it active first.")
-            % {"name": held.name},
-            key=held.key,
-        )
-    return held
 
 
 @transaction.atomic

@@ -9,6 +9,8 @@ from django.test import RequestFactory
 from segments import criteria, exports, lifecycle, uses
 from segments.admin.on_contacts import SegmentFilter
 from segments.errors import SegmentArchived, SegmentInactive, SegmentUnknown
+from segments.export_schedules import create_schedule
+from segments.export_settings import Wanted
 from segments.facts import catalog_for, check_criteria
 from segments.models import Segment
 from segments.uses import Use, register_use, used_ids, uses_of
@@ -135,6 +137,8 @@ def test_only_an_active_segment_can_begin_to_be_used(poland: Group) -> None:
     _inactive(segment)
     with pytest.raises(SegmentInactive, match="VIPs” is inactive: nothing new can use it"):
         lifecycle.require_usable(segment, actor=SYSTEM)
+    with pytest.raises(SegmentInactive):
+        create_schedule(Wanted(segment=segment), actor=SYSTEM, at=NOW, amount=1, unit="day")
     _archived(segment)
     with pytest.raises(SegmentArchived, match="VIPs"):
         lifecycle.require_usable(segment, actor=SYSTEM)
