@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from contacts.errors import ContactUnknown
 from contacts.models import Contact
 from segments import contact_lists, facts, reasons
-from segments.criteria import Criteria, Query, compile_clauses, compile_members
+from segments.criteria import Criteria, Query, compile_clauses, compile_members, explain_clause
+from segments.criteria.clauses import compile_happened
 from segments.criteria.references import rules_of
 from segments.criteria.syntax import Group, Rule, SegmentRule
 from segments.deadlines import Turns, find_turns
@@ -26,6 +27,7 @@ from workspace.access import SYSTEM, Actor
 from workspace.exactjson import exact_loads
 
 PLAN_LIMIT_SECONDS = 300
+EVENTS_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Clause:
     it answers as it does, or the value is what it is: each where that is known. `deciding` says
     whether it is part of a smallest reason why the contact is in, or is not. `holds` and `value`
     are None where the rule asks for a segment that the reader may not know of: they would tell who
-    is in it; nothing else is said of it then.
+    is in it; nothing else is said of it then. `words` are the rule as a part of a sentence. Of a
+    rule about events, `events` are the times of the newest that it counts, of `event_count`.
     """
 
     path: str
@@ -46,6 +49,9 @@ class Clause:
     sentence: str
     since: datetime | None = None
     deciding: bool = False
+    words: str = ""
+    events: tuple[datetime, ...] = ()
+    event_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Change:
     path: str
     should_hold: bool
     sentence: str
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,8 @@ def explain_contact(
         sentence=facts.explain(tree),
         clauses=clauses,
         would_change=tuple(
-            Change(path, not answers[path], by_path[path].sentence) for path in turning or ()
+            Change(path, not answers[path], by_path[path].sentence, by_path[path].words)
+            for path in turning or ()
         ),
         changes_at=turns.changes_at if is_told else None,
         turning=turns.turning if is_told else (),
@@ -213,6 +221,7 @@ def _clauses(
         ask=_rows,
     )
     since = known_since(rules.values(), contact_id, values)
+    happened = _happened(tree, contact_id, as_of)
     secret = {path for path, rule in rules.items() if _is_hidden(rule, hidden)}
     told = {path: None if path in secret else row["holds"] for path, row in rows.items()}
     reason = reasons.deciding(tree.root, told)
@@ -222,13 +231,26 @@ def _clauses(
             holds=told[path],
             value=None if path in secret else values[path],
             until=None if path in secret else turns.until.get(path),
-            sentence=facts.explain(replace(tree, root=Group("", "and", (rules[path],)))),
+            sentence=facts.explain(_alone(tree, rules[path])),
             since=None if path in secret else turns.since.get(path) or since.get(path),
             deciding=path in reason,
+            words=explain_clause(_alone(tree, rules[path]), translate=_),
+            events=tuple(happened[path]["times"]) if path in happened else (),
+            event_count=happened[path]["events"] if path in happened else None,
         )
         for path in rows
     )
     return clauses, turns
+
+
+def _alone(tree: Criteria, rule: Rule) -> Criteria:
+    return replace(tree, root=Group("", "and", (rule,)))
+
+
+def _happened(tree: Criteria, contact_id: int, as_of: datetime) -> dict[str, dict[str, Any]]:
+    """How many events each rule counts and when the newest happened, by path."""
+    query = compile_happened(tree, now=as_of, contact_id=contact_id, limit=EVENTS_TOLD)
+    return {} if query is None else {row["path"]: row for row in _rows(query)}
 
 
 def _is_hidden(rule: Rule, hidden: frozenset[str]) -> bool:

@@ -186,7 +186,7 @@ def _spread(computed: ComputedMetric) -> dict[str, Any] | None:
 def _step(low: str, high: str | None) -> str:
     if high is None:
         return _("%(low)s and more") % {"low": _figure(low)}
-    return _("from %(low)s to below %(high)s") % {"low": _figure(low), "high": _figure(high)}
+    return f"{_figure(low)} – {_figure(high)}"
 
 
 def _figure(written: str) -> str:

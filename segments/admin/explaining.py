@@ -1,5 +1,6 @@
 """Why a contact is in a segment or not: the tree of the criteria with an answer at each rule."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from django import forms
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
@@ -28,6 +30,7 @@ from workspace.exactjson import exact_dumps
 
 _NAMESPACES = ("user_id", "email", "phone")
 _SUGGESTED = 10
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class ContactQuestion(forms.Form):
@@ -88,7 +91,11 @@ def explanation_context(request: HttpRequest, segment: Segment) -> dict[str, Any
         tree=_branch(found.root, clauses, now) if found.root.children else None,
         by_itself=_by_itself(found, clauses, now),
         would_change=[
-            (change, _("has to hold") if change.should_hold else _("must not hold"))
+            (
+                _sentence(change.words),
+                change,
+                _("has to hold") if change.should_hold else _("must not hold"),
+            )
             for change in found.would_change
         ],
     )
@@ -132,7 +139,7 @@ def _branch(node: Node, clauses: Mapping[str, Clause], now: datetime) -> Branch:
     clause = clauses[node.path]
     return Branch(
         badge=_answer(clause.holds),
-        title=clause.sentence,
+        title=_sentence(clause.words),
         path=clause.path,
         clause=clause,
         value="–" if clause.holds is None else _shown(clause.value),
@@ -179,11 +186,18 @@ def _by_itself(
     return {
         "sentence": sentence % words,
         "at": found.changes_at,
-        "because": [clauses[path].sentence for path in found.turning],
+        "because": [clauses[path].words for path in found.turning],
     }
 
 
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        at = timezone.localtime(datetime.fromisoformat(value))
+        return str(date_format(at, "DATETIME_FORMAT"))
     if value is None:
         return _("missing")
     if isinstance(value, list):

@@ -14,7 +14,7 @@ from workspace.admin.pictures import number
 
 COLUMN_LIMIT = 24
 _COLUMN, _ROW = 36, 30
-_LABELS, _SIZES = 170, 110
+_LABELS, _SIZES = 140, 90
 _TOP, _BARS, _GAP = 34, 150, 14
 _RADIUS = 7
 
@@ -148,10 +148,10 @@ def _rows(found: Comparison, names: Mapping[str, str], matrix_y: float) -> Any:
     sizes = {one.keys[0]: one.count for one in found.sets if len(one.keys) == 1}
     most = max(sizes.values(), default=0) or 1
     for place, (key, name) in enumerate(names.items()):
-        width = sizes[key] / most * (_SIZES - 50)
+        width = sizes[key] / most * (_SIZES - 44)
         yield Row(
             name=name,
-            short_name=name if len(name) <= 22 else f"{name[:21]}…",
+            short_name=name if len(name) <= 18 else f"{name[:17]}…",
             size=short(sizes[key]),
             y=_row_y(matrix_y, place),
             bar_x=_LABELS + _SIZES - 10 - width,

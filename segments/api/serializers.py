@@ -328,7 +328,8 @@ class ClauseSerializer(serializers.Serializer[Any]):
     """One rule: whether it holds, what it compared, and when time alone turns it around.
 
     `since`: since when, where that is known; `deciding`: whether it is part of a reason why the
-    contact is in, or is not.
+    contact is in, or is not; `words`: the rule as a part of a sentence; `events`: when the newest
+    events happened that it counts, of `event_count`.
     """
 
     path = serializers.CharField()
@@ -338,6 +339,9 @@ class ClauseSerializer(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     since = serializers.DateTimeField(allow_null=True)
     deciding = serializers.BooleanField()
+    words = serializers.CharField()
+    events = serializers.ListField(child=serializers.DateTimeField())
+    event_count = serializers.IntegerField(allow_null=True)
 
 
 class WouldChangeSerializer(serializers.Serializer[Any]):
@@ -346,6 +350,7 @@ class WouldChangeSerializer(serializers.Serializer[Any]):
     path = serializers.CharField()
     should_hold = serializers.BooleanField()
     sentence = serializers.CharField()
+    words = serializers.CharField()
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):

@@ -20,6 +20,7 @@ from .syntax import (
     FieldRule,
     Function,
     LabelRule,
+    Measure,
     MetricField,
     Rule,
     SegmentRule,
@@ -59,6 +60,36 @@ def compile_clauses(criteria: Criteria, *, now: datetime, contact_id: int) -> Qu
     found = sql(
         "SELECT a.path, a.holds, a.value FROM ({}) a ORDER BY a.place", joined(" UNION ALL ", arms)
     )
+    return Query(found.text, found.params)
+
+
+def compile_happened(
+    criteria: Criteria, *, now: datetime, contact_id: int, limit: int
+) -> Query | None:
+    """SELECT `path`, `events` (how many) and `times` of the newest `limit`, newest first.
+
+    For each rule that measures events of one contact, of those up to `now` that satisfy its
+    `where`. None where no rule does.
+    """
+    refuse_naive(now)
+    scope = Scope(now, criteria.zone, (contact_id,))
+    # The last event needs its time.
+    timed = Measure(Function.LAST)
+    arms = [
+        sql(
+            "SELECT {} AS path, count(*) AS events, coalesce((array_agg(e.occurred_at"
+            " ORDER BY e.occurred_at DESC))[1:{}], ARRAY[]::timestamptz[]) AS times FROM {}",
+            value(rule.path, "text"),
+            value(limit, "integer"),
+            measured_events(events, timed, scope),
+        )
+        for rule in rules_of(criteria.root)
+        if isinstance(rule, EventRule)
+        and (events := plan_events(rule.event, rule.where, criteria, now=now)) is not None
+    ]
+    if not arms:
+        return None
+    found = joined(" UNION ALL ", arms)
     return Query(found.text, found.params)
 
 

@@ -261,7 +261,12 @@ def test_explanations_say_why(program: Program) -> None:
     assert (clause["path"], clause["holds"], clause["value"]) == ("rules[0]", False, "Łódź")
     assert (clause["deciding"], clause["since"], clause["until"]) == (True, None, None)
     assert body["would_change"] == [
-        {"path": "rules[0]", "should_hold": True, "sentence": clause["sentence"]}
+        {
+            "path": "rules[0]",
+            "should_hold": True,
+            "sentence": clause["sentence"],
+            "words": clause["words"],
+        }
     ]
     assert body["changes_at"] is None
     assert_problem(program.get("/api/segments/k/explain/999999/"), 404, "contact_unknown")

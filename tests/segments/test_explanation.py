@@ -196,6 +196,8 @@ def test_it_says_when_time_alone_changes_it_and_which_rule_turns() -> None:
     why = explain_contact(segment, ania, as_of=NOW)
     assert (why.changes_at, why.turning) == (NOW + 3 * DAY, ("rules[1]",))
     assert why.clauses[1].since == NOW - 27 * DAY
+    assert (why.clauses[1].events, why.clauses[1].event_count) == ((NOW - 27 * DAY,), 1)
+    assert why.clauses[0].event_count is None
     assert not explain_contact(segment, ania, as_of=NOW + 3 * DAY).member
 
 
