@@ -24,10 +24,11 @@ from contacts.models import (
     Tag,
 )
 from segments import indexes, membership, schedule
+from segments.action_writes import forget_changes
 from segments.criteria import references
 from segments.errors import CriteriaRefused
 from segments.facts import catalog_for, criteria_of, parse_criteria
-from segments.models import MembershipChange, SavedCriteria, Segment
+from segments.models import MembershipChange, SavedCriteria, Segment, SegmentActionRun
 from workspace import access, audit, locks, sql
 from workspace.access import SYSTEM, Actor
 from workspace.models import User
@@ -157,6 +158,8 @@ def _remove_segments() -> list[str]:
     PeriodicTask.objects.filter(name__in=[schedule.task_name(s) for s in segments]).delete()
     MembershipChange.objects.filter(segment_id__in=ids).delete()
     sql.execute("DELETE FROM segments_membership WHERE segment_id = ANY(%s)", [ids])
+    runs = SegmentActionRun.objects.filter(action__segment_id__in=ids)
+    forget_changes(list(runs.values_list("pk", flat=True)))
     Segment.objects.filter(pk__in=ids).delete()
     return [segment.key for segment in kept]
 
