@@ -28,7 +28,9 @@ class SegmentsConfig(AppConfig):
             schedule,
             uses,  # noqa: F401
         )
-        from workspace import access, retention, traces
+        from segments.models import Export, ExportSchedule, SavedCriteria, Segment
+        from workspace import access, retention, traces, user_groups
+        from workspace.user_groups import Entity
 
         register_eraser("segments", membership.forget_contacts)
         register_eraser("segment_lists", contact_lists.forget_contacts)
@@ -40,6 +42,10 @@ class SegmentsConfig(AppConfig):
         retention.register("exports", exports.purge_exports)
         retention.register("unmatched", files.purge_unmatched)
         retention.register("segment_actions", action_runs.purge_changes)
+        user_groups.register_things(Entity.SEGMENT, Segment, list_filter="group")
+        user_groups.register_things(Entity.SEGMENT, SavedCriteria)
+        user_groups.register_things(Entity.EXPORT, Export, is_open=False)
+        user_groups.register_things(Entity.EXPORT, ExportSchedule, is_open=False)
         access.register_subject("segment", lifecycle.known_segments)
         access.register_subject("saved_criteria", saved_criteria.known_saved_criteria)
         traces.register_mask("segments", lambda actor: masks.Mask(actor).of)

@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from segments.models import Export
+from workspace.access import actor_of_user, is_visible
 from workspace.models import User
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ def mail_ready(export: Export) -> bool:
     The mail has no rows and no way past the login.
     """
     if export.user is None or not export.user.is_active or not export.user.email:
+        return False
+    if export.segment is not None and not is_visible(export.segment, actor_of_user(export.user)):
+        # He has left its user group meanwhile.
         return False
     path = reverse("admin:segments_export_change", args=[export.pk])
     text = _(

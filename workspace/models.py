@@ -21,7 +21,8 @@ class UserGroup(models.Model):
     """The settings of a user group: which kinds of things belong to groups.
 
     As soon as one group scopes "segment", every segment needs a group, and people outside its
-    groups do not learn that it exists (behaviours AN-11, AN-12).
+    groups do not learn that it exists (behaviours AN-11, AN-12). Roles that come with the product
+    are `is_ready`.
     """
 
     class Entity(models.TextChoices):
@@ -43,6 +44,7 @@ class UserGroup(models.Model):
         default=False,
         help_text=_("A role gives permissions to people; things never belong to it."),
     )
+    is_ready = models.BooleanField(default=False, editable=False)
     description = models.TextField(blank=True, default="")
 
     class Meta:

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from workspace import access
 from workspace.errors import DomainError, NotFound
 from workspace.models import User, UserGroup
 
@@ -50,7 +51,7 @@ ROLES = {
         Role(
             "loyalty_manager",
             "Loyalty manager",
-            gettext_lazy("Points, campaigns and vouchers; looks at contacts and segments."),
+            gettext_lazy("Points, campaigns, vouchers and segments for them; looks at contacts."),
             ("loyalty.*", "contacts.view", "segments.*", "journeys.view"),
         ),
         Role(
@@ -120,12 +121,22 @@ def give_role(user: User, key: str) -> Role:
     return role
 
 
+@transaction.atomic
+def make_ready() -> list[Group]:
+    """Have a group for each role, up to date; called whenever the database was migrated.
+
+    A user group that somebody named like a role stays what it is.
+    """
+    taken = access.user_groups().filter(name__in=[role.name for role in ROLES.values()])
+    names = set(taken.values_list("name", flat=True))
+    return [group_of(role) for role in ROLES.values() if role.name not in names]
+
+
 def group_of(role: Role) -> Group:
     """The group that stands for the role, with the permissions that the role has now."""
     group, _created = Group.objects.get_or_create(name=role.name)
-    UserGroup.objects.update_or_create(
-        group=group, defaults={"is_role": True, "description": str(role.description)}
-    )
+    told = {"is_role": True, "is_ready": True, "description": str(role.description)}
+    UserGroup.objects.update_or_create(group=group, defaults=told)
     group.permissions.set(Permission.objects.filter(_granted(role)) if role.grants else [])
     return group
 

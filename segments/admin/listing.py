@@ -125,6 +125,9 @@ class OwnerFilter(DropdownFilter):
         return queryset.filter(owner=int(value)) if value.isdecimal() else queryset.none()
 
 
+_NO_GROUP = "none"
+
+
 class GroupFilter(DropdownFilter):
     """By user group, of those that one belongs to."""
 
@@ -137,13 +140,17 @@ class GroupFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         groups: QuerySet[Group] = access.choosable_groups(actor_of(request))
-        return [(str(group.pk), group.name) for group in groups]
+        found = [(str(group.pk), group.name) for group in groups]
+        # Everybody sees these: whoever keeps order wants to find them.
+        return [*found, (_NO_GROUP, _("no user group"))] if found else []
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         if not self.value():
             return queryset
         if self.value() not in dict(self.lookup_choices):
             return queryset.none()
+        if self.value() == _NO_GROUP:
+            return queryset.filter(groups__isnull=True)
         within = Segment.groups.through.objects.filter(group_id=self.value())
         return queryset.filter(pk__in=within.values("segment_id"))
 

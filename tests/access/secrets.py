@@ -17,7 +17,16 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import Tag
-from segments import actions, export_schedules, exports, files, lifecycle, membership
+from segments import (
+    actions,
+    checkups,
+    export_schedules,
+    exports,
+    files,
+    lifecycle,
+    membership,
+    saved_criteria,
+)
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.admin.workspace import furnish
@@ -201,7 +210,21 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     job = membership.request_refresh(segment, actor=once, at=now)
     _shared_file_about(KEY)
     of_file = _segment_of_a_file(once)
+    kept = saved_criteria.create_saved_criteria(
+        actor=once,
+        at=now,
+        name="Zzyzx-secret-words",
+        key=f"{KEY}-words",
+        criteria=is_in(KEY),
+        groups=["Poland"],
+    )
+    saved_criteria.create_saved_criteria(
+        actor=SYSTEM, at=now, name="Shared words", criteria=is_in(KEY), groups=["France"]
+    )
+    twin = {"field": "contact.city", "operator": "=", "value": "Twintown"}
+    _find_something_wrong(twin, once)
     return {
+        "segments.savedcriteria": kept,
         "of_file": of_file,
         "segments.contactlist": of_file.contact_lists.get(),
         "segments.segment": segment,
@@ -229,6 +252,17 @@ def _segment_of_a_file(once: Any) -> Segment:
             groups=["Poland"],
         )
     return Segment.objects.get(key=found.segment)
+
+
+def _find_something_wrong(rule: Any, once: Any) -> None:
+    """Two segments that say the same, one of each group: each is told to be a duplicate."""
+    criteria = {"combinator": "and", "rules": [rule]}
+    for name, group, actor in (("Zzyzx-secret-twin", "Poland", once), ("Twin", "France", SYSTEM)):
+        made = lifecycle.create_segment(
+            actor=actor, at=timezone.now(), name=name, criteria=criteria, groups=[group]
+        )
+        membership.refresh(made.pk, as_of=timezone.now(), cause="test")
+    checkups.check_all(as_of=timezone.now())
 
 
 def _shared_file_about(key: str) -> None:

@@ -59,7 +59,7 @@ def test_programs_see_by_their_groups_too() -> None:
 
 
 def test_a_role_is_no_user_group() -> None:
-    poland, role = _group("Poland"), _group("Marketer", is_role=True)
+    poland, role = _group("Poland"), _group("Callers", is_role=True)
     anna = _person("anna", poland, role)
     assert list(access.choosable_groups(anna)) == [poland]
     bare = Group.objects.create(name="Without settings")
@@ -87,7 +87,7 @@ def test_scopes_of_a_program_stand_for_permissions() -> None:
 
 
 def test_permissions_of_a_person_come_from_roles() -> None:
-    role = _group("Analyst", is_role=True)
+    role = _group("Callers", is_role=True)
     role.permissions.add(Permission.objects.get(codename="view_segment"))
     actor = _person("anna", role)
     assert actor.may("segments.view_segment")
