@@ -44,7 +44,7 @@ def npm() -> str:
 
 
 def test_the_models_of_the_islands_hold_in_vitest(npm: str) -> None:
-    result = _run(npm, "test", "--silent")
+    result = _run(npm, "test", "--silent", "--", "--reporter=dot", "--no-color")
     assert result.returncode == 0, result.stdout + result.stderr
 
 

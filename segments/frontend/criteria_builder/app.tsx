@@ -7,7 +7,8 @@ import { TouchBackend } from "react-dnd-touch-backend";
 import { type Change, type Editor, EditorContext, isUnset, type Scope, ScopeContext } from "./editor";
 import { Catalog, type CatalogData } from "./model/catalog";
 import type { Group } from "./model/document";
-import { countRules, groupAt, includeEnd, nodeAt, pathOf, zonesOf } from "./model/tree";
+import type { Json } from "./model/json";
+import { countRules, groupAt, heightOf, includeEnd, nodeAt, pathOf, zonesOf } from "./model/tree";
 import { useActions } from "./parts/actions";
 import { Icon, IconButton } from "./parts/basics";
 import { EstimatePanel, useCountText, useEstimate, type Estimate } from "./parts/estimate";
@@ -17,7 +18,7 @@ import { Palette } from "./parts/palette";
 import { ConditionsZone, Zones } from "./parts/zones";
 import { type Problem, Server, type Urls } from "./server";
 import { useDocument } from "./state";
-import { translator } from "./texts";
+import { type Translate, translator } from "./texts";
 
 export interface Config {
   catalog?: Partial<CatalogData>;
@@ -74,7 +75,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const { version, root } = doc;
   const [isJson, setJson] = useState(!root);
   const [spoken, setSpoken] = useState("");
-  const [toast, setToast] = useState("");
+  const [toast, setToast] = useState<{ text: string; hasUndo: boolean } | null>(null);
   const [goTo, setGoTo] = useState<{ path: string; turn: number } | null>(null);
   const isReadable = !version.fault || version.fault === "shape";
   const estimate = useEstimate(server, version.text, isReadable, form);
@@ -97,6 +98,18 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
       setJson(false);
     });
   }, [onReady, doc.setText, say, t]);
+
+  // A bar of the page's own that stays in sight: ours stays below it.
+  useEffect(() => {
+    const bar = document.querySelector<HTMLElement>(".rg-formbar");
+    const place = () => {
+      const isStaying = bar && getComputedStyle(bar).position === "sticky";
+      frame.current?.style.setProperty("--cb-top", isStaying ? `${bar.offsetHeight}px` : "0px");
+    };
+    place();
+    window.addEventListener("resize", place);
+    return () => window.removeEventListener("resize", place);
+  }, []);
 
   // After each drawing, whatever asked for the focus gets it.
   useEffect(() => {
@@ -127,21 +140,27 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const scope: Scope | null = root && {
     id: `${id}.root`, root, base: "", level: 1, kind: isWhere ? "where" : "segment", event: config.event ?? "", hasZones: !isWhere,
     change: (next: Group, more?: Change) => {
+      const refused = refusal(root, next, catalog, t);
+      if (refused) {
+        say(refused);
+        setToast({ text: refused, hasUndo: false });
+        return;
+      }
       doc.setRoot(next, more?.key);
       if (more?.say) say(more.say);
-      setToast((more?.offerUndo && more.say) || "");
+      setToast(more?.offerUndo && more.say ? { text: more.say, hasUndo: true } : null);
     },
   };
 
   useEffect(() => {
     if (!toast) return undefined;
-    const timer = setTimeout(() => setToast(""), TOAST_MS);
+    const timer = setTimeout(() => setToast(null), TOAST_MS);
     return () => clearTimeout(timer);
   }, [toast]);
 
   const undo = () => {
     doc.undo();
-    setToast("");
+    setToast(null);
     say(t("said_undone"));
   };
   const redo = () => {
@@ -149,6 +168,8 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
     say(t("said_redone"));
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    // Enter in a field is no wish to send the whole form.
+    if (event.key === "Enter" && event.target instanceof HTMLInputElement) event.preventDefault();
     if (readOnly || !(event.ctrlKey || event.metaKey) || event.altKey) return;
     const target = event.target as HTMLElement;
     // In a text the browser's own undo is expected.
@@ -186,7 +207,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
             <span className="cb-quiet cb-used">{t("rules_used", { count: editor.ruleCount, limit: catalog.limits.rules })}</span>
             {estimate.state !== "off" && <LiveCount estimate={estimate} />}
           </div>
-          <div className="cb-main" data-view={visual ? "visual" : "json"}>
+          <div className="cb-main" data-palette={(visual && !isWhere && !readOnly) || undefined}>
             {visual ? (
               <ScopeContext.Provider value={scope}>
                 <Workspace isWhere={isWhere} frame={frame} />
@@ -207,15 +228,23 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
         </div>
         {toast && (
           <div className="cb-toast">
-            <span>{toast}</span>
-            <button type="button" onClick={undo}>{t("undo")}</button>
-            <button type="button" aria-label={t("dismiss")} onClick={() => setToast("")}><Icon name="close" /></button>
+            <span>{toast.text}</span>
+            {toast.hasUndo && <button type="button" onClick={undo}>{t("undo")}</button>}
+            <button type="button" aria-label={t("dismiss")} onClick={() => setToast(null)}><Icon name="close" /></button>
           </div>
         )}
         <div className="cb-hidden" aria-live="polite" data-said>{spoken}</div>
       </div>
     </EditorContext.Provider>
   );
+}
+
+// Why a tree may not grow so: one that is too large already may still be changed and made smaller.
+function refusal(before: Group, after: Group, { limits }: Catalog, t: Translate): string {
+  const isMore = (size: (raw: Json) => number, limit: number) => size(after.raw) > Math.max(limit, size(before.raw));
+  if (isMore(countRules, limits.rules)) return t("limit_rules", { limit: limits.rules });
+  if (isMore(heightOf, limits.levels)) return t("limit_levels", { limit: limits.levels });
+  return "";
 }
 
 function LiveCount({ estimate }: { estimate: Estimate }) {

@@ -53,6 +53,7 @@ export interface EventInfo {
 export class Outdated extends Error {}
 
 export class Server {
+  // What was answered once is not asked again; what failed is.
   private readonly events = new Map<string, Promise<EventInfo>>();
   private readonly values = new Map<string, Promise<Suggestion[]>>();
   readonly ticket = Math.random().toString(36).slice(2);
@@ -80,7 +81,10 @@ export class Server {
     if (asked) return asked;
     const answer = this.get(this.urls.event, { name }).then(
       (found) => ({ ...(found as EventInfo), properties: (found as EventInfo | null)?.properties ?? [] }),
-      () => ({ properties: [] }),
+      () => {
+        this.events.delete(name);
+        return { properties: [] };
+      },
     );
     this.events.set(name, answer);
     return answer;
@@ -95,7 +99,10 @@ export class Server {
     if (asked) return asked;
     const answer = this.get(this.urls.values, question).then(
       (found) => ((found as { values?: Suggestion[] } | null)?.values ?? []).slice(0, 20),
-      () => [],
+      () => {
+        this.values.delete(key);
+        return [];
+      },
     );
     this.values.set(key, answer);
     return answer;

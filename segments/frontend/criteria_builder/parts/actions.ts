@@ -38,19 +38,6 @@ export function useActions(): Actions {
     return node.field === "occurred_at" ? t("occurred_at") : catalog.label(node.field);
   };
   const zoneName = (zone: Zone) => t(zone);
-  // Whether a node may stand at a path; says why it may not.
-  const hasRoom = (node: Node, to: Path, isNew: boolean): boolean => {
-    const { rules, levels } = catalog.limits;
-    if (isNew && editor.ruleCount + tree.countRules(node.raw) > rules) {
-      say(t("limit_rules", { limit: rules }));
-      return false;
-    }
-    if (scope.level + to.length - 1 + tree.heightOf(node.raw) > levels) {
-      say(t("limit_levels", { limit: levels }));
-      return false;
-    }
-    return true;
-  };
   // A tree with room for something in a zone, and the path at its end.
   const endOf = (zone: Zone): { root: Group; path: Path } => {
     if (zone === "include") return { root, path: tree.includeEnd(root) };
@@ -68,7 +55,6 @@ export function useActions(): Actions {
   };
   const add = (node: Node, to: Path | Zone, focus: string) => {
     const at = target(to);
-    if (!hasRoom(node, at.path, true)) return;
     scope.change(tree.insert(at.root, at.path, node), { say: t("said_added", { name: nameOf(node), place: placeName(to) }) });
     editor.focusLater(focus, "control");
   };
@@ -118,8 +104,7 @@ export function useActions(): Actions {
       const at = target(to);
       const from = tree.pathOf(at.root, id);
       const node = from && tree.nodeAt(at.root, from);
-      if (!from || !node || !hasRoom(node, at.path, false)) return;
-      if (tree.isInside(at.path, from)) return;
+      if (!from || !node || tree.isInside(at.path, from)) return;
       const after = tree.move(at.root, from, at.path);
       if (after === root) return;
       const found = tree.pathOf(after, id) ?? [];
@@ -141,7 +126,7 @@ export function useActions(): Actions {
     duplicate: (path) => {
       const node = tree.nodeAt(root, path);
       const to = [...path.slice(0, -1), (path.at(-1) ?? 0) + 1];
-      if (!node || !hasRoom(node, to, true)) return;
+      if (!node) return;
       const copy = copyOf(node);
       finish(tree.insert(root, to, copy), { say: t("said_duplicated", { name: nameOf(node) }) });
       editor.focusLater(copy.id);
@@ -158,22 +143,13 @@ export function useActions(): Actions {
     toggle: (path, key) => {
       const node = tree.nodeAt(root, path);
       if (!node) return;
-      // An enabled rule counts again.
-      if (key === "disabled" && flag(node, "disabled")) {
-        const enabled = tree.setFlag(root, path, key, false);
-        const found = tree.nodeAt(enabled, path);
-        if (found && editor.ruleCount + tree.countRules(found.raw) > catalog.limits.rules) {
-          say(t("limit_rules", { limit: catalog.limits.rules }));
-          return;
-        }
-      }
       scope.change(tree.setFlag(root, path, key, !flag(node, key)));
       editor.focusLater(node.id);
     },
     wrap: (path) => {
       const node = tree.nodeAt(root, path);
       const parent = tree.groupAt(root, path.slice(0, -1));
-      if (!node || !parent || !hasRoom(node, [...path, 0], false)) return;
+      if (!node || !parent) return;
       scope.change(tree.wrap(root, path, parent.combinator === "and" ? "or" : "and"));
       editor.focusLater(node.id);
     },

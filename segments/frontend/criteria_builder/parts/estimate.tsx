@@ -106,7 +106,7 @@ export function EstimatePanel({ estimate, isJson }: { estimate: Estimate; isJson
         <p className="cb-sentence" data-estimate-sentence>{answer?.sentence ?? "–"}</p>
       </div>
       <div className="cb-estimate-sample">
-        <h3>{t("sample")}</h3>
+        {hasCount && !isNobody && Boolean(answer?.sample?.length) && <h3>{t("sample")}</h3>}
         {isNobody ? (
           <p className="cb-quiet">{t("estimate_nobody")}</p>
         ) : (

@@ -101,7 +101,7 @@ export function GroupBody({ group, path, hidden, isBare = false, zone, empty }: 
         {!shown.length && (empty ?? <p className="cb-quiet cb-block-empty">{t("block_empty")}</p>)}
         {!readOnly && !isBare && (
           <div className="cb-adds">
-            <button type="button" className="cb-add" title={t("add_criterion_hint")} onClick={() => actions.addField({ field: scope.kind === "where" ? "properties." : "" }, zone && !shown.length ? zone : end)}>
+            <button type="button" className="cb-add" title={t(other === "or" ? "add_criterion_hint" : "add_criterion_hint_any")} onClick={() => actions.addField({ field: scope.kind === "where" ? "properties." : "" }, zone && !shown.length ? zone : end)}>
               <Icon name="add" />
               {t(scope.kind === "where" ? "where_add_property" : "add_criterion")}
             </button>

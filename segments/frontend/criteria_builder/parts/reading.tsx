@@ -79,7 +79,7 @@ function Comparison({ rule }: { rule: Rule }) {
       {takes === "duration" && <strong>{durationText(rule.value, t)}</strong>}
       {takes === "pair" && <strong>{parts.map(show).join(` ${t("between_and")} `)}</strong>}
       {takes === "one" && <strong>{show(rule.value)}</strong>}
-      {takes === "list" && parts.map((part, index) => <span className="cb-chip" key={`${textOf(part)}-${index}`}>{show(part)}</span>)}
+      {takes === "list" && parts.map((part, index) => <span className="cb-chip cb-plain" key={`${textOf(part)}-${index}`}>{show(part)}</span>)}
     </>
   );
 }

@@ -3,15 +3,15 @@
 import { useEffect, useState } from "react";
 import { type Change, type Editor, isUnset, ownProblems, pathText, type Scope, ScopeContext, useEditor, useScope } from "../editor";
 import { groupOfField, iconOf } from "../model/catalog";
-import { emptyGroup, flag, groupOf, isEditable, isShowable, type Path, type Rule, ruleOf, withKey, withKeys } from "../model/document";
+import { emptyGroup, flag, type Group, groupOf, isEditable, isShowable, type Path, type Rule, ruleOf, withKey, withKeys } from "../model/document";
 import { isObject, type Json, type JsonObject } from "../model/json";
 import * as rules from "../model/rules";
-import { insert, replace } from "../model/tree";
+import { insert, replace, setFlag } from "../model/tree";
 import type { EventInfo } from "../server";
 import type { TextKey } from "../texts";
 import { Icon, IconButton, Select } from "./basics";
 import { FieldPicker } from "./fields";
-import { GroupBody } from "./group";
+import { GroupBody, GroupTitle } from "./group";
 import { ReadOnlyRule } from "./reading";
 import { TextWithSuggestions } from "./suggest";
 import { DurationControl, textOf, ValueControl } from "./values";
@@ -237,19 +237,11 @@ export function Where({ id, owner, base, level, event, onChange }: {
   const add = (field: string) => {
     const group = root ?? emptyGroup("and");
     const rule = ruleOf(rules.newCondition(field, catalog));
-    if (editor.ruleCount >= catalog.limits.rules) {
-      editor.say(t("limit_rules", { limit: catalog.limits.rules }));
-      return;
-    }
     change(insert(group, [group.rules.length], rule));
     editor.focusLater(rule.id, "control");
   };
   const addBlock = () => {
     const group = root ?? emptyGroup("and");
-    if (level + 1 > catalog.limits.levels) {
-      editor.say(t("limit_levels", { limit: catalog.limits.levels }));
-      return;
-    }
     const rule = ruleOf(rules.newCondition("properties.", catalog));
     change(insert(group, [group.rules.length], emptyGroup("or", {}, [rule])));
     editor.focusLater(rule.id, "control");
@@ -259,11 +251,18 @@ export function Where({ id, owner, base, level, event, onChange }: {
     change: (next, more) => change(next, more),
   };
   return (
-    <div className="cb-where" data-path={`${base}.where`} tabIndex={-1}>
-      {scope && (root?.rules.length || flag(root as never, "not") || flag(root as never, "disabled") || root?.combinator === "or") ? (
+    <div className="cb-where" data-path={`${base}.where`} data-disabled={(root && flag(root, "disabled")) || undefined} tabIndex={-1}>
+      {scope && !isBare(scope.root) ? (
         <ScopeContext.Provider value={scope}>
-          <div className="cb-where-head">
+          <div className="cb-where-head" data-node={scope.root.id} tabIndex={-1}>
             <span className="cb-word">{t("where")}</span>
+            {(scope.root.rules.length > 1 || flag(scope.root, "not")) && <GroupTitle group={scope.root} path={[]} />}
+            {flag(scope.root, "disabled") && (
+              <>
+                <span className="rg-badge">{t("disabled")}</span>
+                {!readOnly && <button type="button" className="cb-link" onClick={() => scope.change(setFlag(scope.root, [], "disabled", false))}>{t("enable")}</button>}
+              </>
+            )}
           </div>
           <GroupBody group={scope.root} path={[]} hidden={NOTHING} isBare />
         </ScopeContext.Provider>
@@ -281,6 +280,11 @@ export function Where({ id, owner, base, level, event, onChange }: {
 }
 
 const NOTHING: ReadonlySet<number> = new Set();
+
+// Conditions that ask nothing and say nothing else.
+function isBare(root: Group): boolean {
+  return !root.rules.length && !flag(root, "not") && !flag(root, "disabled") && root.combinator === "and";
+}
 
 // --- Behavior -----------------------------------------------------------------------------------
 
@@ -358,7 +362,7 @@ function Behavior({ rule, path, edit }: Props) {
 // --- Sequences ----------------------------------------------------------------------------------
 
 function Sequence({ rule, path, edit }: Props) {
-  const { t, catalog, say, ruleCount } = useEditor();
+  const { t, catalog, say } = useEditor();
   const scope = useScope();
   const base = pathText(scope.base, path);
   const steps = rules.stepsOf(rule.raw);
@@ -392,7 +396,6 @@ function Sequence({ rule, path, edit }: Props) {
           aria-disabled={isFull || undefined}
           onClick={() => {
             if (isFull) say(t("step_limit", { limit: most }));
-            else if (ruleCount >= catalog.limits.rules) say(t("limit_rules", { limit: catalog.limits.rules }));
             else edit(rules.withStepAdded(rule.raw));
           }}
         >

@@ -148,7 +148,8 @@ export function Chips({ label, chips, ask, onAdd, onRemove, invalid, placeholder
   label: string;
   chips: Chip[];
   ask: Ask;
-  onAdd: (texts: string[]) => void;
+  /** Takes values; says what was wrong with some of them. */
+  onAdd: (texts: string[]) => string;
   onRemove: (index: number) => void;
   invalid?: boolean;
   placeholder: string;
@@ -165,11 +166,14 @@ export function Chips({ label, chips, ask, onAdd, onRemove, invalid, placeholder
   const id = useId();
   const taken = new Set(chips.map((chip) => chip.key));
   const options = useSuggestions(ask, text, isOpen).filter((option) => !taken.has(option.value));
-  const add = (texts: string[]) => {
+  const add = (texts: string[]): string => {
     const fresh = texts.filter((part) => !taken.has(part));
-    if (fresh.length) onAdd(fresh);
+    const fault = fresh.length ? onAdd(fresh) : "";
     setText("");
     setActive(-1);
+    setNote(fault);
+    if (fault) say(fault);
+    return fault;
   };
   const close = () => {
     setOpen(false);
@@ -182,8 +186,8 @@ export function Chips({ label, chips, ask, onAdd, onRemove, invalid, placeholder
     if (parts.length < 2) return;
     event.preventDefault();
     const kept = parts.slice(0, PASTE_LIMIT);
-    add(kept);
-    const told = kept.length < parts.length ? t("list_limit", { limit: PASTE_LIMIT, dropped: parts.length - kept.length }) : "";
+    const fault = add(kept);
+    const told = kept.length < parts.length ? t("list_limit", { limit: PASTE_LIMIT, dropped: parts.length - kept.length }) : fault;
     setNote(told);
     say(told || t("list_pasted", { count: kept.length }));
   };

@@ -84,12 +84,9 @@ function OneControl(props: ValueProps) {
   }
   if (type === "number") return <NumberControl name={name} value={value} invalid={invalid} onChange={onChange} />;
   if (type === "date" || type === "datetime") return <DateControl name={name} type={type} value={text} invalid={invalid} onChange={onChange} />;
-  if (type === "consent" || (choices?.length && choices.length <= 30)) {
+  if (type === "consent") {
     const options = (choices ?? []).map((choice) => [choice.key, choiceLabel(t, type, choice)] as const);
-    const isKnown = options.some(([key]) => key === text);
-    if (type === "consent" || isKnown || !text) {
-      return <Select label={name} value={text} invalid={invalid} options={text ? options : [["", t("value_placeholder")], ...options]} onChange={onChange} />;
-    }
+    return <Select label={name} value={text} invalid={invalid} options={text ? options : [["", t("value_placeholder")], ...options]} onChange={onChange} />;
   }
   return <TextWithSuggestions label={name} value={text} ask={ask} invalid={invalid} placeholder={t("value_placeholder")} onChange={onChange} />;
 }
@@ -194,14 +191,14 @@ function DateControl({ name, type, value, invalid, onChange }: {
 }
 
 function ListControl(props: ValueProps) {
-  const { t, say } = useEditor();
+  const { t } = useEditor();
   const { name, type, value, choices, invalid, onChange } = props;
   const ask = useAsk(props);
   const parts = Array.isArray(value) ? value : isEmptyValue(value) ? [] : [value ?? ""];
   const labels = new Map((choices ?? []).map((choice) => [choice.key, choiceLabel(t, type, choice)]));
   const chips = parts.map((part) => ({ key: textOf(part), label: labels.get(textOf(part)) ?? textOf(part) }));
   const byLabel = new Map((choices ?? []).map((choice) => [choice.label.toLowerCase(), choice.key]));
-  const add = (texts: string[]) => {
+  const add = (texts: string[]): string => {
     const read = (text: string): Json => {
       if (type === "number") return numberFrom(text);
       if (labels.has(text)) return text;
@@ -209,8 +206,8 @@ function ListControl(props: ValueProps) {
     };
     const found = texts.map(read);
     const odd = type === "number" ? found.filter((part) => !(part instanceof Num)) : [];
-    if (odd.length) say(t("not_a_number", { value: textOf(odd[0]) }));
-    onChange([...parts, ...found.filter((part) => !odd.includes(part))]);
+    if (odd.length < found.length) onChange([...parts, ...found.filter((part) => !odd.includes(part))]);
+    return odd.length ? t("not_a_number", { value: textOf(odd[0]) }) : "";
   };
   return (
     <Chips

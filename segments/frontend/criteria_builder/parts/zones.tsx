@@ -170,7 +170,9 @@ function ExcludedGroup({ path }: { path: Path }) {
   return (
     <div className="cb-group" role="group" aria-label={t("block")} data-node={group.id} data-path={pathText(scope.base, path)} tabIndex={-1}>
       <header className="cb-group-head">
-        {group.rules.length > 1 ? <Match zone="exclude" group={group} onChange={(next) => scope.change(tree.setCombinator(scope.root, path, next))} /> : <span />}
+        <span className="cb-zone-title">
+          {group.rules.length > 1 ? <Match zone="exclude" group={group} onChange={(next) => scope.change(tree.setCombinator(scope.root, path, next))} /> : <span className="cb-word">{t("exclude_one")}</span>}
+        </span>
         <span className="cb-tools">
           {!readOnly && (
             <Menu
