@@ -78,6 +78,12 @@ class PastForgotten(DomainError):
     status = 410
 
 
+class PastTooLong(DomainError):
+    """Too many were in, came or went for a file that one waits for."""
+
+    code = "past_too_long"
+
+
 class VersionUnknown(NotFound):
     """The segment has no version of this number."""
 

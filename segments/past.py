@@ -100,7 +100,12 @@ def look_back(segment: Segment, *, at: datetime, now: datetime) -> Moment:
         return Moment(at, 0, None, version_at(segment, at=at))
     number = calculation.version_number
     version = segment.versions.select_related("contact_list").filter(number=number).first()
-    return Moment(at, _count(members_query(segment, at=at)), calculation, version)
+    return Moment(at, count_at(segment, at=at), calculation, version)
+
+
+def count_at(segment: Segment, *, at: datetime) -> int:
+    """How many were in a segment at a moment."""
+    return _count(members_query(segment, at=at))
 
 
 def check_moment(segment: Segment, *, at: datetime, now: datetime) -> None:

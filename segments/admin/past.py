@@ -1,19 +1,27 @@
 """The past of a segment on the screen: who was in then, who came and went, and lists of them."""
 
 from datetime import datetime
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from contacts.models import Contact
-from segments import fixed_lists, past, versions
+from segments import fixed_lists, past, past_files, versions
 from segments.admin.from_file import FileSegmentForm
 from segments.errors import PastNotYet
 from segments.fixed_lists import Choice
@@ -39,6 +47,7 @@ class PastPages(PagesAdmin):
         return [
             at("<path:object_id>/history/compare/", self.compare_view, "compare"),
             at("<path:object_id>/make-list/", self.make_list_view, "make_list"),
+            at("<path:object_id>/past-file/", self.past_file_view, "past_file"),
             *super().get_urls(),
         ]
 
@@ -72,8 +81,29 @@ class PastPages(PagesAdmin):
                 ("left", _("Left"), number(flow.left), _query(marks, kind="left")),
             ],
             list_url=_list_url(request, segment, _query(marks, kind=kind)) if found else "",
+            file_url=_file_url(request, segment, _query(marks, kind=kind)) if found else "",
         )
         return TemplateResponse(request, "segments/compare.html", context)
+
+    def past_file_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Those who were in, came or went, as CSV."""
+        segment: Segment = self.visible_or_404(request, object_id)
+        actor = actor_of(request)
+        if not actor.may("segments.export_segment"):
+            raise PermissionDenied
+        choice = _choice(request, segment)
+        # Given away with the answer, which closes it.
+        stream = TemporaryFile()  # noqa: SIM115
+        try:
+            past_files.write_file(choice, stream, actor=actor, at=timezone.now())
+        except DomainError as error:
+            stream.close()
+            self.message_user(request, str(error), messages.ERROR)
+            back = reverse("admin:segments_segment_history", args=[segment.pk])
+            return HttpResponseRedirect(back)
+        stream.seek(0)
+        name = f"{segment.key}-{choice.kind}-{choice.until:%Y-%m-%d}.csv"
+        return FileResponse(stream, as_attachment=True, filename=name, content_type="text/csv")
 
     def make_list_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A new segment of those who were in, came or went; then the job that fills it."""
@@ -110,9 +140,16 @@ class PastPages(PagesAdmin):
             form=form,
             media=self.media + form.media,
             choice_title=choice.title,
-            count=number(_size(choice)),
+            count=number(past_files.count(choice)),
         )
         return TemplateResponse(request, "segments/make_list.html", context)
+
+
+def _file_url(request: HttpRequest, segment: Segment, query: str) -> str:
+    """Where these are downloaded; empty for who may not export."""
+    if not actor_of(request).may("segments.export_segment"):
+        return ""
+    return reverse("admin:segments_segment_past_file", args=[segment.pk]) + query
 
 
 def members_then_page(admin: Any, request: HttpRequest, segment: Segment) -> HttpResponse:
@@ -133,6 +170,7 @@ def members_then_page(admin: Any, request: HttpRequest, segment: Segment) -> Htt
         context["refusal"] = str(error)
         return TemplateResponse(request, "segments/members_then.html", context)
     version = moment.version
+    query = _query({}, kind="members", until=at.isoformat())
     context.update(
         **_listed(request, found, after or 0, before),
         moment=moment,
@@ -141,9 +179,8 @@ def members_then_page(admin: Any, request: HttpRequest, segment: Segment) -> Htt
         sentence=versions.sentence_of(segment, version, actor=actor_of(request))
         if version is not None
         else "",
-        list_url=_list_url(request, segment, _query({}, kind="members", until=at.isoformat()))
-        if moment.count
-        else "",
+        list_url=_list_url(request, segment, query) if moment.count else "",
+        file_url=_file_url(request, segment, query) if moment.count else "",
     )
     return TemplateResponse(request, "segments/members_then.html", context)
 
@@ -195,13 +232,6 @@ def _choice(request: HttpRequest, segment: Segment) -> Choice:
     begin, end = _span(request, segment)
     since = past.logged_at(begin) if begin is not None else None
     return Choice(segment, kind, past.logged_at(end), since)
-
-
-def _size(choice: Choice) -> int:
-    if choice.kind == "members":
-        return past.look_back(choice.segment, at=choice.until, now=timezone.now()).count
-    flow = past.flow_between(choice.segment, since=choice.since, until=choice.until)
-    return flow.entered if choice.kind == "entered" else flow.left
 
 
 def _list_url(request: HttpRequest, segment: Segment, query: str) -> str:

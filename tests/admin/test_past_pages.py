@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts.models import Contact
-from segments import lifecycle
+from segments import lifecycle, past_files
 from segments.models import Calculation, Segment
 from tests.admin.conftest import MakePerson
 from tests.segments.factories import (
@@ -25,7 +25,7 @@ from tests.segments.factories import (
 )
 from workspace import jobs
 from workspace.access import SYSTEM
-from workspace.models import Job
+from workspace.models import AuditEntry, Job
 
 
 def _address(page: str, segment: Segment) -> str:
@@ -216,3 +216,33 @@ def test_others_see_no_past_and_who_may_not_add_gets_no_button(
     page = reader.get(_address("compare", segment), {"to": calculation})
     assert (page.status_code, page.context["list_url"]) == (200, "")
     assert reader.get(make).status_code == 403
+
+
+def test_who_was_in_and_who_left_can_be_downloaded_and_it_is_logged(
+    admin: Client, make_person: MakePerson, moved: tuple[Segment, list[int]]
+) -> None:
+    segment, ids = moved
+    Contact.objects.filter(pk=ids[1]).update(email="bartek@example.com")
+    first, last = Calculation.objects.order_by("pk")
+    page = admin.get(f"{_address('compare', segment)}?from={first.pk}&to={last.pk}&kind=left")
+    answer: Any = admin.get(page.context["file_url"])
+    lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+    assert len(lines) == 2
+    assert "bartek@example.com" in lines[1]
+    then = _then(admin, segment, NOW.isoformat()).context["file_url"]
+    answer = admin.get(then)
+    assert len(b"".join(answer.streaming_content).splitlines()) == 3
+    logged = AuditEntry.objects.filter(action="segment.past_downloaded").order_by("pk")
+    assert [entry.changes["rows"] for entry in logged] == [[None, 1], [None, 2]]
+    reader = make_person("segments.view_segment")
+    assert reader.get(then).status_code == 403
+    assert _then(reader, segment, NOW.isoformat()).context["file_url"] == ""
+
+
+def test_too_many_for_a_file_at_once_are_told_to_become_a_segment(
+    admin: Client, moved: tuple[Segment, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past_files, "ROWS_AT_ONCE", 1)
+    url = _then(admin, moved[0], NOW.isoformat()).context["file_url"]
+    page = admin.get(url, follow=True)
+    assert "Make a segment of them, and export that." in page.content.decode()
