@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from django.utils import timezone
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from segments import membership
 from segments.models import Segment
+from tests.browser.test_accessibility import _faults
 from tests.segments.factories import is_in, lives_in, make_contacts, make_segment
 
 
@@ -83,3 +85,34 @@ def test_the_menu_of_a_row_works_by_keyboard_and_renews_what_expires(logged_in: 
     assert "section=ready" in page.url
     segment.refresh_from_db()
     assert segment.refresh_requested_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
+def test_warnings_menus_and_dialogs_have_no_serious_fault_for_who_reads_otherwise(
+    logged_in: Page, width: int, theme: Literal["light", "dark"]
+) -> None:
+    make_contacts("Warszawa")
+    nobody = {"field": "contact.lead_score", "operator": "null"}
+    bad = _calculated(
+        "bad", criteria={"combinator": "and", "rules": [nobody]}, name="Bad", readiness_hours=6
+    )
+    _calculated("above", criteria=is_in("bad"), name="Above")
+    make_segment("new", name="New", at=timezone.now())
+    page = logged_in
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
+    page.goto("/admin/segments/segment/")
+    page.get_by_role("button", name="Commands of Bad").click()
+    expect(page.get_by_role("link", name="Set inactive")).to_be_visible()
+    assert _faults(page) == []
+    for path in (
+        "/admin/segments/segment/?section=preparation",
+        f"/admin/segments/segment/{bad.pk}/change/",
+        f"/admin/segments/segment/{bad.pk}/change/#dialog-set_inactive",
+        "/admin/",
+    ):
+        page.goto("about:blank")
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert _faults(page) == [], path
