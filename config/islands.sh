@@ -1,7 +1,8 @@
 #!/bin/sh
 # The front-end islands: installs what builds them, or checks that the committed bundles are theirs.
 #   sh config/islands.sh install | check
-# Without Node of at least 20.19 `check` says so loudly and passes; REQUIRE_NODE=1 makes it fail.
+# Without Node of at least 20.19, or without the registry where the packages are not installed yet,
+# `check` says so loudly and passes; REQUIRE_NODE=1 makes it fail.
 set -eu
 cd "$(dirname "$0")/.."
 BUNDLES="segments/static/segments/criteria_builder"
@@ -13,18 +14,18 @@ has_node() {
 
 install() {
   # Once for each lock file.
-  if ! cmp -s package-lock.json node_modules/.installed-lock.json; then
-    npm ci --no-audit --no-fund --loglevel=error
-    cp package-lock.json node_modules/.installed-lock.json
-  fi
+  cmp -s package-lock.json node_modules/.installed-lock.json && return
+  npm ci --no-audit --no-fund --loglevel=error >&2 && cp package-lock.json node_modules/.installed-lock.json
+}
+
+unchecked() {
+  echo "!!! THE ISLANDS WERE NOT CHECKED: $1." >&2
+  if [ "${REQUIRE_NODE:-0}" != 0 ]; then exit 1; else exit 0; fi
 }
 
 check() {
-  if ! has_node; then
-    echo "!!! THE ISLANDS WERE NOT CHECKED: there is no Node of at least 20.19." >&2
-    if [ "${REQUIRE_NODE:-0}" != 0 ]; then exit 1; else exit 0; fi
-  fi
-  install
+  has_node || unchecked "there is no Node of at least 20.19"
+  install || unchecked "npm could not install the packages of package-lock.json"
   npm run --silent types
   fresh=$(mktemp -d)
   trap 'rm -rf "$fresh"' EXIT

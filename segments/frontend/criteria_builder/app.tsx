@@ -349,7 +349,10 @@ function focusPath(frame: HTMLElement | null, path: string): void {
       found.scrollIntoView({ block: "center", behavior: "smooth" });
       return;
     }
-    if (!part) return;
+    if (!part) {
+      frame?.querySelector<HTMLElement>("[data-zone]")?.focus();
+      return;
+    }
     part = part.replace(/(\.[^.[\]]*|\[\d+\]|^[^.[\]]+)$/, "");
   }
 }

@@ -193,6 +193,7 @@ function NodeCard({ node, path, actions }: { node: Node; path: Path; actions: Ac
       data-not={flag(node, "not") || undefined}
       data-disabled={isDisabled || undefined}
       data-faulty={faults.length > 0 || undefined}
+      data-unset={problems.length > faults.length || undefined}
       data-dragging={isDragging || undefined}
       data-over={over ?? undefined}
       onKeyDown={onKeyDown}

@@ -210,7 +210,7 @@ export function Chips({ label, chips, ask, onAdd, onRemove, invalid, placeholder
   };
   return (
     <div className="cb-chips-box">
-      <div className="cb-chips" ref={box} data-invalid={invalid || undefined} onPointerDown={(event) => {
+      <div className="cb-chips" ref={box} data-invalid={invalid || undefined} data-empty={!chips.length || undefined} onPointerDown={(event) => {
         if (event.target === event.currentTarget) {
           event.preventDefault();
           input.current?.focus();
