@@ -46,6 +46,7 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
 
     list_display = ("name_and_state", "rhythm", "next_run", "last_run_at", "made_by")
     list_display_links = ("name_and_state",)
+    search_fields = ("name", "segment__name", "segment__key")
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
@@ -107,6 +108,7 @@ class ExportScheduleAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
                 may_write=may_write,
             )
             if not may_write:
+                context["form"].builder.is_read_only = True
                 for field in context["form"].fields.values():
                     field.disabled = True
         return answer

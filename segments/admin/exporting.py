@@ -205,6 +205,7 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         "file",
     )
     list_display_links = ("whose",)
+    search_fields = ("segment__name", "segment__key", "schedule__name")
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)

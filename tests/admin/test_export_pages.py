@@ -373,3 +373,30 @@ def test_hidden_segments_stay_hidden_in_what_others_asked_for(
         page = person.get(address)
         assert page.status_code == 200
         assert "hush" not in page.content.decode().lower()
+
+
+def test_people_of_the_group_look_at_a_schedule_and_cannot_change_it(
+    make_person: MakePerson, poles: Segment
+) -> None:
+    group = Group.objects.create(name="Poland")
+    mine, colleague = make_person(*RIGHTS, groups=(group,)), make_person(*RIGHTS, groups=(group,))
+    mine.post(ADD, _given(mode="interval", amount="1", unit="day", groups=["Poland"]))
+    schedule = ExportSchedule.objects.get()
+    address = reverse("admin:segments_exportschedule_change", args=[schedule.pk])
+    page = colleague.get(address)
+    assert page.status_code == 200
+    assert "data-save" not in page.content.decode()
+    assert "Switch off" not in page.content.decode()
+    answer = colleague.post(address, _given(mode="interval", amount="2", unit="day"))
+    assert "Only whoever made a schedule" in answer.content.decode()
+    schedule.refresh_from_db()
+    assert schedule.amount == 1
+
+
+def test_exports_are_found_by_their_segment(admin: Client, poles: Segment) -> None:
+    export = _ready(admin)
+    listed = reverse("admin:segments_export_changelist")
+    assert _download(export) in admin.get(listed, {"q": "poles"}).content.decode()
+    assert _download(export) in admin.get(listed, {"q": "więcej"}).content.decode()
+    nothing = admin.get(listed, {"q": "nobody"}).content.decode()
+    assert "Nothing matches" in nothing
