@@ -218,6 +218,14 @@ class ExportAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
             " the format, once or again and again. Files are kept for seven days, then deleted."
         ),
         icon="download",
+        steps=(
+            (
+                gettext_lazy("New export"),
+                "admin:segments_export_add",
+                "download",
+                "segments.export_segment",
+            ),
+        ),
     )
 
     class Media:

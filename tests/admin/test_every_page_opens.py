@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from contacts.models import Contact
+from tests.admin.conftest import MakePerson
 from tests.admin.workspace import furnish, some_job, some_segment
 from workspace.models import User, UserGroup
 
@@ -83,6 +84,17 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
 def test_empty_lists_teach(admin: Client, name: str, lesson: str) -> None:
     page = admin.get(reverse(f"admin:{name}_changelist")).content.decode()
     assert lesson in page
+
+
+def test_empty_lists_offer_the_next_step_to_who_may_take_it(
+    admin: Client, make_person: MakePerson
+) -> None:
+    reader = make_person("segments.view_export", "segments.view_segment")
+    for name, step in (("export", "New export"), ("segment", "Create segment")):
+        address = reverse(f"admin:segments_{name}_changelist")
+        offered = admin.get(address).content.decode().partition("rg-empty")[2]
+        assert step in offered
+        assert step not in reader.get(address).content.decode().partition("rg-empty")[2]
 
 
 def test_a_search_without_result_says_so_and_leads_back(admin: Client) -> None:
