@@ -4,6 +4,7 @@ Only segments in use are looked at. A check tells what is surely so: what it can
 as a program that reads members over the API, its words say.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from django.db import DatabaseError, transaction
 from django.db.models import Count, Max, Sum
 
 from contacts.models import Contact
@@ -30,6 +32,8 @@ from segments.models import Calculation, Export, Finding, Segment, SegmentAction
 from segments.uses import used_ids
 from workspace import sql
 from workspace.access import SYSTEM
+
+logger = logging.getLogger(__name__)
 
 # What a refresh may be late by, besides a tenth of the time between two.
 LATE_AFTER = timedelta(hours=1)
@@ -63,7 +67,10 @@ GROUP BY a.last, a.size, a.one, a.other HAVING count(*) > 1
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a round found: how many of each kind there are, and what is new."""
+    """What a round found: how many of each kind there are, and what is new.
+
+    A kind that could not be looked for is missing; its findings stay as they were.
+    """
 
     counts: dict[str, int]
     new: list[Finding]
@@ -109,9 +116,18 @@ def _check(kinds: Sequence[Kind], *, as_of: datetime) -> Checked:
     active = Segment.objects.filter(status=Segment.Status.ACTIVE).order_by("pk")
     segments = list(active.defer("criteria") if kinds == (Kind.LATE,) else active)
     look = _Round(segments, as_of)
-    found = [one for kind in kinds for one in _CHECKS[kind](look)]
-    counts = {str(kind): sum(one.kind == kind for one in found) for kind in kinds}
-    return Checked(counts, health.keep(found, kinds=kinds, at=as_of))
+    counts, new = dict[str, int](), list[Finding]()
+    for kind in kinds:
+        try:
+            with transaction.atomic():
+                found = list(_CHECKS[kind](look))
+        except DatabaseError:
+            # One that takes too long does not keep the others from being told.
+            logger.exception("Segments could not be checked for %s.", kind)
+            continue
+        counts[str(kind)] = len(found)
+        new += health.keep(found, kinds=[kind], at=as_of)
+    return Checked(counts, new)
 
 
 def _contradictory(look: _Round) -> Iterator[Found]:

@@ -5,12 +5,14 @@ dialog says what will happen. Two are done at once: to refresh, and to end a cal
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from segments.models import Segment
+from segments.sections import Section, section_of
 from workspace.access import Actor
 
 Status = Segment.Status
@@ -27,13 +29,16 @@ class Command:
     is_grave: bool = False
 
 
-def commands_of(segment: Segment, actor: Actor) -> list[Command]:
-    """What this person may do with a segment, in the order of the menu."""
+def commands_of(segment: Segment, actor: Actor, *, at: datetime) -> list[Command]:
+    """What this person may do with a segment now, in the order of the menu."""
     is_archived = segment.status == Status.ARCHIVED
+    is_over = section_of(segment, at=at) is Section.ARCHIVE
+    may_act = segment.status == Status.ACTIVE and not is_over
     commands: list[Command] = []
-    if not is_archived and actor.may("segments.run_actions_segment"):
+    if may_act and actor.may("segments.run_actions_segment"):
         commands.append(Command(_("Add action"), "add_task", f"{_page(segment, 'actions')}?add=1"))
-    commands.append(Command(_("List of actions"), "checklist", _page(segment, "actions")))
+    listed = _("List of executed actions") if is_over else _("List of actions")
+    commands.append(Command(listed, "checklist", _page(segment, "actions")))
     if actor.may("contacts.view_contact"):
         commands.append(Command(_("Go to contacts"), "group", _contacts(segment)))
     commands.append(Command(_("Preview"), "visibility", _page(segment, "settings")))

@@ -268,7 +268,7 @@ def _furnish(request: HttpRequest, segments: Sequence[Any], *, at: datetime) -> 
             "renew": renewal_address(segment, actor) if deadline else "",
             "job": job_context(job) if job is not None else None,
             "cancel": _cancel(segment, actor),
-            "commands": commands_of(segment, actor),
+            "commands": commands_of(segment, actor, at=at),
             "findings": findings.get(segment.pk, []),
         }
 

@@ -132,12 +132,21 @@ def test_what_can_be_done_from_a_row_follows_the_state(admin: Client) -> None:
     lifecycle.inactivate(_calculated("resting"), actor=SYSTEM, at=timezone.now())
     _archived("gone")
     make_segment("new")
-    always = ["List of actions", "Go to contacts", "Preview"]
-    usual = ["Add action", *always, "Edit settings", "Copy", "History", "Export"]
-    assert _commands(admin, "ready") == [*usual, "Refresh now", "Set inactive"]
-    assert _commands(admin, "new") == [*usual, "Cancel the calculation", "Set inactive"]
+    _expired("over")
+    looking = ["Go to contacts", "Preview"]
+    usual = ["List of actions", *looking, "Edit settings", "Copy", "History", "Export"]
+    over = ["List of executed actions", *usual[1:]]
+    assert _commands(admin, "ready") == ["Add action", *usual, "Refresh now", "Set inactive"]
+    assert _commands(admin, "new") == [
+        *("Add action", *usual),
+        *("Cancel the calculation", "Set inactive"),
+    ]
     assert _commands(admin, "resting") == [*usual, "Set active", "Delete (archive)"]
-    assert _commands(admin, "gone") == [*always, "Copy", "History"]
+    assert _commands(admin, "over") == [*over, "Refresh now", "Set inactive"]
+    assert _commands(admin, "gone") == [
+        *("List of executed actions", *looking),
+        *("Copy", "History"),
+    ]
 
 
 def test_a_reader_is_offered_only_to_look(make_person: MakePerson) -> None:

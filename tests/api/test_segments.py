@@ -338,6 +338,15 @@ def test_uses_say_nothing_of_what_one_may_not_know_of(
     assert program.get("/api/segments/base/uses/").json() == {"segments": [], "uses": []}
 
 
+def test_segments_are_listed_by_section(program: Program) -> None:
+    make(program, "new")
+    make(program, "ready")
+    refresh("ready")
+    listed = program.get("/api/segments/?section=ready").json()["results"]
+    assert [segment["key"] for segment in listed] == ["ready"]
+    assert_problem(program.get("/api/segments/?section=nowhere"), 400)
+
+
 def test_health_says_what_is_wrong_and_what_to_do(program: Program) -> None:
     rule = {"field": "contact.lead_score", "operator": "null"}
     make(program, "well")

@@ -360,3 +360,15 @@ def test_criteria_that_became_wrong_are_no_finding_of_health() -> None:
     segment = make_segment("vip")
     Segment.objects.filter(pk=segment.pk).update(criteria=has_attribute("hat", 7))
     assert _found() == []
+
+
+def test_a_check_that_takes_too_long_does_not_keep_the_others_from_telling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_contacts("Warszawa")
+    make_segment("bad", _IMPOSSIBLE)
+    monkeypatch.setattr(checkups, "_SAME_MEMBERS", "SELECT pg_sleep(5), %s, %s::int[], %s")
+    monkeypatch.setattr(checkups, "_LIMIT", {"statement_timeout": "200ms"})
+    checked = checkups.check_all(as_of=NOW)
+    assert checked.counts["contradiction"] == 1
+    assert "duplicate" not in checked.counts
