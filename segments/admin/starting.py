@@ -33,8 +33,8 @@ def starting_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse
         templates=[
             {"point": point, "text": written(point.criteria)} for point in templates_for(actor)
         ],
-        saved=list(_saved(actor)[:_OFFERED]),
-        segments=list(_copied(actor)[:_OFFERED]),
+        saved=list(_saved(actor).only("key", "name")[:_OFFERED]),
+        segments=list(_copied(actor).only("key", "name")[:_OFFERED]),
         file_url=_file_address() if actor.may("segments.add_segment") else "",
     )
     return TemplateResponse(request, "segments/starting_points.html", context)

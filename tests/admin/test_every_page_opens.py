@@ -76,6 +76,7 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("contacts_attributedefinition", "An attribute is something you keep"),
         ("contacts_eventdefinition", "POST /api/events/"),
         ("segments_segment", "A segment is a named group of contacts"),
+        ("segments_savedcriteria", "Saved criteria are a description of contacts"),
         ("segments_export", "Files are kept for seven days"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),

@@ -19,6 +19,7 @@ LISTS = (
     "contacts_eventdefinition",
     "segments_segment",
     "segments_segmentaction",
+    "segments_savedcriteria",
     "segments_export",
     "segments_exportschedule",
     "workspace_job",

@@ -17,7 +17,7 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
-from segments import actions, export_schedules, exports, membership
+from segments import actions, export_schedules, exports, membership, saved_criteria
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.segments.factories import lives_in, make_segment
@@ -61,6 +61,9 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             key, lives_in("Warszawa"), refresh_mode="interval", refresh_amount=1, refresh_unit="day"
         )
         membership.refresh(segment.pk, as_of=now, cause="test")
+        saved_criteria.create_saved_criteria(
+            actor=system, at=now, key=key, name=f"Saved {key}", criteria=lives_in("Warszawa")
+        )
         exports.request_export(segment=segment, actor=system, at=now)
         export_schedules.create_schedule(
             Wanted(segment=segment), actor=system, at=now, amount=1, unit="day"
