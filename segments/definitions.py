@@ -137,7 +137,12 @@ def groups_of_copy(segment: Segment, actor: Actor) -> list[str]:
     """
     choosable = [group.name for group in access.choosable_groups(actor)]
     kept = [group.name for group in segment.groups.all() if group.name in choosable]
-    if kept or len(choosable) != 1 or not access.group_required(UserGroup.Entity.SEGMENT):
+    if (
+        kept
+        or actor.is_admin
+        or len(choosable) != 1
+        or not access.group_required(UserGroup.Entity.SEGMENT)
+    ):
         return kept
     return choosable
 
