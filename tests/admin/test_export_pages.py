@@ -400,3 +400,17 @@ def test_exports_are_found_by_their_segment(admin: Client, poles: Segment) -> No
     assert _download(export) in admin.get(listed, {"q": "więcej"}).content.decode()
     nothing = admin.get(listed, {"q": "nobody"}).content.decode()
     assert "Nothing matches" in nothing
+
+
+def test_an_export_that_waits_is_cancelled_after_a_dialog(
+    admin: Client, make_person: MakePerson, poles: Segment
+) -> None:
+    admin.post(ADD, _given())
+    export = Export.objects.get()
+    address = reverse("admin:segments_export_change", args=[export.pk])
+    assert "what was written of the file is deleted" in admin.get(address).content.decode()
+    action = reverse("admin:segments_export_action", args=[export.pk, "cancel"])
+    assert make_person(*RIGHTS).post(action).status_code == 404
+    assert admin.get(action).status_code == 405
+    assert "cancelled" in admin.post(action, follow=True).content.decode()
+    assert exports.state_of(Export.objects.get(), at=timezone.now()) == "cancelled"
