@@ -1,12 +1,13 @@
-"""Actions executed: when they are due, by whom, how a run ends, and how it is undone.
+"""Actions executed: when they are due, by whom, and how a run ends.
 
 What is due stands in rows. The end of a refresh and a sweep of beat both ask `run_due`; a job does
 the work, in one transaction with the members as they are at one calculation. So a run that is
 killed leaves nothing, and one that is repeated finds that it is done.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -17,7 +18,6 @@ from django.utils.translation import gettext as _
 from segments import action_writes, exports, membership
 from segments.action_writes import LABELS
 from segments.errors import (
-    ActionNotUndoable,
     ActionRefused,
     SegmentArchived,
     SegmentExpired,
@@ -35,11 +35,8 @@ from workspace.models import AuditEntry, Job
 PERMISSION = "segments.run_actions_segment"
 EXPORT_PERMISSION = "segments.export_segment"
 RUN_JOB = "segments.action"
-UNDO_JOB = "segments.action_undo"
 LAYOUT_SETTINGS = ("separator", "encoding", "unfitting", "decimal_mark")
 EXPORT_SETTINGS = ("columns", "headers", "groups", "format", *LAYOUT_SETTINGS)
-# For so long it is kept whom a run changed, so that it can be undone.
-UNDO_KEPT_FOR = timedelta(days=30)
 
 Kind, Timing, State = SegmentAction.Kind, SegmentAction.Timing, SegmentAction.State
 RunState = SegmentActionRun.State
@@ -229,14 +226,19 @@ def settle(*, at: datetime) -> int:
     )
 
 
-def settle_export(export_id: int, *, at: datetime, refusal: DomainError | None = None) -> None:
-    """End the run whose file has been written, or was refused."""
-    runs = SegmentActionRun.objects.filter(export_id=export_id, state=RunState.RUNNING)
-    for run in runs.select_related("export"):
-        if refusal is None:
-            _end_export(run, at=at)
-        else:
-            end(run.pk, RunState.REFUSED, message=str(refusal), actor=SYSTEM, at=at)
+@contextmanager
+def export_followed(export_id: int, *, work: Work, at: datetime) -> Iterator[None]:
+    """While the file of an export is made: the run that asked for it ends with it."""
+    try:
+        yield
+    except DomainError as error:
+        _end_run_of_export(export_id, RunState.REFUSED, str(error), at=at)
+        raise
+    except (Cancelled, OperationalError):
+        if work.is_cancelled.is_set():
+            _end_run_of_export(export_id, RunState.CANCELLED, _("Cancelled."), at=at)
+        raise
+    _end_run_of_export(export_id, RunState.DONE, "", at=at)
 
 
 def wanted_file(segment: Segment, settings: Mapping[str, Any]) -> Wanted:
@@ -246,80 +248,6 @@ def wanted_file(segment: Segment, settings: Mapping[str, Any]) -> Wanted:
     if "format" in settings:
         others["file_format"] = settings["format"]
     return Wanted(segment=segment, layout=Layout(**layout), **others)
-
-
-@transaction.atomic
-def request_undo(run: SegmentActionRun, *, actor: Actor, at: datetime) -> Job:
-    """Have a worker take back what a run changed, of tags or categories; once.
-
-    While the work waits or runs, its job is answered. Raises ActionNotUndoable.
-    """
-    access.require(actor, PERMISSION)
-    held = SegmentActionRun.objects.select_for_update(of=("self",)).get(pk=run.pk)
-    if held.undo_job is not None and not held.undo_job.is_finished:
-        return held.undo_job
-    if (reason := why_not_undoable(held)) is not None:
-        raise ActionNotUndoable(reason)
-    action = held.action
-    job = jobs.start(
-        UNDO_JOB,
-        title=_("Undo “%(action)s” on “%(segment)s”")
-        % {"action": action, "segment": action.segment.name},
-        actor=actor,
-        arguments={"run_id": held.pk},
-        subject=subject_of(action),
-    )
-    SegmentActionRun.objects.filter(pk=held.pk).update(undo_job=job)
-    return job
-
-
-def why_not_undoable(run: SegmentActionRun) -> str | None:
-    """The reason, in a sentence, why a run cannot be undone; None where it can."""
-    if run.action.kind not in LABELS:
-        return _("Only what was done with tags and categories can be undone.")
-    if run.state != RunState.DONE:
-        return _("Only a run that is done can be undone: this one is %(state)s.") % {
-            "state": run.get_state_display()
-        }
-    if run.undone_at is not None:
-        return _("This run was undone already.")
-    if not run.changes_kept:
-        return _("Whom a run changed is kept for %(days)d days: this one cannot be undone.") % {
-            "days": UNDO_KEPT_FOR.days
-        }
-    return None
-
-
-@transaction.atomic
-def undo(run_id: int, *, work: Work, at: datetime) -> dict[str, Any]:
-    """Take back what a run changed and what is still so; safe to run again."""
-    run = (
-        SegmentActionRun.objects.select_for_update(of=("self",))
-        .select_related("action__segment")
-        .get(pk=run_id)
-    )
-    if run.undone_at is None:
-        if (reason := why_not_undoable(run)) is not None:
-            raise ActionNotUndoable(reason)
-        membership.hold_off_erasures()
-        count = action_writes.undo(run, definition=_definition(run.action))
-        action_writes.forget_changes([run.pk])
-        SegmentActionRun.objects.filter(pk=run_id).update(undone_at=at, undone_count=count)
-        changes: dict[str, Any] = {"run": [None, str(run_id)], "undone": [None, count]}
-        record(run.action, "undone", actor=work.actor, at=at, **changes)
-        run.refresh_from_db()
-    count = run.undone_count or 0
-    work.advance(count, total=count)
-    return {"action": run.action_id, "run": run.pk, "undone": count}
-
-
-def purge_changes(as_of: datetime) -> dict[str, int]:
-    """Forget whom runs changed of 30 days ago and before; how many rows went, for the round."""
-    old = SegmentActionRun.objects.filter(changes_kept=True, finished_at__lte=as_of - UNDO_KEPT_FOR)
-    with transaction.atomic():
-        # One who undoes holds the row: his turn comes first.
-        ids = list(old.select_for_update().values_list("pk", flat=True))
-        return {"changes_of_actions": action_writes.forget_changes(ids)}
 
 
 def record(action: SegmentAction, verb: str, *, actor: Actor, at: datetime, **changes: Any) -> None:
@@ -395,7 +323,7 @@ def _do(run: SegmentActionRun, *, work: Work, at: datetime) -> None:
         raise refusal
     actor = _author(action)
     _check_author(action, actor)
-    definition = _definition(action)
+    definition = definition_of(action)
     membership.hold_off_erasures()
     counts = action_writes.write(
         run,
@@ -424,6 +352,17 @@ def _settle(run: SegmentActionRun, *, at: datetime) -> bool:
     return _end_export(run, at=at) if run.export is not None else False
 
 
+def _end_run_of_export(
+    export_id: int, state: SegmentActionRun.State, message: str, *, at: datetime
+) -> None:
+    runs = SegmentActionRun.objects.filter(export_id=export_id, state=RunState.RUNNING)
+    for run in runs.select_related("export"):
+        if state == RunState.DONE:
+            _end_export(run, at=at)
+        else:
+            end(run.pk, state, message=message, actor=SYSTEM, at=at)
+
+
 def _end_export(run: SegmentActionRun, *, at: datetime) -> bool:
     if run.export is None or run.export.rows is None:
         return False
@@ -444,7 +383,8 @@ def _columns(counts: action_writes.Counts | None) -> dict[str, Any]:
     }
 
 
-def _definition(action: SegmentAction) -> int:
+def definition_of(action: SegmentAction) -> int:
+    """The id of what an action names. Raises ActionRefused where it is gone."""
     definition = action_writes.definition_id(action)
     if definition is None:
         message = _("“%(key)s” is not defined any more.") % {"key": action.key}

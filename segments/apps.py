@@ -14,6 +14,7 @@ class SegmentsConfig(AppConfig):
         from contacts.extensions import register_eraser
         from segments import (
             action_runs,
+            action_undo,
             actions,
             contact_lists,
             definition_uses,
@@ -41,7 +42,7 @@ class SegmentsConfig(AppConfig):
         register_uses("saved_criteria", definition_uses.saved_criteria_naming)
         retention.register("exports", exports.purge_exports)
         retention.register("unmatched", files.purge_unmatched)
-        retention.register("segment_actions", action_runs.purge_changes)
+        retention.register("segment_actions", action_undo.purge_changes)
         user_groups.register_things(Entity.SEGMENT, Segment, list_filter="group")
         user_groups.register_things(Entity.SEGMENT, SavedCriteria)
         user_groups.register_things(Entity.EXPORT, Export, is_open=False)

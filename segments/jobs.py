@@ -9,9 +9,9 @@ from typing import Any
 from django.utils import timezone
 
 from contacts.jobs import given_file
-from segments import action_runs, exports, files, fixed_lists, indexes, membership
+from segments import action_runs, action_undo, exports, files, fixed_lists, indexes, membership
 from workspace import jobs
-from workspace.errors import Busy, DomainError
+from workspace.errors import Busy
 from workspace.jobs import Work
 
 _PATIENCE_SECONDS = 120
@@ -60,13 +60,8 @@ def prepare_attributes(work: Work) -> dict[str, Any]:
 def make_export(work: Work) -> dict[str, Any]:
     """Write the file of an export."""
     export_id, at = work.arguments["export_id"], _moment(work)
-    try:
-        done = exports.make_file(export_id, work=work, at=at)
-    except DomainError as error:
-        action_runs.settle_export(export_id, at=at, refusal=error)
-        raise
-    action_runs.settle_export(export_id, at=at)
-    return done
+    with action_runs.export_followed(export_id, work=work, at=at):
+        return exports.make_file(export_id, work=work, at=at)
 
 
 @jobs.handler(action_runs.RUN_JOB)
@@ -75,10 +70,10 @@ def run_action(work: Work) -> dict[str, Any]:
     return action_runs.execute(work.arguments["run_id"], work=work, at=_moment(work))
 
 
-@jobs.handler(action_runs.UNDO_JOB)
+@jobs.handler(action_undo.UNDO_JOB)
 def undo_action(work: Work) -> dict[str, Any]:
     """Take back what one run of an action changed."""
-    return action_runs.undo(work.arguments["run_id"], work=work, at=_moment(work))
+    return action_undo.undo(work.arguments["run_id"], work=work, at=_moment(work))
 
 
 def _moment(work: Work) -> datetime:

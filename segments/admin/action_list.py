@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from segments import action_runs, actions
+from segments import action_runs, action_undo, actions
 from segments.admin.acting import action_badge, result_text, shown_actions, when_text
 from segments.admin.action_forms import ICONS
 from segments.models import SegmentAction
@@ -130,5 +130,5 @@ class SegmentActionAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
         run = actions.run_to_undo(action, run_id=form.cleaned_data["run"])
         if run is None:
             return _("There is no such run.")
-        action_runs.request_undo(run, actor=actor_of(request), at=timezone.now())
+        action_undo.request_undo(run, actor=actor_of(request), at=timezone.now())
         return _("The action “%(action)s” is being undone.") % {"action": action}

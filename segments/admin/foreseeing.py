@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from segments import action_runs, action_writes, actions
+from segments import action_undo, action_writes, actions
 from segments.action_writes import CONSENTS, LABELS
 from segments.models import Segment, SegmentAction
 from segments.schedule import next_refresh_at
@@ -60,7 +60,7 @@ def foreseen(plan: actions.Plan, segment: Segment, *, at: datetime) -> tuple[lis
         sentences.append(_("Lines of a ledger are never deleted: this cannot be undone."))
     elif plan.kind in LABELS:
         sentences.append(
-            _("It can be undone for %(days)d days.") % {"days": action_runs.UNDO_KEPT_FOR.days}
+            _("It can be undone for %(days)d days.") % {"days": action_undo.UNDO_KEPT_FOR.days}
         )
     return sentences, warnings
 

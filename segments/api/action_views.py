@@ -14,7 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from segments import action_runs, actions, lifecycle
+from segments import action_runs, action_undo, actions, lifecycle
 from segments.errors import ActionNotUndoable
 from segments.filtersets import ActionFilterSet
 from segments.models import ExportSettings, Segment, SegmentAction, SegmentActionRun
@@ -218,7 +218,7 @@ class ActionViewSet(ApiViewSet):
         run = actions.run_to_undo(found, run_id=given.get("run"))
         if run is None:
             raise ActionNotUndoable(gettext("There is no such run that could be undone."))
-        job = action_runs.request_undo(run, actor=self.actor, at=timezone.now())
+        job = action_undo.request_undo(run, actor=self.actor, at=timezone.now())
         return self.started(job)
 
     def _found(self, pk: str) -> SegmentAction:

@@ -8,7 +8,7 @@ from functools import partial
 from django.utils import timezone
 
 from contacts.models import ConsentDefinition, ContactTag, Tag
-from segments import action_runs, actions
+from segments import action_undo, actions
 from segments.models import Segment, SegmentAction, SegmentActionRun
 from workspace import jobs
 from workspace.access import SYSTEM
@@ -79,7 +79,7 @@ def _undo(segment: Segment, _kind: str, _expected: int) -> None:
     last = SegmentActionRun.objects.filter(
         action__segment=segment, action__kind=SegmentAction.Kind.REMOVE_TAG
     ).latest("pk")
-    _do(action_runs.request_undo(last, actor=SYSTEM, at=timezone.now()))
+    _do(action_undo.request_undo(last, actor=SYSTEM, at=timezone.now()))
 
 
 def _do(job: Job | None) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contacts.models import Contact
-from segments import action_runs, exports, lifecycle, membership
+from segments import action_runs, action_undo, exports, lifecycle, membership
 from segments.models import Membership, Segment, SegmentAction
 from workspace import jobs
 from workspace.access import SYSTEM, Actor
@@ -86,7 +86,7 @@ def run_actions(*, as_of: datetime = NOW) -> list[SegmentAction]:
 
 def do_work(*, at: datetime = NOW) -> None:
     """Do the work of actions that waits for a worker, whose clock shows `at`."""
-    kinds = (action_runs.RUN_JOB, action_runs.UNDO_JOB, exports.EXPORT_JOB)
+    kinds = (action_runs.RUN_JOB, action_undo.UNDO_JOB, exports.EXPORT_JOB)
     waiting = Job.objects.filter(state="queued", kind__in=kinds)
     for job in waiting.order_by("pk"):
         Job.objects.filter(pk=job.pk).update(arguments={**job.arguments, "as_of": at.isoformat()})

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from contacts.erasure import erase_contact
 from contacts.models import ConsentDefinition, ConsentEntry, Contact, ContactTag, Tag
-from segments import action_runs, action_writes, actions
+from segments import action_runs, action_undo, action_writes, actions
 from segments.errors import ActionNotUndoable
 from segments.models import Membership, Segment, SegmentAction, SegmentActionChange
 from tests.segments.apart import Apart
@@ -240,7 +240,7 @@ def test_undo_takes_back_only_what_the_run_gave_and_is_still_so(poles: Segment, 
     ContactTag.objects.filter(contact_id=lost).delete()
     ContactTag.objects.create(contact_id=lost, tag=vip, added_at=NOW + HOUR)
     run = action.runs.get()
-    action_runs.request_undo(run, actor=SYSTEM, at=NOW)
+    action_undo.request_undo(run, actor=SYSTEM, at=NOW)
     do_work(at=NOW + HOUR)
     assert _tagged() == {had, lost}
     run.refresh_from_db()
@@ -256,7 +256,7 @@ def test_undo_of_a_removal_gives_back_since_when_it_was_had(poles: Segment, vip:
     action = _plan(poles, "remove_tag")
     do_work()
     ContactTag.objects.create(contact_id=again, tag=vip, added_at=NOW + HOUR)
-    action_runs.request_undo(action.runs.get(), actor=SYSTEM, at=NOW)
+    action_undo.request_undo(action.runs.get(), actor=SYSTEM, at=NOW)
     do_work()
     since = dict(ContactTag.objects.values_list("contact_id", "added_at"))
     assert since == {had: NOW - DAY, again: NOW + HOUR}
@@ -267,13 +267,13 @@ def test_undo_happens_once(poles: Segment, vip: Tag) -> None:
     action = _plan(poles)
     do_work()
     run = action.runs.get()
-    first = action_runs.request_undo(run, actor=SYSTEM, at=NOW)
-    assert action_runs.request_undo(run, actor=SYSTEM, at=NOW) == first
+    first = action_undo.request_undo(run, actor=SYSTEM, at=NOW)
+    assert action_undo.request_undo(run, actor=SYSTEM, at=NOW) == first
     do_work()
-    again = action_runs.undo(run.pk, work=_work(action), at=NOW)
+    again = action_undo.undo(run.pk, work=_work(action), at=NOW)
     assert again["undone"] == 3
     with pytest.raises(ActionNotUndoable, match="already"):
-        action_runs.request_undo(run, actor=SYSTEM, at=NOW)
+        action_undo.request_undo(run, actor=SYSTEM, at=NOW)
     assert AuditEntry.objects.filter(action="segment.action_undone").count() == 1
 
 
@@ -282,9 +282,9 @@ def test_consents_and_what_is_not_done_cannot_be_undone(poles: Segment, vip: Tag
     consent = _plan(poles, "add_consent", "newsletter")
     do_work()
     with pytest.raises(ActionNotUndoable):
-        action_runs.request_undo(consent.runs.get(), actor=SYSTEM, at=NOW)
+        action_undo.request_undo(consent.runs.get(), actor=SYSTEM, at=NOW)
     with pytest.raises(ActionNotUndoable):
-        action_runs.request_undo(_plan(poles).runs.get(), actor=SYSTEM, at=NOW)
+        action_undo.request_undo(_plan(poles).runs.get(), actor=SYSTEM, at=NOW)
 
 
 def test_whom_a_run_changed_is_forgotten_after_thirty_days(poles: Segment, vip: Tag) -> None:
@@ -294,7 +294,7 @@ def test_whom_a_run_changed_is_forgotten_after_thirty_days(poles: Segment, vip: 
     assert dict(_purged(NOW + 30 * DAY)) == {"changes_of_actions": 3}
     assert dict(_purged(NOW + 30 * DAY)) == {"changes_of_actions": 0}
     with pytest.raises(ActionNotUndoable, match="30 days"):
-        action_runs.request_undo(action.runs.get(), actor=SYSTEM, at=NOW + 30 * DAY)
+        action_undo.request_undo(action.runs.get(), actor=SYSTEM, at=NOW + 30 * DAY)
 
 
 def _purged(as_of: Any) -> Any:
@@ -310,7 +310,7 @@ def test_an_erased_contact_is_forgotten_and_gets_nothing_back(poles: Segment, vi
     proof = erase_contact(erased, actor=SYSTEM, at=timezone.now())
     assert proof.deleted["segment_actions"] == 1
     assert not any(proof.remaining.values())
-    action_runs.request_undo(action.runs.get(), actor=SYSTEM, at=NOW)
+    action_undo.request_undo(action.runs.get(), actor=SYSTEM, at=NOW)
     do_work()
     assert _tagged() == set()
 

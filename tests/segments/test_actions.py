@@ -22,7 +22,7 @@ from contacts.models import (
     ContactTag,
     Tag,
 )
-from segments import action_runs, actions, lifecycle, membership, uses
+from segments import action_runs, action_undo, actions, lifecycle, membership, uses
 from segments.errors import (
     ActionFinished,
     ActionUnknown,
@@ -447,6 +447,16 @@ def test_an_export_writes_a_file_and_is_done_when_it_is_written(poles: Segment) 
     assert (action.state, run.changed_count, run.export_id) == ("done", 3, export.pk)
 
 
+def test_an_export_that_may_be_made_no_more_is_refused(poles: Segment) -> None:
+    person = _person("ania", "segments.run_actions_segment", "segments.export_segment")
+    action = _plan(poles, "export", "", actor=actor_of_user(person))
+    person.user_permissions.clear()
+    do_work()
+    action.refresh_from_db()
+    assert (action.state, _run_of(action).state) == ("refused", "refused")
+    assert "export_segment" in action.reason
+
+
 def test_erased_contacts_are_passed_over(poles: Segment, vip: Tag) -> None:
     action = _plan(poles)
     erased = min(_members(poles))
@@ -640,7 +650,7 @@ class AgainstTheOracle(TestCase):
         assert run.changed_count == len(expected ^ having)
         ContactTag.objects.filter(tag=tag, contact_id__in=[people[n] for n in gone]).delete()
         if run.changes_kept:
-            action_runs.request_undo(run, actor=SYSTEM, at=NOW)
+            action_undo.request_undo(run, actor=SYSTEM, at=NOW)
             do_work()
         after = (
             (expected - gone) - (inside - having)
