@@ -49,10 +49,8 @@ def run(size: Size, place: Path, options: argparse.Namespace) -> int:
         product.make_segments([question])
         _say(product.explained(question))
         return 0
-    wanted = {
-        name: getattr(options, name)
-        for name in ("documents", "preview", "mix", "refresh", "imports", "ingest", "actions")
-    }
+    parts = ("documents", "preview", "mix", "refresh", "insights", "imports", "ingest", "actions")
+    wanted = {name: getattr(options, name) for name in parts}
     if not any(wanted.values()):
         wanted = dict.fromkeys(wanted, True)
     with columnar_engines(place) as engines:
@@ -73,6 +71,10 @@ def run(size: Size, place: Path, options: argparse.Namespace) -> int:
             differing += _mix(engines, report)
         if wanted["refresh"]:
             _refreshes(report, options.runs)
+        if wanted["insights"]:
+            from . import insights
+
+            insights.measure_insights(report, options.runs)
     if wanted["imports"] or wanted["ingest"] or wanted["actions"]:
         # What comes in changes the workspace, so the next run makes it anew.
         forget(place)
