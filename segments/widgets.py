@@ -32,8 +32,8 @@ _SAVED_LIMIT = 200
 class CriteriaWidget(forms.Textarea):
     """The criteria builder for one author, of criteria in general or of those of a segment.
 
-    `mode` is "segment" for criteria about contacts and "where" for conditions on one event.
-    `problems` are what the server found in the document, `is_read_only` shows it only.
+    With an `event` it builds conditions on events of that name instead, as in the `where` of a
+    rule. `problems` are what the server found in the document, `is_read_only` shows it only.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class CriteriaWidget(forms.Textarea):
         *,
         actor: Actor,
         segment: Segment | None = None,
-        mode: str = "segment",
+        event: str = "",
         is_read_only: bool = False,
     ) -> None:
         super().__init__()
         self.actor = actor
         self.segment = segment
-        self.mode = mode
+        self.event = event
         self.is_read_only = is_read_only
         self.problems: tuple[Problem, ...] = ()
 
@@ -72,7 +72,9 @@ class CriteriaWidget(forms.Textarea):
             config_id=f"{name}-config",
             # Numbers keep all their digits.
             config=json_script(self.config(), f"{name}-config", encoder=ExactJSONEncoder),
-            sentence=sentence_of(text, actor=self.actor, segment=self.segment),
+            sentence=""
+            if self.event
+            else sentence_of(text, actor=self.actor, segment=self.segment),
             problems=self.problems,
             is_read_only=self.is_read_only,
         )
@@ -85,13 +87,16 @@ class CriteriaWidget(forms.Textarea):
         numbers.
         """
         catalog = facts.catalog_for(self.actor, segment=self.segment)
-        names = ("preview", "counts", "values", "event")
+        # Conditions on an event hold for events: there are no contacts to count.
+        names = ("values", "event") if self.event else ("preview", "counts", "values", "event")
+        may_insert = not self.is_read_only and not self.event
         return {
             "catalog": criteria.describe(catalog, translate=gettext),
             "texts": builder_texts(),
             "urls": {name: reverse(f"admin:segments_{name}") for name in names},
             "read_only": self.is_read_only,
-            "mode": self.mode,
+            "mode": "where" if self.event else "segment",
+            "event": self.event,
             "segment": self.segment.pk if self.segment else None,
             "language": get_language() or "en",
             "links": self._links(),
@@ -107,10 +112,10 @@ class CriteriaWidget(forms.Textarea):
                     "icon": one.icon,
                     "criteria": exact_dumps(one.criteria),
                 }
-                for one in ([] if self.is_read_only else templates_for(self.actor, catalog=catalog))
+                for one in (templates_for(self.actor, catalog=catalog) if may_insert else [])
                 if one.is_ready
             ],
-            "saved": [] if self.is_read_only else self._saved(),
+            "saved": self._saved() if may_insert else [],
         }
 
     def _links(self) -> dict[str, str]:

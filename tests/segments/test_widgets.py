@@ -88,3 +88,9 @@ def test_what_is_only_shown_is_not_sent() -> None:
 @pytest.mark.parametrize("text", ["", "{", "[" * 5000, "null"])
 def test_what_is_no_document_is_said_without_an_error(text: str) -> None:
     assert isinstance(sentence_of(text, actor=SYSTEM), str)
+
+
+def test_conditions_on_an_event_are_built_in_the_same_way() -> None:
+    config = config_of(CriteriaWidget(actor=SYSTEM, event="purchase"))
+    assert (config["mode"], config["event"]) == ("where", "purchase")
+    assert set(config["urls"]) == {"values", "event"}, "there are no contacts to count"

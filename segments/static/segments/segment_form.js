@@ -138,7 +138,7 @@
       });
     }
 
-    for (const part of form.querySelectorAll("[data-needs-script]")) part.hidden = false;
+    for (const part of document.querySelectorAll("[data-needs-script]")) part.hidden = false;
     // What the browser remembered of an earlier visit is no change of this one.
     requestAnimationFrame(() => { initial = written(); note(); });
     arrange();
