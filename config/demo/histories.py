@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from segments import lifecycle, membership, saved_criteria
+from segments import actions, lifecycle, membership, saved_criteria
 from segments.models import Segment
-from workspace.access import SYSTEM
+from workspace.access import SYSTEM, actor_of_user
 from workspace.models import Job, User
 
 from .segments import SAVED_CRITERIA, SEGMENTS, Invented
@@ -44,6 +44,18 @@ def make_segments(*, at: datetime, owner: User) -> list[Segment]:
     for invented in SEGMENTS:
         _end(made[invented.key], invented, at)
     return list(made.values())
+
+
+def plan_actions(*, at: datetime, author: User) -> None:
+    """Have who slips away marked after each refresh, so that there is an action to look at."""
+    actions.plan_action(
+        Segment.objects.get(key="slipping_away"),
+        actor=actor_of_user(author),
+        at=at,
+        kind="add_tag",
+        key="win_back",
+        when="after_refresh",
+    )
 
 
 def keep_criteria(*, at: datetime) -> None:

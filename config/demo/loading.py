@@ -31,7 +31,7 @@ from workspace.errors import DomainError
 from workspace.models import User
 
 from . import shop
-from .histories import keep_criteria, make_segments
+from .histories import keep_criteria, make_segments, plan_actions
 from .logins import Login, make_logins, write_logins
 from .people import Person, invent_people
 from .stories import Story, enroll, lead_score, measure, tell_stories
@@ -94,7 +94,9 @@ def load_demo_data(*, at: datetime) -> Loaded:
     for table in _TABLES:
         sql.execute(f"ANALYZE {table}")
     logins = make_logins()
-    segments = make_segments(at=at, owner=User.objects.get(username=logins[1]["username"]))
+    marketer = User.objects.get(username=logins[1]["username"])
+    segments = make_segments(at=at, owner=marketer)
+    plan_actions(at=at, author=marketer)
     keep_criteria(at=at)
     write_logins(logins)
     return Loaded(len(people), event_count, member_count, len(segments), tuple(logins))

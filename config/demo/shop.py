@@ -65,6 +65,7 @@ TAGS = {
     "complaint": "Complained lately",
     "press": "Press",
     "referral": "Came by a referral",
+    "win_back": "To win back",
 }
 CONSENTS = {
     "newsletter": ("Newsletter", "Send me the newsletter about new coffees and offers."),

@@ -1,13 +1,21 @@
 """A segment that is made is calculated by a real worker, and its attribute gets its index."""
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
-from contacts.models import AttributeDefinition, Contact
-from segments import exports, indexes
-from segments.models import Export, Segment
+from django.db import transaction
+from django.utils import timezone
+
+from contacts.models import AttributeDefinition, Contact, ContactTag, Tag
+from segments import action_runs, actions, exports, indexes
+from segments.models import Export, Segment, SegmentAction
+from tests.segments.apart import Apart
 from tests.segments.factories import has_attribute, make_segment
+from workspace import jobs, sql
 from workspace.access import SYSTEM
 from workspace.models import Job
 
@@ -17,6 +25,36 @@ def _wait(until: Callable[[], object]) -> None:
     while not until():
         assert time.monotonic() < deadline, list(Job.objects.values("kind", "state", "message"))
         time.sleep(0.1)
+
+
+def test_a_worker_that_is_killed_in_an_action_leaves_nothing_and_the_next_does_it_once(
+    celery_worker_process: subprocess.Popen[bytes],
+) -> None:
+    tag = Tag.objects.create(key="vip", label="VIP")
+    Contact.objects.bulk_create(Contact(city="Warszawa") for _ in range(20))
+    segment = make_segment(at=timezone.now())
+    _wait(lambda: Segment.objects.filter(calculated_at__isnull=False, member_count=20))
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+    with transaction.atomic():
+        # Nobody can write that a contact was changed: the action stops in the middle.
+        sql.execute("LOCK TABLE segments_segmentactionchange IN SHARE MODE")
+        Apart(lambda: _add_tag(segment)).join()
+        _wait(lambda: sql.one(waiting))
+        os.killpg(celery_worker_process.pid, signal.SIGKILL)
+        celery_worker_process.wait()
+    assert not ContactTag.objects.filter(tag=tag).exists()
+    job = Job.objects.get(kind=action_runs.RUN_JOB)
+    assert job.state == "running", "it could not say that it was killed"
+    jobs.sweep(at=timezone.now() + jobs.SILENCE_LIMIT + timedelta(minutes=1))
+    done = jobs.run(job.pk)
+    assert done is not None
+    assert (done.state, done.attempts, done.result["changed"]) == ("succeeded", 2, 20)
+    assert ContactTag.objects.filter(tag=tag).count() == 20
+    assert SegmentAction.objects.get().state == "done"
+
+
+def _add_tag(segment: Segment) -> None:
+    actions.plan_action(segment, actor=SYSTEM, at=timezone.now(), kind="add_tag", key="vip")
 
 
 def test_a_worker_calculates_prepares_and_exports(
