@@ -184,6 +184,7 @@ TEXTS: Mapping[str, str | Promise] = {
     "estimate_more_than": _("more than {count}"),
     "estimate_stopped": _("Stopped counting after 3 s."),
     "estimate_unfinished": _("The count appears when every criterion is complete."),
+    "estimate_partial": _("Without what is not complete yet."),
     "estimate_faulty": _("No estimate while there are faults."),
     "estimate_failed": _("The estimate could not be had. It is tried again at your next change."),
     "estimate_retry": _("Try again"),

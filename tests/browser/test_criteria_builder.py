@@ -95,7 +95,11 @@ def test_criteria_are_built_by_dragging_fields_from_the_palette(logged_in: Page)
     expect(page.locator("[data-estimate-sentence]")).to_contain_text("San Francisco")
 
     _field(page, "contact.birth_date").drag_to(include.get_by_text("Add criterion"))
+    # What is not complete yet is left out of the estimate, and the page says so.
+    expect(page.get_by_text("Without what is not complete yet.")).to_be_visible()
+    expect(page.locator("[data-estimate-count]")).to_have_text("3")
     page.get_by_label("Value of Birth date").fill("1980-12-31")
+    expect(page.get_by_text("Nobody matches these criteria.")).to_be_visible()
     _field(page, "tag").drag_to(exclude.get_by_text("Nobody is excluded"))
     page.keyboard.type("churned")
     page.keyboard.press("Enter")

@@ -7,11 +7,12 @@ import { TouchBackend } from "react-dnd-touch-backend";
 import { type Change, type Editor, EditorContext, isUnset, type Scope, ScopeContext } from "./editor";
 import { Catalog, type CatalogData } from "./model/catalog";
 import type { Group } from "./model/document";
-import type { Json } from "./model/json";
+import { isObject, type Json, type JsonObject } from "./model/json";
 import { countRules, groupAt, heightOf, includeEnd, nodeAt, pathOf, zonesOf } from "./model/tree";
+import { stepsOfPath } from "./model/unfinished";
 import { useActions } from "./parts/actions";
 import { Icon, IconButton } from "./parts/basics";
-import { EstimatePanel, useCountText, useEstimate, type Estimate } from "./parts/estimate";
+import { EstimatePanel, shownAnswer, useCountText, useEstimate, type Estimate } from "./parts/estimate";
 import type { Entry } from "./parts/fields";
 import { faultText, JsonView } from "./parts/json";
 import { Palette } from "./parts/palette";
@@ -223,7 +224,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
               </div>
             )}
           </div>
-          <ProblemList problems={problems} onGo={goToProblem} />
+          <ProblemList problems={problems} raw={isJson ? null : version.raw} onGo={goToProblem} />
           {estimate.state !== "off" && <EstimatePanel estimate={estimate} isJson={isReadable} />}
         </div>
         {toast && (
@@ -249,11 +250,12 @@ function refusal(before: Group, after: Group, { limits }: Catalog, t: Translate)
 
 function LiveCount({ estimate }: { estimate: Estimate }) {
   const text = useCountText(estimate);
+  const answer = shownAnswer(estimate);
   return (
     <span className="cb-live" aria-hidden="true" data-state={estimate.state}>
       <Icon name="group" />
       <strong>{text}</strong>
-      {estimate.answer?.share && !estimate.answer.problems.length && <span>{estimate.answer.share}</span>}
+      {answer?.share && <span>{answer.share}</span>}
     </span>
   );
 }
@@ -304,7 +306,12 @@ function placeOfFocus(frame: HTMLElement | null, root: Group): number[] | "inclu
   return includeEnd(root) as number[];
 }
 
-function ProblemList({ problems, onGo }: { problems: readonly Problem[]; onGo: (problem: Problem) => void }) {
+function ProblemList({ problems, raw, onGo }: {
+  problems: readonly Problem[];
+  /** The document, to name places as people do; without it they are told as paths. */
+  raw: JsonObject | null;
+  onGo: (problem: Problem) => void;
+}) {
   return (
     <EditorContext.Consumer>
       {(editor) => {
@@ -318,7 +325,7 @@ function ProblemList({ problems, onGo }: { problems: readonly Problem[]; onGo: (
               {problems.map((problem, index) => (
                 <li key={`${problem.path}-${problem.code}-${index}`}>
                   <button type="button" data-problem={problem.path} onClick={() => onGo(problem)}>
-                    <code>{problem.path || t("whole_document")}</code>
+                    {raw ? <strong>{placeName(raw, problem.path, editor)}</strong> : <code>{problem.path || t("whole_document")}</code>}
                     <span>{problem.message}</span>
                   </button>
                 </li>
@@ -329,6 +336,20 @@ function ProblemList({ problems, onGo }: { problems: readonly Problem[]; onGo: (
       }}
     </EditorContext.Consumer>
   );
+}
+
+// "Purchase › amount": the fields on the way to a path.
+function placeName(raw: JsonObject, path: string, { t, catalog }: Editor): string {
+  const names: string[] = [];
+  let part: Json | undefined = raw;
+  for (const step of stepsOfPath(path)) {
+    part = typeof step === "number" ? (Array.isArray(part) ? part[step] : undefined) : isObject(part) ? part.get(step) : undefined;
+    if (!isObject(part)) continue;
+    const [field, event] = [part.get("field"), part.get("event")];
+    if (typeof field === "string") names.push(field === "occurred_at" ? t("occurred_at") : field && field !== "properties." ? catalog.label(field) : t("unnamed"));
+    else if (typeof event === "string" && event) names.push(catalog.label(`event.${event}`));
+  }
+  return names.join(" › ") || t("whole_document");
 }
 
 /** What somebody fills in first: a field not chosen yet, else the value, else what is asked. */

@@ -176,6 +176,7 @@ export const TEXTS = {
   "estimate_more_than": "more than {count}",
   "estimate_stopped": "Stopped counting after 3 s.",
   "estimate_unfinished": "The count appears when every criterion is complete.",
+  "estimate_partial": "Without what is not complete yet.",
   "estimate_faulty": "No estimate while there are faults.",
   "estimate_failed": "The estimate could not be had. It is tried again at your next change.",
   "estimate_retry": "Try again",

@@ -2,12 +2,17 @@
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import { isUnset, useEditor } from "../editor";
-import { type ClauseCount, Outdated, type PreviewAnswer, type Server } from "../server";
+import { write } from "../model/json";
+import { withoutUnfinished } from "../model/unfinished";
+import { type ClauseCount, Outdated, type PreviewAnswer, type Problem, type Server } from "../server";
+import { read } from "../state";
 import { Icon } from "./basics";
 
 export interface Estimate {
   state: "off" | "waiting" | "done" | "failed";
   answer: PreviewAnswer | null;
+  /** Where something is only not complete yet: the answer without that. */
+  partial: PreviewAnswer | null;
   counts: Record<string, ClauseCount>;
   /** The text that the answer is about. */
   text: string;
@@ -19,7 +24,7 @@ const PAUSE_MS = 500;
 /** Ask for a preview a moment after each change; what became outdated is given up. */
 export function useEstimate(server: Server, text: string, isJson: boolean, form: HTMLFormElement | null): Estimate {
   const isOn = Boolean(server.urls.preview);
-  const [found, setFound] = useState<Omit<Estimate, "again">>({ state: isOn ? "waiting" : "off", answer: null, counts: {}, text: "" });
+  const [found, setFound] = useState<Omit<Estimate, "again">>({ state: isOn ? "waiting" : "off", answer: null, partial: null, counts: {}, text: "" });
   const [turn, setTurn] = useState(0);
   const again = useCallback(() => setTurn((before) => before + 1), []);
   const isFirst = useRef(true);
@@ -36,16 +41,19 @@ export function useEstimate(server: Server, text: string, isJson: boolean, form:
     const asked = new AbortController();
     const ask = async () => {
       if (!isJson) {
-        setFound((before) => ({ ...before, state: "done", answer: null, counts: {}, text }));
+        setFound((before) => ({ ...before, state: "done", answer: null, partial: null, counts: {}, text }));
         return;
       }
       try {
         const answer = await server.preview(text, asked.signal);
-        setFound({ state: "done", answer, counts: {}, text });
+        const rest = answer.problems.length && answer.problems.every(isUnset) ? restOf(text, answer.problems) : null;
+        const partial = rest ? await server.preview(rest, asked.signal) : null;
+        const done = { state: "done" as const, answer, partial: partial?.problems.length === 0 ? partial : null, text };
+        setFound({ ...done, counts: {} });
         if (!server.urls.counts) return;
         // Also where something is not complete yet: the other parts have their counts.
         const counts = await server.counts(text, asked.signal).catch(() => ({}));
-        if (!asked.signal.aborted) setFound({ state: "done", answer, counts, text });
+        if (!asked.signal.aborted) setFound({ ...done, counts });
       } catch (fault) {
         if (asked.signal.aborted || fault instanceof Outdated) return;
         setFound((before) => ({ ...before, state: "failed", counts: {}, text }));
@@ -62,26 +70,38 @@ export function useEstimate(server: Server, text: string, isJson: boolean, form:
   return { ...found, again };
 }
 
+function restOf(text: string, problems: readonly Problem[]): string | null {
+  const { raw } = read(text);
+  const rest = raw && withoutUnfinished(raw, problems.map((problem) => problem.path));
+  return rest && write(rest);
+}
+
+/** The answer that has something to show. */
+export function shownAnswer({ answer, partial }: Pick<Estimate, "answer" | "partial">): PreviewAnswer | null {
+  return answer?.problems.length ? partial : answer;
+}
+
 /** The number as people read it. */
 export function useCountText(estimate: Estimate): string {
   const { t } = useEditor();
-  const { answer } = estimate;
-  if (!answer || answer.problems.length || answer.count === undefined) return "–";
+  const answer = shownAnswer(estimate);
+  if (answer?.count === undefined) return "–";
   return answer.exact === false ? t("estimate_more_than", { count: answer.count }) : answer.count;
 }
 
 export function EstimatePanel({ estimate, isJson }: { estimate: Estimate; isJson: boolean }) {
   const { t } = useEditor();
-  const { answer, state } = estimate;
+  const { state } = estimate;
+  const answer = shownAnswer(estimate);
   const text = useCountText(estimate);
-  const problems = answer?.problems ?? [];
-  const hasCount = Boolean(answer && !problems.length && answer.count !== undefined);
+  const problems = estimate.answer?.problems ?? [];
+  const hasCount = answer?.count !== undefined;
   const share = shareOf(answer);
   const isUnfinished = problems.length > 0 && problems.every(isUnset);
   const note = () => {
     if (!isJson) return t("estimate_faulty");
     if (state === "failed") return t("estimate_failed");
-    if (problems.length) return t(isUnfinished ? "estimate_unfinished" : "estimate_faulty");
+    if (problems.length && !hasCount) return t(isUnfinished ? "estimate_unfinished" : "estimate_faulty");
     if (!hasCount) return state === "waiting" ? t("estimate_waiting") : "";
     return t(answer?.count_number === 1 || answer?.count === "1" ? "estimate_fit_one" : "estimate_fits");
   };
@@ -97,6 +117,7 @@ export function EstimatePanel({ estimate, isJson }: { estimate: Estimate; isJson
           {hasCount && answer?.share && (
             <p className="cb-share">{answer.total !== undefined ? t("estimate_share", { share: answer.share, total: typeof answer.total === "number" ? answer.total.toLocaleString(document.documentElement.lang || undefined) : answer.total }) : t("estimate_share_only", { share: answer.share })}</p>
           )}
+          {hasCount && isUnfinished && <p className="cb-partial">{t("estimate_partial")}</p>}
           {hasCount && answer?.exact === false && <p className="cb-quiet">{t("estimate_stopped")}</p>}
           {state === "failed" && <button type="button" className="cb-link" onClick={estimate.again}>{t("estimate_retry")}</button>}
         </div>

@@ -135,7 +135,7 @@ function PaletteItem({ entry, isStop, onFocus, onTake }: {
         onClick={() => onTake(entry)}
       >
         <span className="cb-tile"><Icon name={iconOf(entry.field)} /></span>
-        <span className="cb-palette-label">{entry.label}</span>
+        <span className="cb-palette-label" title={entry.label}>{entry.label}</span>
         <Icon name="add" />
       </button>
     </li>

@@ -4,6 +4,7 @@ import { Catalog, type CatalogData } from "../model/catalog";
 import { type JsonObject, Num, parse, write } from "../model/json";
 import { lineAt, placeOf, placesOf } from "../model/places";
 import * as rules from "../model/rules";
+import { withoutUnfinished } from "../model/unfinished";
 import { read } from "../state";
 import { TEXTS, translator } from "../texts";
 import { documents } from "./documents";
@@ -157,6 +158,40 @@ describe("a text", () => {
     expect(read("[1]")).toMatchObject({ text: "[1]", raw: null, fault: "shape" });
     expect(read("{").fault).toMatchObject({ code: "end", line: 1, column: 2 });
     expect(read("").raw).not.toBeNull();
+  });
+});
+
+describe("what is not complete yet", () => {
+  const without = (text: string, ...paths: string[]) => {
+    const found = withoutUnfinished(object(text), paths);
+    return found && plain(found);
+  };
+  test("is taken out with the blocks that hold nothing else", () => {
+    expect(without('{"combinator": "and", "rules": [{"field": "a"}, {"combinator": "or", "rules": [{"field": ""}]}]}', "rules[1].rules[0].field")).toEqual({
+      combinator: "and",
+      rules: [{ field: "a" }, { combinator: "or", rules: [{ field: "", disabled: true }], disabled: true }],
+    });
+  });
+  test("is one condition of an event, or the whole sequence", () => {
+    const event = '{"combinator": "and", "rules": [{"field": "event.a", "where": {"combinator": "and", "rules": [{"field": "x"}, {"field": "y"}]}}]}';
+    expect(without(event, "rules[0].where.rules[1].value")).toMatchObject({ rules: [{ where: { rules: [{ field: "x" }, { disabled: true }] } }] });
+    const sequence = '{"combinator": "and", "rules": [{"field": "sequence", "steps": [{"event": ""}, {"event": "b"}]}]}';
+    expect(without(sequence, "rules[0].steps[0].event")).toMatchObject({ rules: [{ field: "sequence", disabled: true }] });
+  });
+  test("leaves no estimate where nobody would be left, or the fault is the document's", () => {
+    expect(without('{"combinator": "or", "rules": [{"field": ""}]}', "rules[0].field")).toBeNull();
+    expect(without('{"combinator": "and", "rules": []}', "")).toBeNull();
+  });
+  test("changes nothing else, in any document", () => {
+    fc.assert(fc.property(documents, fc.nat(), (text, seed) => {
+      const raw = object(text);
+      const paths = [...placesOf(text).keys()].filter((path) => /rules\[\d+\]$/.test(path));
+      if (!paths.length) return;
+      const path = paths[seed % paths.length] ?? "";
+      const before = write(raw);
+      withoutUnfinished(raw, [path]);
+      expect(write(raw)).toBe(before);
+    }));
   });
 });
 
