@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segments import lifecycle, preview
@@ -147,6 +147,7 @@ _DOCUMENTS = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[*HealthCheck])
 @given(document=_DOCUMENTS)
 def test_any_document_survives_being_read_and_sent_back(document: dict[str, Any]) -> None:
     before, mask = deepcopy(document), Mask(_STRANGER)
