@@ -72,6 +72,7 @@ def actions_page(admin_: Any, request: HttpRequest, segment: Segment) -> HttpRes
         planned=[row for row in rows if row["action"].state in actions.UNFINISHED],
         over=[row for row in rows if row["action"].state not in actions.UNFINISHED],
         segment=segment,
+        limit=_PAGE if len(found) == _PAGE else None,
     )
     return TemplateResponse(request, "segments/actions.html", context)
 

@@ -63,6 +63,9 @@ class SegmentActionAdmin(ObjectActionsAdmin, ReadOnlyAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        return lookup == "segment__id__exact" or super().lookup_allowed(lookup, value, request)
+
     def change_view(
         self,
         request: HttpRequest,

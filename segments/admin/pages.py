@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
-from segments import exports
-from segments.action_runs import PERMISSION
+from segments import action_runs, exports
 from segments.admin.acting import actions_page
 from segments.admin.explaining import explanation_context
 from segments.admin.export_schedules import rhythm_of, schedule_badge
@@ -63,7 +62,8 @@ class SegmentPages(PagesAdmin):
         if segment.status != Segment.Status.ACTIVE:
             return []
         links = []
-        if actor_of(request).may(PERMISSION):
+        may_act = action_runs.refusal_of(segment, at=timezone.now()) is None
+        if may_act and actor_of(request).may(action_runs.PERMISSION):
             url = f"{reverse('admin:segments_segment_actions', args=[segment.pk])}?add=1"
             links.append({"title": _("Add action"), "url": url, "icon": "bolt"})
         if self.may_open(request, "export"):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from contacts import consents
 from contacts.models import ConsentDefinition, ConsentEntry, Contact, ContactTag, Tag
 from segments import actions, lifecycle
+from segments.admin import acting
 from segments.models import Segment, SegmentAction
 from tests.admin.conftest import MakePerson
 from tests.segments.factories import do_work, make_contacts, make_segment, refresh
@@ -249,6 +250,30 @@ def test_the_overview_lists_the_actions_of_segments_one_may_see(
     change = reverse("admin:segments_segmentaction_change", args=[ours.pk])
     assert admin.get(change)["Location"] == _page(shown)
     assert "Shown" in _text(admin.get(address, {"state__exact": "planned"}))
+
+
+def test_a_long_history_leads_to_the_whole_list(
+    admin: Client, poles: Segment, vip: Tag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting, "_PAGE", 2)
+    other = make_segment("other")
+    for segment in (poles, poles, poles, other):
+        _plan(segment, when="after_refresh")
+    page = _text(admin.get(_page(poles)))
+    assert "These are the newest 2." in page
+    whole = f"?segment__id__exact={poles.pk}"
+    assert whole in page
+    listed = _text(admin.get(reverse("admin:segments_segmentaction_changelist") + whole))
+    assert "3 actions" in listed
+
+
+def test_the_page_of_an_expired_segment_does_not_lead_to_an_action(
+    admin: Client, poles: Segment
+) -> None:
+    address = reverse("admin:segments_segment_change", args=[poles.pk])
+    assert "?add=1" in _text(admin.get(address))
+    Segment.objects.update(calculated_at=timezone.now() - 2 * HOUR, readiness_hours=1)
+    assert "?add=1" not in _text(admin.get(address))
 
 
 def test_the_form_survives_nonsense(admin: Client, poles: Segment) -> None:
