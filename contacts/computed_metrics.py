@@ -87,6 +87,10 @@ WHERE c.erased_at IS NULL"""  # noqa: S608 - our own text
 
 
 def _percentile(of: Orders, as_of: datetime) -> tuple[str, list[Any]]:
+    # By its number, which the server knows the statistics of: joined to its name, it would expect
+    # a few values and look up each contact by itself.
+    ranked = ComputedMetric.objects.filter(computation=Computation.LIFETIME_VALUE)
+    metric_id = ranked.values_list("metric_id", flat=True).first() or 0
     # Who bought is in the statistics, whose first time is that of all stored events.
     statement = """
 SELECT contact_id, CASE WHEN buyers = 1 THEN 100
@@ -94,12 +98,11 @@ SELECT contact_id, CASE WHEN buyers = 1 THEN 100
 FROM (
   SELECT v.contact_id, rank() OVER (ORDER BY v.number) AS place, count(*) OVER () AS buyers
   FROM contacts_metricvalue v
-  JOIN contacts_computedmetric m ON m.metric_id = v.metric_id AND m.computation = %s
   JOIN contacts_eventstatistic s ON s.contact_id = v.contact_id
     AND s.definition_id = %s AND s.first_at <= %s
   JOIN contacts_contact c ON c.id = v.contact_id AND c.erased_at IS NULL
-  WHERE v.number IS NOT NULL) ranked"""
-    return statement, [Computation.LIFETIME_VALUE, of.event_id, as_of]
+  WHERE v.metric_id = %s AND v.number IS NOT NULL) ranked"""
+    return statement, [of.event_id, as_of, metric_id]
 
 
 _RECIPES: dict[str, _Recipe] = {
@@ -195,7 +198,7 @@ def compute(
 
 # What is the same already is not written again; what has no value any more goes.
 _WRITE = """
-WITH found AS MATERIALIZED ({computed}),
+WITH found AS ({computed}),
 new AS MATERIALIZED (SELECT contact_id, number FROM found WHERE number IS NOT NULL),
 gone AS (
   DELETE FROM contacts_metricvalue v WHERE v.metric_id = %s

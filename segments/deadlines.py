@@ -29,7 +29,8 @@ from segments.criteria.syntax import Rule
 # So many questions are asked for one answer, in statements of so many. Where they do not do, it is
 # told only until when nothing turns.
 QUESTION_LIMIT = 400
-_AT_ONCE = 24
+# Mostly the first few tell; the server plans each question of a statement by itself.
+_AT_FIRST, _AT_ONCE = 4, 32
 
 Ask = Callable[[Query], list[dict[str, Any]]]
 
@@ -97,11 +98,12 @@ class _Asker:
     def answers(self, asked: Iterable[Answer]) -> Iterator[tuple[Answer, bool]]:
         """The questions in their order with their answers; later ones are asked when needed."""
         batch: list[Answer] = []
+        size = _AT_FIRST
         for question in asked:
             batch.append(question)
-            if len(batch) == _AT_ONCE:
+            if len(batch) == size:
                 yield from self._answered(batch)
-                batch = []
+                batch, size = [], min(2 * size, _AT_ONCE)
         yield from self._answered(batch)
 
     def _answered(self, batch: Sequence[Answer]) -> Iterator[tuple[Answer, bool]]:
@@ -175,8 +177,9 @@ def _behind(
     for path, found in moments.items():
         earlier = sorted((at for at in found if at <= now), reverse=True)[:limit]
         # At a moment the rule is as it is from then on; what it was before, the one before tells.
-        previous: datetime | None = None
-        for question, is_held in asker.answers(Answer(rules[path], at) for at in earlier):
+        # Since the last of them it has been as it is now.
+        previous = earlier[0] if earlier else None
+        for question, is_held in asker.answers(Answer(rules[path], at) for at in earlier[1:]):
             if is_held != answers[path]:
                 since[path] = previous
                 break

@@ -37,6 +37,8 @@ _GUESSES = (
     ("admin:search", "extended=1&s", (NAME, KEY)),
     ("admin:segments_segment_changelist", "q", (NAME, KEY, "zzyzx")),
     ("admin:segments_export_changelist", "q", (NAME, KEY)),
+    ("admin:segments_segment_overlap", "keys", (KEY, f"shared,{KEY}")),
+    ("admin:segments_segment_overlap", "add", (KEY, NAME)),
     ("admin:contacts_contact_changelist", "segment", (KEY, ID)),
     ("admin:workspace_auditentry_changelist", "object_id", (ID,)),
     ("admin:workspace_auditentry_changelist", "object_type", ("segment",)),
