@@ -5,7 +5,7 @@ names its events have, the keys its consents and tags have. What it needs and th
 is told instead, so that a template that is offered always works.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,17 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a template asks about and the workspace has not defined.
+
+    `kind` is "tag", "consent" or "metric"; empty where it is none of these.
+    """
+
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StartingPoint:
     """A template as one workspace can use it.
 
@@ -47,7 +58,7 @@ class StartingPoint:
     description: str
     criteria: _Document
     sentence: str
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -65,7 +76,7 @@ class Words:
 
     catalog: Catalog
     order: str
-    missing: list[str] = field(default_factory=list)
+    missing: list[Need] = field(default_factory=list)
 
     def event(self, *usual: str) -> str:
         """The first of these names that the workspace has seen, in any spelling; else the first."""
@@ -75,30 +86,27 @@ class Words:
 
     def consent(self, *usual: str) -> str:
         """The consent to messages: one called so, else any, else missing."""
-        message = gettext_lazy("a consent, for example “newsletter”")
-        return self._key(self.catalog.consents, usual, message)
+        names = {_plain(key): key for key in self.catalog.consents}
+        found = next((names[_plain(key)] for key in usual if _plain(key) in names), None)
+        found = found or next(iter(self.catalog.consents), None)
+        if found is None:
+            words = {"key": usual[0]}
+            self.missing.append(Need(_("a consent, for example “%(key)s”") % words, "consent"))
+        return found or usual[0]
 
     def tag(self, *usual: str) -> str:
         """The tag that is called so; any other would mean something else."""
         known = {_plain(key): key for key in self.catalog.tags}
         found = next((known[_plain(key)] for key in usual if _plain(key) in known), None)
         if found is None:
-            self.missing.append(_("the tag “%(key)s”") % {"key": usual[0]})
+            self.missing.append(Need(_("the tag “%(key)s”") % {"key": usual[0]}, "tag"))
         return found or usual[0]
 
     def metric(self, key: str) -> str:
         """A metric of this key."""
         if key not in self.catalog.metrics:
-            self.missing.append(_("the metric “%(key)s”") % {"key": key})
+            self.missing.append(Need(_("the metric “%(key)s”") % {"key": key}, "metric"))
         return f"metric.{key}"
-
-    def _key(self, known: Mapping[str, Any], usual: Iterable[str], missing: Any) -> str:
-        names = {_plain(key): key for key in known}
-        found = next((names[_plain(key)] for key in usual if _plain(key) in names), None)
-        found = found or next(iter(known), None)
-        if found is None:
-            self.missing.append(str(missing))
-        return found or next(iter(usual))
 
 
 def templates_for(actor: Actor, *, catalog: Catalog | None = None) -> list[StartingPoint]:
@@ -125,7 +133,7 @@ def _written(template: Template, catalog: Catalog, order: str, actor: Actor) -> 
         try:
             sentence = facts.explain(facts.parse_criteria(document, actor, catalog=catalog))
         except CriteriaRefused as refused:
-            needs = tuple(problem.message for problem in refused.criteria_problems)
+            needs = tuple(Need(problem.message) for problem in refused.criteria_problems)
     return StartingPoint(
         key=template.key,
         icon=template.icon,

@@ -15,7 +15,7 @@ from segments.admin.forms import read_document, written
 from segments.definitions import groups_of_copy
 from segments.masks import Mask
 from segments.models import SavedCriteria, Segment
-from segments.starting_points import find_template, templates_for
+from segments.starting_points import Need, find_template, templates_for
 from workspace.access import Actor, actor_of
 
 # So many can be chosen from; more are found in the lists of segments and of saved criteria.
@@ -31,7 +31,12 @@ def starting_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse
             js=["segments/starting_points.js"], css={"all": ["segments/segment_form.css"]}
         ),
         templates=[
-            {"point": point, "text": written(point.criteria)} for point in templates_for(actor)
+            {
+                "point": point,
+                "text": written(point.criteria),
+                "needs": [(need.text, _definition_address(need, actor)) for need in point.needs],
+            }
+            for point in templates_for(actor)
         ],
         saved=list(_saved(actor).only("key", "name")[:_OFFERED]),
         segments=list(_copied(actor).only("key", "name")[:_OFFERED]),
@@ -115,6 +120,15 @@ def _copied(actor: Actor) -> "QuerySet[Segment]":
         return Segment.objects.none()
     known = lifecycle.known_segments(actor).filter(source=Segment.Source.CRITERIA)
     return known.order_by("name", "pk")
+
+
+def _definition_address(need: Need, actor: Actor) -> str:
+    """Where what is missing is defined, for who may define it."""
+    model = {"tag": "tag", "consent": "consentdefinition", "metric": "metricdefinition"}
+    name = model.get(need.kind, "")
+    if not name or not actor.may(f"contacts.add_{name}"):
+        return ""
+    return reverse(f"admin:contacts_{name}_add")
 
 
 def _file_address() -> str:
