@@ -125,9 +125,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def running_jobs(request: HttpRequest) -> int:
-    """How many jobs that this person may see are not over, at most a hundred."""
-    shown = access.visible_jobs(access.actor_of(request))
-    return shown.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])[:100].count()
+    """How many jobs that this person may see are not over, of the newest hundred.
+
+    Stands on every page: costs one query while nothing runs.
+    """
+    unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    found = unfinished.only("subject", "user_id", "api_user_id").order_by("-pk")[:100]
+    return len(access.visible_among(list(found), access.actor_of(request)))
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

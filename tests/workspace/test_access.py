@@ -8,7 +8,7 @@ from segments.models import Segment
 from workspace import access
 from workspace.access import Actor, actor_of, actor_of_api_user, actor_of_user
 from workspace.errors import NotAllowed
-from workspace.models import ApiUser, User, UserGroup
+from workspace.models import ApiUser, Job, User, UserGroup
 
 pytestmark = pytest.mark.django_db
 
@@ -102,3 +102,19 @@ def test_nobody_is_no_actor() -> None:
     request.user = User(username="left", is_active=False)
     with pytest.raises(NotAllowed, match="closed"):
         actor_of(request)
+
+
+def test_a_few_jobs_are_seen_by_the_same_rule_as_all() -> None:
+    poland = _group("Poland")
+    pl, open_ = _segment("pl", poland), _segment("open")
+    people = [_person("anna", poland), _person("otto")]
+    curious = User.objects.create_user("curious")
+    curious.user_permissions.add(Permission.objects.get(codename="view_job"))
+    actors = [*people, actor_of_user(curious), access.SYSTEM]
+    for owner in User.objects.all():
+        for subject in (f"segment:{pl.pk}", f"segment:{open_.pk}", "segment:99999", "other:1", ""):
+            Job.objects.create(kind="k", title="t", subject=subject, user=owner)
+    jobs = list(Job.objects.order_by("pk"))
+    for actor in actors:
+        few = [job.pk for job in access.visible_among(jobs, actor)]
+        assert few == list(access.visible_jobs(actor).order_by("pk").values_list("pk", flat=True))
