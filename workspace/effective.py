@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -83,10 +84,11 @@ def _told(given: Iterable[tuple[Permission, str]]) -> Mapping[str, list[Right]]:
     ordered = sorted(given, key=lambda one: _place(one[0]))
     for permission, source in ordered:
         kind = permission.content_type
-        if kind.app_label not in rooms:
-            continue
         model = kind.model_class()
-        thing = str(model._meta.verbose_name_plural) if model is not None else kind.model
+        # What has no screen is part of something that has one.
+        if kind.app_label not in rooms or model not in admin.site._registry:
+            continue
+        thing = str(model._meta.verbose_name_plural)
         right = rooms[kind.app_label].setdefault(thing, Right(thing))
         verb = _verb(permission)
         if verb not in right.verbs:

@@ -137,7 +137,8 @@ def group_of(role: Role) -> Group:
     group, _created = Group.objects.get_or_create(name=role.name)
     told = {"is_role": True, "is_ready": True, "description": str(role.description)}
     UserGroup.objects.update_or_create(group=group, defaults=told)
-    group.permissions.set(Permission.objects.filter(_granted(role)) if role.grants else [])
+    granted = Permission.objects.filter(_granted(role)) if role.grants else []
+    group.permissions.set(granted)
     return group
 
 
@@ -154,4 +155,5 @@ def _granted(role: Role) -> Q:
             granted |= of_app & Q(codename=verb)
         else:
             granted |= of_app & Q(codename__startswith=f"{verb}_")
-    return granted
+    # Nobody deletes segments: they are archived.
+    return granted & ~Q(codename="delete_segment")

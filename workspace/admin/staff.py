@@ -404,7 +404,10 @@ class GroupAdmin(ObjectActionsAdmin, AuditedAdmin, DjangoGroupAdmin):
         return fields if request.user.is_superuser else (*fields, "permissions")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # Only roles give permissions; a group that has some from before shows them.
+        # Only roles give permissions; a group that has some from before shows them. What a ready
+        # role gives stands on its page in words.
+        if obj is not None and user_groups.is_ready_role(obj):
+            return ("name",)
         gives = obj is None or _is_role(obj) or obj.permissions.exists()
         return ("name", "permissions") if gives else ("name",)
 
