@@ -42,6 +42,7 @@ from tests.segments.factories import (
     refresh,
     run_actions,
 )
+from workspace import roles
 from workspace.access import SYSTEM, actor_of_user
 from workspace.errors import InputInvalid, NotAllowed
 from workspace.models import AuditEntry, User
@@ -295,6 +296,15 @@ def test_nobody_plans_without_the_permission(poles: Segment, vip: Tag) -> None:
     assert _plan(poles, actor=runner).author == "runner"
     with pytest.raises(NotAllowed, match="export_segment"):
         _plan(poles, "export", "", actor=runner)
+
+
+@pytest.mark.parametrize(
+    ("role", "may"),
+    [("marketer", True), ("loyalty_manager", True), ("analyst", False), ("integrator", False)],
+)
+def test_roles_come_with_the_permission_or_without(role: str, may: bool) -> None:
+    granted = roles.group_of(roles.ROLES[role]).permissions.filter(codename="run_actions_segment")
+    assert granted.exists() is may
 
 
 def test_to_people_of_other_groups_the_segment_does_not_exist(vip: Tag) -> None:
