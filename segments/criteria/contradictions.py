@@ -45,7 +45,7 @@ from .syntax import (
     Unit,
 )
 
-_STEP_LIMIT = 2000
+_STEP_LIMIT = 500
 _NEVER_MISSING = frozenset({"lead_score"})
 _FIXED = {
     Unit.MINUTE: timedelta(minutes=1),
