@@ -92,7 +92,7 @@ def explanation_context(request: HttpRequest, segment: Segment) -> dict[str, Any
         by_itself=_by_itself(found, clauses, now),
         would_change=[
             (
-                _sentence(change.words),
+                _sentence(change.words or change.sentence),
                 change,
                 _("has to hold") if change.should_hold else _("must not hold"),
             )
@@ -139,7 +139,7 @@ def _branch(node: Node, clauses: Mapping[str, Clause], now: datetime) -> Branch:
     clause = clauses[node.path]
     return Branch(
         badge=_answer(clause.holds),
-        title=_sentence(clause.words),
+        title=_sentence(clause.words or clause.sentence),
         path=clause.path,
         clause=clause,
         value="–" if clause.holds is None else _shown(clause.value),
