@@ -1,5 +1,7 @@
 """A count beside each rule and group: what the reference counts, and nothing about the hidden."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from segments.errors import PreviewOutdated
 from segments.tickets import take_place
 from tests.segments.criteria.asking import all_of, any_of, rule
 from tests.segments.factories import NOW, is_in, lives_in, make_contacts, make_segment, refresh
+from workspace import sql
 from workspace.access import SYSTEM, Actor
 from workspace.models import AuditEntry, UserGroup
 
@@ -131,3 +134,31 @@ def test_a_newer_question_of_the_same_place_ends_the_older() -> None:
     take_place("counts", "builder 7", SYSTEM)
     with pytest.raises(PreviewOutdated):
         older.refuse_taken()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_newer_question_stops_the_statement_of_the_older(
+    monkeypatch: pytest.MonkeyPatch, slow_fact: str
+) -> None:
+    monkeypatch.setattr(clause_counts, "_STATEMENT_SECONDS", 30)
+    make_contacts("Slough")
+    ended: list[str] = []
+
+    def older() -> None:
+        try:
+            counts(all_of(rule(slow_fact, "=", True)), timeout_seconds=30, ticket="builder 7")
+        except PreviewOutdated as error:
+            ended.append(error.code)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=older)
+    thread.start()
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    deadline = time.monotonic() + 5
+    while not sql.one(sleeping):
+        assert time.monotonic() < deadline, "the older question did not start"
+        time.sleep(0.02)
+    assert counts(lives_in("Slough"), ticket="builder 7") == {"": 1, "rules[0]": 1}
+    thread.join(timeout=5)
+    assert ended == ["preview_outdated"]
