@@ -11,9 +11,11 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from config.schedule import SCHEDULE
 from contacts.models import AttributeDefinition, Contact, ContactTag, MetricDefinition, Tag
-from segments import checkups, exports, health, health_mail, lifecycle, membership
+from segments import checkups, exports, health, health_mail, lifecycle, membership, tasks
 from segments.criteria import find_contradiction
 from segments.facts import criteria_of
 from segments.models import Finding, Segment, SegmentAction
@@ -372,3 +374,12 @@ def test_a_check_that_takes_too_long_does_not_keep_the_others_from_telling(
     checked = checkups.check_all(as_of=NOW)
     assert checked.counts["contradiction"] == 1
     assert "duplicate" not in checked.counts
+
+
+def test_beat_looks_every_night_and_for_late_refreshes_every_hour() -> None:
+    make_segment("bad", _IMPOSSIBLE, owner=_owner(), mail_findings=True, at=timezone.now())
+    assert tasks.check_segments()["contradiction"] == 1
+    assert [letter.subject for letter in mail.outbox] == ["Segment “Bad”: nobody can fit"]
+    assert tasks.find_late_refreshes() == {"late": 0}
+    asked = {str(round_["task"]) for round_ in SCHEDULE.values()}
+    assert {"segments.tasks.check_segments", "segments.tasks.find_late_refreshes"} <= asked
