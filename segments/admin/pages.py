@@ -69,6 +69,8 @@ class SegmentPages(PagesAdmin):
         if self.may_open(request, "export"):
             url = f"{reverse('admin:segments_export_add')}?segment={quote(segment.key)}"
             links.append({"title": _("Export"), "url": url, "icon": "download"})
+        url = f"{reverse('admin:segments_segment_overlap')}?keys={quote(segment.key)}"
+        links.append({"title": _("Overlap"), "url": url, "icon": "join_inner"})
         return links
 
     def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:

@@ -46,6 +46,13 @@ def test_the_page_teaches_before_anything_is_chosen(admin: Client, three: list[S
     assert '<option value="Big spenders">big</option>' in page
 
 
+def test_the_list_and_each_active_segment_lead_to_it(admin: Client, three: list[Segment]) -> None:
+    listed = admin.get(reverse("admin:segments_segment_changelist")).content.decode()
+    assert f'href="{reverse(_PAGE)}"' in listed
+    address = reverse("admin:segments_segment_change", args=[three[0].pk])
+    assert f'href="{reverse(_PAGE)}?keys=big"' in admin.get(address).content.decode()
+
+
 def test_it_draws_each_combination_and_says_it_in_words(
     admin: Client, three: list[Segment]
 ) -> None:
