@@ -1,10 +1,11 @@
 """Criteria built in a real browser: by dragging, by keyboard alone, and left as they are."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import simplejson
+from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
@@ -282,6 +283,36 @@ def test_random_documents_survive_the_builder(logged_in: Page) -> None:
         _save(page)
         segment.refresh_from_db()
         assert segment.criteria == document
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_that_the_builder_opens_has_a_serious_fault(
+    logged_in: Page, scheme: Literal["light", "dark"]
+) -> None:
+    segment = make_segment("whole", _read(_WHOLE), at=timezone.now())
+    page = logged_in
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"/admin/segments/segment/{segment.pk}/change/")
+    expect(page.locator("[data-estimate-sentence]")).to_contain_text("Warszawa")
+    openers = [
+        page.get_by_role("button", name="More for City"),
+        page.get_by_role("button", name="City: change the field"),
+        page.get_by_role("combobox", name="Value of City"),
+        page.get_by_role("combobox", name="Property of purchase").first,
+        page.get_by_role("button", name="As JSON"),
+    ]
+    found = _serious(page)
+    for opener in openers:
+        opener.click()
+        found += _serious(page)
+        page.keyboard.press("Escape")
+    assert found == []
+
+
+def _serious(page: Page) -> list[str]:
+    faults = Axe().run(page, context=".cb").response["violations"]
+    return [f"{fault['id']}: {fault['nodes'][0]['html'][:160]}" for fault in faults]
 
 
 def _some_documents(now: datetime) -> list[dict[str, Any]]:
