@@ -4,19 +4,17 @@ import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState }
 import { DndProvider, useDragLayer } from "react-dnd";
 import { HTML5Backend } from "react-dnd-html5-backend";
 import { TouchBackend } from "react-dnd-touch-backend";
-import { type Change, type Editor, EditorContext, isUnset, type Scope, ScopeContext } from "./editor";
+import { type Change, type Editor, EditorContext, type Scope, ScopeContext } from "./editor";
 import { Catalog, type CatalogData } from "./model/catalog";
 import type { Group } from "./model/document";
-import { isObject, type Json, type JsonObject } from "./model/json";
-import { countRules, groupAt, heightOf, includeEnd, nodeAt, pathOf, zonesOf } from "./model/tree";
-import { stepsOfPath } from "./model/unfinished";
-import { useActions } from "./parts/actions";
+import type { Json } from "./model/json";
+import { countRules, heightOf } from "./model/tree";
 import { Icon, IconButton } from "./parts/basics";
 import { EstimatePanel, shownAnswer, useCountText, useEstimate, type Estimate } from "./parts/estimate";
-import type { Entry } from "./parts/fields";
+import { firstControl, focusPath } from "./parts/focus";
 import { faultText, JsonView } from "./parts/json";
-import { Palette } from "./parts/palette";
-import { ConditionsZone, Zones } from "./parts/zones";
+import { ProblemList } from "./parts/problems";
+import { Workspace } from "./parts/workspace";
 import { type Problem, Server, type Urls } from "./server";
 import { useDocument } from "./state";
 import { type Translate, translator } from "./texts";
@@ -258,122 +256,4 @@ function LiveCount({ estimate }: { estimate: Estimate }) {
       {answer?.share && <span>{answer.share}</span>}
     </span>
   );
-}
-
-function Workspace({ isWhere, frame }: { isWhere: boolean; frame: React.RefObject<HTMLDivElement | null> }) {
-  const actions = useActions();
-  return (
-    <EditorContext.Consumer>
-      {(editor) => (
-        <ScopeContext.Consumer>
-          {(scope) => {
-            if (!editor || !scope) return null;
-            // What had the focus last says where a field taken with Enter goes.
-            const take = (entry: Entry) => actions.addField(entry, placeOfFocus(frame.current, scope.root));
-            return (
-              <>
-                {!isWhere && !editor.readOnly && <Palette onTake={take} />}
-                <div className="cb-work" onFocus={(event) => markFocus(frame.current, event.target)}>{isWhere ? <ConditionsZone /> : <Zones />}</div>
-              </>
-            );
-          }}
-        </ScopeContext.Consumer>
-      )}
-    </EditorContext.Consumer>
-  );
-}
-
-function markFocus(frame: HTMLElement | null, target: EventTarget & Element): void {
-  const node = target.closest<HTMLElement>("[data-node]")?.dataset["node"];
-  const zone = target.closest<HTMLElement>("[data-zone]")?.dataset["zone"];
-  if (frame) {
-    frame.dataset["lastNode"] = node ?? "";
-    frame.dataset["lastZone"] = zone ?? "";
-  }
-}
-
-function placeOfFocus(frame: HTMLElement | null, root: Group): number[] | "include" | "exclude" {
-  const last = frame?.dataset["lastNode"];
-  const path = last ? pathOf(root, last) : undefined;
-  const zones = zonesOf(root);
-  if (path && path.length) {
-    const group = groupAt(root, path);
-    if (group) return [...path, group.rules.length];
-    const parent = path.slice(0, -1);
-    if (parent.length && nodeAt(root, parent)) return [...parent, (path.at(-1) ?? 0) + 1];
-  }
-  if (frame?.dataset["lastZone"] === "exclude" && zones.exclude.length) return "exclude";
-  return includeEnd(root) as number[];
-}
-
-function ProblemList({ problems, raw, onGo }: {
-  problems: readonly Problem[];
-  /** The document, to name places as people do; without it they are told as paths. */
-  raw: JsonObject | null;
-  onGo: (problem: Problem) => void;
-}) {
-  return (
-    <EditorContext.Consumer>
-      {(editor) => {
-        if (!editor || !problems.length) return null;
-        const { t } = editor;
-        const isMild = problems.every(isUnset);
-        return (
-          <section className="cb-problems" data-mild={isMild || undefined} aria-label={t(problems.length === 1 ? "problems_one" : "problems_many", { count: problems.length })}>
-            <h3><Icon name={isMild ? "edit_note" : "error"} />{t(problems.length === 1 ? "problems_one" : "problems_many", { count: problems.length })}</h3>
-            <ul>
-              {problems.map((problem, index) => (
-                <li key={`${problem.path}-${problem.code}-${index}`}>
-                  <button type="button" data-problem={problem.path} onClick={() => onGo(problem)}>
-                    {raw ? <strong>{placeName(raw, problem.path, editor)}</strong> : <code>{problem.path || t("whole_document")}</code>}
-                    <span>{problem.message}</span>
-                  </button>
-                </li>
-              ))}
-            </ul>
-          </section>
-        );
-      }}
-    </EditorContext.Consumer>
-  );
-}
-
-// "Purchase › amount": the fields on the way to a path.
-function placeName(raw: JsonObject, path: string, { t, catalog }: Editor): string {
-  const names: string[] = [];
-  let part: Json | undefined = raw;
-  for (const step of stepsOfPath(path)) {
-    part = typeof step === "number" ? (Array.isArray(part) ? part[step] : undefined) : isObject(part) ? part.get(step) : undefined;
-    if (!isObject(part)) continue;
-    const [field, event] = [part.get("field"), part.get("event")];
-    if (typeof field === "string") names.push(field === "occurred_at" ? t("occurred_at") : field && field !== "properties." ? catalog.label(field) : t("unnamed"));
-    else if (typeof event === "string" && event) names.push(catalog.label(`event.${event}`));
-  }
-  return names.join(" › ") || t("whole_document");
-}
-
-/** What somebody fills in first: a field not chosen yet, else the value, else what is asked. */
-function firstControl(node: HTMLElement): HTMLElement | undefined {
-  const found = (selector: string) => [...node.querySelectorAll<HTMLElement>(`.cb-content ${selector}`)];
-  return found(".cb-placeholder")[0] ?? found("input")[0] ?? found(".cb-face select")[0] ?? found("select").at(-1);
-}
-
-/** Give the focus to the control at a path, or to the nearest part around it. */
-function focusPath(frame: HTMLElement | null, path: string): void {
-  let part = path;
-  for (;;) {
-    const found = frame?.querySelector<HTMLElement>(`[data-path="${CSS.escape(part)}"]`);
-    if (found) {
-      const control = found.querySelector<HTMLElement>("[aria-invalid=true], .cb-placeholder")
-        ?? (part ? firstControl(found) : null);
-      (control ?? found).focus();
-      found.scrollIntoView({ block: "center", behavior: "smooth" });
-      return;
-    }
-    if (!part) {
-      frame?.querySelector<HTMLElement>("[data-zone]")?.focus();
-      return;
-    }
-    part = part.replace(/(\.[^.[\]]*|\[\d+\]|^[^.[\]]+)$/, "");
-  }
 }

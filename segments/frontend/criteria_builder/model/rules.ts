@@ -5,10 +5,7 @@ import type { Catalog, Takes } from "./catalog";
 import { withKey, withKeys } from "./document";
 import { isNumberText, isObject, type Json, type JsonObject, Num } from "./json";
 
-export type ValueType = "text" | "number" | "boolean" | "date" | "datetime" | "list" | "keys" | "consent";
-
 const NO_VALUE: Record<Takes, Json | undefined> = { one: "", list: [], pair: ["", ""], duration: undefined, none: undefined };
-const OF_MANY = ["in", "notIn", "all"];
 // What people write in parts rather than choose whole.
 const WRITTEN = ["contact.email", "contact.phone", "contact.first_name", "contact.last_name"];
 
@@ -117,10 +114,6 @@ export function reshaped(value: Json | undefined, from: Takes, to: Takes, units:
 
 export function isEmptyValue(value: Json | undefined): boolean {
   return value === undefined || value === null || value === "" || (Array.isArray(value) && value.every((part) => part === ""));
-}
-
-export function isOfMany(operator: string): boolean {
-  return OF_MANY.includes(operator);
 }
 
 /** Whether the control of a shape can show a value; else it is shown as it was written. */

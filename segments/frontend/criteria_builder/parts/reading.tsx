@@ -2,11 +2,12 @@
 
 import { pathText, useEditor, useScope } from "../editor";
 import type { Path, Rule } from "../model/document";
-import { isObject, type Json, type JsonObject, Num } from "../model/json";
+import { isObject, type Json, type JsonObject } from "../model/json";
 import * as rules from "../model/rules";
 import type { Translate } from "../texts";
-import { operatorText, Where } from "./rule";
-import { textOf } from "./values";
+import { operatorText } from "./rule";
+import { textOf, unitText } from "./values";
+import { Where } from "./where";
 
 export function ReadOnlyRule({ rule, path }: { rule: Rule & { raw: JsonObject }; path: Path }) {
   const { t, catalog } = useEditor();
@@ -86,10 +87,5 @@ function Comparison({ rule }: { rule: Rule }) {
 
 function durationText(value: Json | undefined, t: Translate): string {
   if (!isObject(value)) return textOf(value);
-  const unit = textOf(value.get("unit"));
-  const units: Record<string, string> = {
-    minute: t("unit_minute"), hour: t("unit_hour"), day: t("unit_day"), week: t("unit_week"), month: t("unit_month"), year: t("unit_year"),
-  };
-  const amount = value.get("amount");
-  return `${amount instanceof Num ? amount.text : textOf(amount)} ${units[unit] ?? unit}`;
+  return `${textOf(value.get("amount"))} ${unitText(textOf(value.get("unit")), t)}`;
 }

@@ -6,6 +6,7 @@ import type { Choice, Takes } from "../model/catalog";
 import { withKey } from "../model/document";
 import { isObject, type Json, Num, write } from "../model/json";
 import { emptyValue, fits, isEmptyValue, numberFrom } from "../model/rules";
+import type { TextKey, Translate } from "../texts";
 import { IconButton, Select } from "./basics";
 import { type Ask, Chips, TextWithSuggestions } from "./suggest";
 
@@ -91,7 +92,7 @@ function OneControl(props: ValueProps) {
   return <TextWithSuggestions label={name} value={text} ask={ask} invalid={invalid} placeholder={t("value_placeholder")} onChange={onChange} />;
 }
 
-function choiceLabel(t: ReturnType<typeof useEditor>["t"], type: string, choice: Choice): string {
+function choiceLabel(t: Translate, type: string, choice: Choice): string {
   const states: Record<string, string> = { granted: t("state_granted"), withdrawn: t("state_withdrawn"), unknown: t("state_unknown") };
   return (type === "consent" && states[choice.key]) || choice.label;
 }
@@ -130,7 +131,7 @@ function NumberControl({ name, value, invalid, onChange, className = "" }: {
   );
 }
 
-function DurationControl({ name, value, units, invalid, onChange }: {
+export function DurationControl({ name, value, units, invalid, onChange }: {
   name: string;
   value: Json | undefined;
   units: string[];
@@ -140,18 +141,22 @@ function DurationControl({ name, value, units, invalid, onChange }: {
   const { t } = useEditor();
   const duration = isObject(value) ? value : (emptyValue("duration", units) as Map<string, Json>);
   const unit = textOf(duration.get("unit"));
-  const labels: Record<string, string> = {
-    minute: t("unit_minute"), hour: t("unit_hour"), day: t("unit_day"), week: t("unit_week"), month: t("unit_month"), year: t("unit_year"),
-  };
   return (
     <>
       <NumberControl name={t("amount_of", { field: name })} value={duration.get("amount")} invalid={invalid} onChange={(amount) => onChange(withKey(duration, "amount", amount))} />
-      <Select label={t("unit_of", { field: name })} value={unit} options={units.map((key) => [key, labels[key] ?? key] as const)} onChange={(found) => onChange(withKey(duration, "unit", found))} />
+      <Select label={t("unit_of", { field: name })} value={unit} options={units.map((key) => [key, unitText(key, t)] as const)} onChange={(found) => onChange(withKey(duration, "unit", found))} />
     </>
   );
 }
 
-export { DurationControl };
+/** A unit of time in words. */
+export function unitText(unit: string, t: Translate): string {
+  const labels: Record<string, TextKey> = {
+    minute: "unit_minute", hour: "unit_hour", day: "unit_day", week: "unit_week", month: "unit_month", year: "unit_year",
+  };
+  const key = labels[unit];
+  return key ? t(key) : unit;
+}
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const MINUTE = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)$/;
