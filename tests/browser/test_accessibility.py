@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import Group
 from django.utils import timezone
 from playwright.sync_api import Page
 
@@ -12,6 +13,8 @@ from segments import actions
 from segments.models import Segment
 from tests.segments.factories import make_contacts, make_segment, refresh
 from workspace.access import SYSTEM
+from workspace.models import UserGroup
+from workspace.roles import create_staff
 
 # Told by axe as of this weight: what keeps somebody from using the page.
 _SERIOUS = {"serious", "critical"}
@@ -77,6 +80,29 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Page) 
         f"/admin/contacts/contact/{contact.pk}/change/",
     ]
     found: dict[str, list[str]] = {}
+    for path in paths:
+        shown.goto(path)
+        shown.wait_for_load_state("networkidle")
+        if faults := _faults(shown):
+            found[path] = faults
+    assert found == {}, "\n".join(f"{path}\n  " + "\n  ".join(f) for path, f in found.items())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_of_staff_and_groups_has_a_serious_fault(shown: Page) -> None:
+    make_segment("open")
+    poland = Group.objects.create(name="Poland")
+    UserGroup.objects.create(group=poland, entities=["segment"])
+    make_segment("pl", groups=["Poland"])
+    mara = create_staff(username="mara", password="pass word 1", role="marketer", groups=[poland])
+    marketer = Group.objects.get(name="Marketer")
+    paths = [
+        "/admin/auth/group/",
+        *(f"/admin/auth/group/{group.pk}/change/" for group in (poland, marketer)),
+        "/admin/workspace/user/",
+        *(f"/admin/workspace/user/{mara.pk}/{page}/" for page in ("change", "access")),
+    ]
+    found = {}
     for path in paths:
         shown.goto(path)
         shown.wait_for_load_state("networkidle")
