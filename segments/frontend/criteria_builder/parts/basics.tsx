@@ -79,7 +79,11 @@ export function usePlacement(ref: RefObject<HTMLElement | null>, isOpen: boolean
     const beyond = Math.max(0, box.right - (document.documentElement.clientWidth - 8));
     const left = Math.min(beyond, Math.max(0, box.left - 8));
     if (left) part.style.translate = `${-left}px 0`;
-    if (box.bottom > window.innerHeight - 8 && box.top - box.height > 60) part.classList.add("cb-above");
+    // Not under the bar that stays at the top.
+    const ceiling = Math.max(8, part.closest(".cb")?.querySelector(".cb-bar")?.getBoundingClientRect().bottom ?? 0);
+    const anchor = part.parentElement?.getBoundingClientRect().top ?? box.top;
+    if (box.bottom > window.innerHeight - 8 && anchor - box.height > ceiling + 8) part.classList.add("cb-above");
+    else if (box.bottom > window.innerHeight) part.scrollIntoView({ block: "nearest" });
   }, [ref, isOpen, size]);
 }
 
