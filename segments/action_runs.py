@@ -328,7 +328,7 @@ def _do(run: SegmentActionRun, *, work: Work, at: datetime) -> None:
     counts = action_writes.write(
         run,
         definition=definition,
-        reason=action.parameters.get("reason", ""),
+        reason=action.parameters.get("reason") or _told_in_ledger(action),
         actor_name=actor.name,
         work=work,
     )
@@ -336,6 +336,14 @@ def _do(run: SegmentActionRun, *, work: Work, at: datetime) -> None:
     if not end(run.pk, RunState.DONE, actor=actor, at=at, counts=counts, changes_kept=kept):
         # Somebody ended it meanwhile, who was told that nothing came of it.
         raise Cancelled
+
+
+def _told_in_ledger(action: SegmentAction) -> str:
+    """Why a consent was given, where nobody said why.
+
+    Without the name of the segment: more people read the ledger than may know of the segment.
+    """
+    return _("Action %(number)d on the members of a segment.") % {"number": action.pk}
 
 
 def _settle(run: SegmentActionRun, *, at: datetime) -> bool:

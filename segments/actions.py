@@ -113,7 +113,7 @@ def read_plan(
     """Check what an action would be. Raises InputInvalid with every fault.
 
     `when` is "now", "after_refresh" or a time. `reason` is for consents: what the ledger says why;
-    without one it names the segment. `export` are the settings of the file, by the names in
+    without one it names the action. `export` are the settings of the file, by the names in
     `action_runs.EXPORT_SETTINGS`. With `may_define` a tag or category need not exist.
     """
     faults: list[Problem] = []
@@ -124,8 +124,7 @@ def read_plan(
     timing, planned_for = _read_time(when, at, faults)
     parameters: dict[str, Any] = {}
     if kind in CONSENTS:
-        reason = reason.strip() or _("Action on segment “%(name)s”.") % {"name": segment.name}
-        parameters["reason"] = reason[:_REASON_LIMIT]
+        parameters["reason"] = reason.strip()[:_REASON_LIMIT]
     elif reason:
         message = _("Only actions with consents have a reason.")
         faults.append(Problem("reason", "not_applicable", message))

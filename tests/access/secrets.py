@@ -201,6 +201,8 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
         actor=once, action="segment.refreshed", subject=segment, changes={"by": [None, KEY]}, at=now
     )
     action = actions.plan_action(segment, actor=once, at=now, kind="add_tag", key="plain0")
+    consent = actions.plan_action(segment, actor=once, at=now, kind="add_consent", key="plain0")
+    jobs.run(consent.runs.get().job_id or 0)
     planned = actions.plan_action(
         segment, actor=once, at=now, kind="add_tag", key="plain0", when="after_refresh"
     )

@@ -585,13 +585,13 @@ def test_lines_of_the_ledger_that_are_newer_than_the_run_stand(
     assert _run_of(action).skipped == {"newer": 1}
 
 
-def test_a_consent_action_without_a_reason_names_the_segment(
+def test_a_consent_action_without_a_reason_names_itself_and_not_the_segment(
     poles: Segment, newsletter: ConsentDefinition
 ) -> None:
-    _plan(poles, "add_consent", "newsletter", reason="  ")
+    action = _plan(poles, "add_consent", "newsletter", reason="  ")
     do_work()
     reasons = set(ConsentEntry.objects.values_list("reason", flat=True))
-    assert reasons == {"Action on segment “Poles”."}
+    assert reasons == {f"Action {action.pk} on the members of a segment."}
 
 
 _LINES = st.lists(
