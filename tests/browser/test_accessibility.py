@@ -1,9 +1,9 @@
 """No page has a serious fault for people who read it otherwise; axe looks, in both themes."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Group
 from django.utils import timezone
 from playwright.sync_api import Page
@@ -11,24 +11,11 @@ from playwright.sync_api import Page
 from contacts.models import Contact, Tag
 from segments import actions
 from segments.models import Segment
+from tests.browser.looking import RULES_OF_LOOKS, dress, faults_by_path
 from tests.segments.factories import make_contacts, make_segment, refresh
 from workspace.access import SYSTEM
 from workspace.models import UserGroup
 from workspace.roles import create_staff
-
-# Told by axe as of this weight: what keeps somebody from using the page.
-_SERIOUS = {"serious", "critical"}
-
-
-def _faults(page: Page) -> list[str]:
-    """The serious faults of the page that is open, with the first places of each."""
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [
-        f"{fault['id']} ({fault['impact']}): "
-        + "; ".join(node["html"][:160] for node in fault["nodes"][:3])
-        for fault in found
-        if fault["impact"] in _SERIOUS
-    ]
 
 
 @pytest.fixture
@@ -45,18 +32,19 @@ def segment(transactional_db: None) -> Segment:
     return made
 
 
-@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (360, "light")], ids=str)
-def shown(request: Any, logged_in: Page) -> Page:
-    """The browser at a width, in a theme."""
-    width, theme = request.param
-    scheme: Literal["light", "dark"] = theme
-    logged_in.set_viewport_size({"width": width, "height": 900})
-    logged_in.emulate_media(color_scheme=scheme)
-    return logged_in
+Shown = tuple[Page, Sequence[str]]
+
+
+@pytest.fixture(params=[(1280, "light", ()), (360, "dark", RULES_OF_LOOKS)], ids=["desk", "phone"])
+def shown(request: Any, logged_in: Page) -> Shown:
+    """The browser on a desk in the light, and on a phone in the dark; with the rules to hold."""
+    width, theme, rules = request.param
+    dress(logged_in, width=width, theme=theme)
+    return logged_in, rules
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Page) -> None:
+def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Shown) -> None:
     contact = Contact.objects.order_by("pk").first()
     assert contact is not None
     room = f"/admin/segments/segment/{segment.pk}"
@@ -79,17 +67,12 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Page) 
         "/admin/segments/exportschedule/",
         f"/admin/contacts/contact/{contact.pk}/change/",
     ]
-    found: dict[str, list[str]] = {}
-    for path in paths:
-        shown.goto(path)
-        shown.wait_for_load_state("networkidle")
-        if faults := _faults(shown):
-            found[path] = faults
-    assert found == {}, "\n".join(f"{path}\n  " + "\n  ".join(f) for path, f in found.items())
+    page, rules = shown
+    assert faults_by_path(page, paths, rules=rules) == {}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_page_of_staff_and_groups_has_a_serious_fault(shown: Page) -> None:
+def test_no_page_of_staff_and_groups_has_a_serious_fault(shown: Shown) -> None:
     make_segment("open")
     poland = Group.objects.create(name="Poland")
     UserGroup.objects.create(group=poland, entities=["segment"])
@@ -102,10 +85,5 @@ def test_no_page_of_staff_and_groups_has_a_serious_fault(shown: Page) -> None:
         "/admin/workspace/user/",
         *(f"/admin/workspace/user/{mara.pk}/{page}/" for page in ("change", "access")),
     ]
-    found = {}
-    for path in paths:
-        shown.goto(path)
-        shown.wait_for_load_state("networkidle")
-        if faults := _faults(shown):
-            found[path] = faults
-    assert found == {}, "\n".join(f"{path}\n  " + "\n  ".join(f) for path, f in found.items())
+    page, rules = shown
+    assert faults_by_path(page, paths, rules=rules) == {}

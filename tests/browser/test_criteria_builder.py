@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 import pytest
 import simplejson
-from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from playwright.sync_api import Locator, Page, expect
 
 from segments.models import Segment
+from tests.browser.looking import RULES_OF_LOOKS, dress, serious_faults
 from tests.factories import make_attribute, make_category, make_tag
 from tests.segments.criteria.people import ATTRIBUTES, WARSAW, add_definitions
 from tests.segments.criteria.strategies import documents_at
@@ -292,7 +292,7 @@ def test_nothing_that_the_builder_opens_has_a_serious_fault(
 ) -> None:
     segment = make_segment("whole", _read(_WHOLE), at=timezone.now())
     page = logged_in
-    page.emulate_media(color_scheme=scheme)
+    dress(page, width=1280, theme=scheme)
     page.goto(f"/admin/segments/segment/{segment.pk}/change/")
     expect(page.locator("[data-estimate-sentence]")).to_contain_text("Warszawa")
     openers = [
@@ -302,17 +302,13 @@ def test_nothing_that_the_builder_opens_has_a_serious_fault(
         page.get_by_role("combobox", name="Property of purchase").first,
         page.get_by_role("button", name="As JSON"),
     ]
-    found = _serious(page)
+    rules = () if scheme == "light" else RULES_OF_LOOKS
+    found = serious_faults(page, within=".cb", rules=rules)
     for opener in openers:
         opener.click()
-        found += _serious(page)
+        found += serious_faults(page, within=".cb", rules=rules)
         page.keyboard.press("Escape")
     assert found == []
-
-
-def _serious(page: Page) -> list[str]:
-    faults = Axe().run(page, context=".cb").response["violations"]
-    return [f"{fault['id']}: {fault['nodes'][0]['html'][:160]}" for fault in faults]
 
 
 def _some_documents(now: datetime) -> list[dict[str, Any]]:

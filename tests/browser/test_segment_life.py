@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from segments import membership
 from segments.models import Segment
-from tests.browser.test_accessibility import _faults
+from tests.browser.looking import dress, serious_faults
 from tests.segments.factories import is_in, lives_in, make_contacts, make_segment
 
 
@@ -100,12 +100,11 @@ def test_warnings_menus_and_dialogs_have_no_serious_fault_for_who_reads_otherwis
     _calculated("above", criteria=is_in("bad"), name="Above")
     make_segment("new", name="New", at=timezone.now())
     page = logged_in
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=theme)
+    dress(page, width=width, theme=theme)
     page.goto("/admin/segments/segment/")
     page.get_by_role("button", name="Commands of Bad").click()
     expect(page.get_by_role("link", name="Set inactive")).to_be_visible()
-    assert _faults(page) == []
+    assert serious_faults(page) == []
     for path in (
         "/admin/segments/segment/?section=preparation",
         f"/admin/segments/segment/{bad.pk}/change/",
@@ -115,4 +114,4 @@ def test_warnings_menus_and_dialogs_have_no_serious_fault_for_who_reads_otherwis
         page.goto("about:blank")
         page.goto(path)
         page.wait_for_load_state("networkidle")
-        assert _faults(page) == [], path
+        assert serious_faults(page) == [], path

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from segments import files, lifecycle
 from segments.models import Segment
-from tests.browser.test_accessibility import _faults
+from tests.browser.looking import dress, serious_faults
 from tests.factories import make_contact
 from tests.segments.factories import HOUR, lives_in, make_contacts, make_segment, refresh
 from workspace.access import SYSTEM
@@ -36,14 +36,14 @@ def test_no_page_of_files_and_the_past_has_a_serious_fault(
     made = files.create_segment(file, file_name="fair.csv", actor=SYSTEM, at=now, name="Fair")
     fair = Segment.objects.get(key=made.segment)
     page = logged_in
-    page.emulate_media(color_scheme="dark")
+    dress(page, width=1280, theme="dark")
     room = f"/admin/segments/segment/{segment.pk}"
     then = (now - 2 * HOUR).strftime("%Y-%m-%dT%H:%M:%S")
     found: dict[str, list[str]] = {}
 
     def look() -> None:
         page.wait_for_load_state("networkidle")
-        if faults := _faults(page):
+        if faults := serious_faults(page):
             found[page.url] = faults
 
     for path in (

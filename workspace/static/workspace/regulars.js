@@ -20,16 +20,21 @@
   });
 
   // A menu opens at its button, where there is room; arrow keys walk through it.
+  const openerOf = (menu) => document.querySelector(`[popovertarget="${menu.id}"]`);
+  let openedAt = 0;
+  document.addEventListener("beforetoggle", (event) => {
+    if (event.newState === "open" && event.target.matches("[data-menu]")) openedAt = openerOf(event.target).getBoundingClientRect().top;
+  }, true);
   document.addEventListener("toggle", (event) => {
     const menu = event.target;
     if (event.newState !== "open" || !menu.matches("[data-menu]")) return;
-    const at = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
+    const at = openerOf(menu).getBoundingClientRect();
     const left = Math.min(at.right - menu.offsetWidth, window.innerWidth - menu.offsetWidth - 8);
     const below = window.innerHeight - at.bottom - 8;
     const top = below >= menu.offsetHeight ? at.bottom + 4 : Math.max(8, Math.min(at.top - menu.offsetHeight - 4, window.innerHeight - menu.offsetHeight - 8));
     menu.style.left = `${Math.max(8, left)}px`;
     menu.style.top = `${top}px`;
-    menu.querySelector("a, button")?.focus();
+    menu.querySelector("a, button")?.focus({ preventScroll: true });
   }, true);
   document.addEventListener("keydown", (event) => {
     const menu = event.target.closest?.("[data-menu]");
@@ -39,8 +44,12 @@
     const all = [...menu.querySelectorAll("a, button")];
     all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
   });
-  // What is fixed to the window does not follow its row.
-  window.addEventListener("scroll", () => document.querySelector("[data-menu]:popover-open")?.hidePopover(), { passive: true });
+  // What is fixed to the window does not follow its row. Rows that come to rest after a tap have hardly moved.
+  const nearEnough = 24;
+  window.addEventListener("scroll", () => {
+    const menu = document.querySelector("[data-menu]:popover-open");
+    if (menu && Math.abs(openerOf(menu).getBoundingClientRect().top - openedAt) > nearEnough) menu.hidePopover();
+  }, { passive: true });
 
   // An address may name the dialog to begin with: /…/change/#dialog-archive
   const openNamed = () => {
