@@ -10,6 +10,10 @@ from playwright.sync_api import Page
 _SERIOUS = {"serious", "critical"}
 # What a theme or a width alone can break; the others need one look only.
 RULES_OF_LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size")
+# The criteria builder has drawn itself, and whatever says that it is busy is no more.
+_SETTLED = """() => document.readyState === "complete"
+  && [...document.querySelectorAll("[data-criteria-builder]")].every((place) => place.firstChild)
+  && !document.querySelector('[aria-busy="true"]')"""
 
 
 def serious_faults(
@@ -40,10 +44,16 @@ def faults_by_path(
     found = {}
     for path in paths:
         page.goto(path)
-        page.wait_for_load_state("networkidle")
+        settle(page)
         if faults := serious_faults(page, rules=rules):
             found[path] = faults
     return found
+
+
+def settle(page: Page) -> None:
+    """Wait until what the page draws by itself is there."""
+    page.wait_for_function(_SETTLED)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
 
 
 def dress(page: Page, *, width: int, theme: Literal["light", "dark"]) -> None:

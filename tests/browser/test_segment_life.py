@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from segments import membership
 from segments.models import Segment
-from tests.browser.looking import dress, serious_faults
+from tests.browser.looking import dress, serious_faults, settle
 from tests.segments.factories import is_in, lives_in, make_contacts, make_segment
 
 
@@ -113,5 +113,5 @@ def test_warnings_menus_and_dialogs_have_no_serious_fault_for_who_reads_otherwis
     ):
         page.goto("about:blank")
         page.goto(path)
-        page.wait_for_load_state("networkidle")
+        settle(page)
         assert serious_faults(page) == [], path

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from segments import files, lifecycle
 from segments.models import Segment
-from tests.browser.looking import dress, serious_faults
+from tests.browser.looking import dress, serious_faults, settle
 from tests.factories import make_contact
 from tests.segments.factories import HOUR, lives_in, make_contacts, make_segment, refresh
 from workspace.access import SYSTEM
@@ -42,7 +42,7 @@ def test_no_page_of_files_and_the_past_has_a_serious_fault(
     found: dict[str, list[str]] = {}
 
     def look() -> None:
-        page.wait_for_load_state("networkidle")
+        settle(page)
         if faults := serious_faults(page):
             found[page.url] = faults
 
