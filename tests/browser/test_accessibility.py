@@ -35,7 +35,12 @@ def segment(transactional_db: None) -> Segment:
 Shown = tuple[Page, Sequence[str]]
 
 
-@pytest.fixture(params=[(1280, "light", ()), (360, "dark", RULES_OF_LOOKS)], ids=["desk", "phone"])
+_DESK = pytest.param((1280, "light", ()), id="desk")
+# The same pages again: once a night is enough.
+_PHONE = pytest.param((360, "dark", RULES_OF_LOOKS), id="phone", marks=pytest.mark.long)
+
+
+@pytest.fixture(params=[_DESK, _PHONE])
 def shown(request: Any, logged_in: Page) -> Shown:
     """The browser on a desk in the light, and on a phone in the dark; with the rules to hold."""
     width, theme, rules = request.param

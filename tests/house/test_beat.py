@@ -73,7 +73,12 @@ def test_a_beat_that_loses_its_lock_stands_by_until_it_has_it_again(
     beat, _ = beats
     assert run(beat) == 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        # Of this database only: beside it other tests use the same server.
+        cursor.execute(
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d"
+            " ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+        )
     hourly = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.HOURS)
     PeriodicTask.objects.create(name="hourly", task=TASK, interval=hourly)
     fall_due()
