@@ -71,7 +71,8 @@ def logged_in(page: Page, address: str, person: User) -> Page:
     client = Client()
     client.force_login(person, "django.contrib.auth.backends.ModelBackend")
     session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-    cookie = {"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": address}
-    page.context.add_cookies([cookie])
+    page.context.add_cookies(
+        [{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": address}]
+    )
     page.goto("/admin/")
     return page
