@@ -14,6 +14,9 @@ RULES_OF_LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size"
 _SETTLED = """() => document.readyState === "complete"
   && [...document.querySelectorAll("[data-criteria-builder]")].every((place) => place.firstChild)
   && !document.querySelector('[aria-busy="true"]')"""
+# Nothing fades or moves from one state to the next any more; what spins goes on.
+_AT_REST = """() => document.getAnimations().every(
+  (one) => !(one instanceof CSSTransition) || one.playState !== "running")"""
 
 
 def serious_faults(
@@ -53,7 +56,7 @@ def faults_by_path(
 def settle(page: Page) -> None:
     """Wait until what the page draws by itself is there."""
     page.wait_for_function(_SETTLED)
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+    page.wait_for_function(_AT_REST)
 
 
 def dress(page: Page, *, width: int, theme: Literal["light", "dark"]) -> None:

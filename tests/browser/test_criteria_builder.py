@@ -315,7 +315,7 @@ def _some_documents(now: datetime) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     @settings(
-        max_examples=5,
+        max_examples=3,
         phases=[Phase.generate],
         database=None,
         deadline=None,

@@ -171,7 +171,7 @@ _ORDERS = st.lists(
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(_ORDERS)
 def test_the_three_are_what_counting_by_hand_gives(given: list[Any]) -> None:
     MetricValue.objects.all().delete()

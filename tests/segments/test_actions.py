@@ -608,7 +608,7 @@ _LINES = st.lists(
 class AgainstTheOracle(TestCase):
     """Sets in Python against the statements, whatever was said before."""
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(
         lines=_LINES,
         kind=st.sampled_from(["add_consent", "remove_consent"]),
@@ -635,7 +635,7 @@ class AgainstTheOracle(TestCase):
         skipped = {name: verdicts.count(name) for name in ("withdrawn", "newer")}
         assert run.skipped == {name: count for name, count in skipped.items() if count}
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(
         inside=st.sets(st.integers(0, 5)),
         having=st.sets(st.integers(0, 5)),
