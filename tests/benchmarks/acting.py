@@ -34,7 +34,7 @@ def measure_actions(report: Report) -> None:
         ("add tag", "add_tag", segment.member_count),
         ("the same again", "add_tag", 0),
         ("remove tag", "remove_tag", segment.member_count),
-        ("undo", "", 0),
+        ("undo", "", segment.member_count),
         ("add consent", "add_consent", segment.member_count),
         ("the same again", "add_consent", 0),
         ("remove consent", "remove_consent", segment.member_count),

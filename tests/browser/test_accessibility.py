@@ -76,6 +76,7 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Shown)
     assert faults_by_path(page, paths, rules=rules) == {}
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_no_page_of_staff_and_groups_has_a_serious_fault(shown: Shown) -> None:
     make_segment("open")

@@ -152,7 +152,7 @@ def test_the_menu_opens_by_keyboard_on_a_phone(logged_in: Page) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_nothing_is_wider_than_a_phone(logged_in: Page, theme: Literal["light", "dark"]) -> None:
     [contact_id, *_others] = make_contacts(*["Warszawa"] * 3)
     Contact.objects.filter(pk=contact_id).update(

@@ -15,6 +15,7 @@ from tests.segments.factories import HOUR, lives_in, make_contacts, make_segment
 from workspace.access import SYSTEM
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_no_page_of_files_and_the_past_has_a_serious_fault(
     logged_in: Page, settings: Any, tmp_path: Path
