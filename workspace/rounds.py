@@ -1,0 +1,44 @@
+"""Work that follows others at once: rounds that a process of its own runs as soon as it is told.
+
+A room registers a round with a channel of PostgreSQL. Whoever leaves work for it calls `wake` in
+the transaction that leaves it; when that is committed, the process hears of it. A round that
+nobody called for runs every so often all the same: what was missed is found.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from workspace import sql
+
+# Does a bounded piece of work as of an instant; true where there may be more to do at once.
+Run = Callable[[datetime], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A piece of work that is done again and again; those with a smaller `place` come first."""
+
+    name: str
+    channel: str
+    run: Run
+    every: timedelta
+    place: int
+
+
+_rounds: dict[str, Round] = {}
+
+
+def register_round(name: str, run: Run, *, channel: str, every: timedelta, place: int) -> None:
+    """Have `run` called when `channel` is woken, and at least so often. May be called again."""
+    _rounds[name] = Round(name, channel, run, every, place)
+
+
+def registered_rounds() -> list[Round]:
+    """All rounds, in the order in which one turn runs them."""
+    return sorted(_rounds.values(), key=lambda one: (one.place, one.name))
+
+
+def wake(channel: str) -> None:
+    """Tell whoever runs the rounds of `channel`, once the transaction is committed."""
+    sql.rows("SELECT pg_notify(%s, '')", [channel])
