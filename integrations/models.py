@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import KeyField
@@ -50,6 +50,7 @@ class Source(models.Model):
         verbose_name = _("source")
         verbose_name_plural = _("sources")
         ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(Lower("name"), name="integrations_source_name_once")]
 
     def __str__(self) -> str:
         return self.name

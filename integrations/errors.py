@@ -1,0 +1,33 @@
+"""What the rules of this room refuse."""
+
+from workspace.errors import DomainError, InputInvalid, NotFound
+
+
+class SourceUnknown(NotFound):
+    """There is no source of that key."""
+
+    code = "source_unknown"
+
+
+class SourceInvalid(InputInvalid):
+    """What was said of a source cannot be used; `problems` name each fault."""
+
+    code = "source_invalid"
+
+
+class SourceExists(DomainError):
+    """Another source has the name or the key."""
+
+    code = "source_exists"
+
+
+class LastWriteKey(DomainError):
+    """Without this write key the source would have none that works."""
+
+    code = "last_write_key"
+
+
+class NoWebhookSource(DomainError):
+    """Only what comes to a webhook is signed."""
+
+    code = "no_webhook_source"
