@@ -1,4 +1,4 @@
-"""Whether the running parts work: database, broker, worker, beat, mail, disk, clock, work.
+"""Whether the running parts work: database, broker, worker, beat, rounds, mail, disk, clock, work.
 
 Each examination answers with a finding and never raises for what it is there to find.
 """
@@ -23,6 +23,7 @@ from django.utils.translation import ngettext
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
+from workspace import round_runner
 from workspace.jobs import SILENCE_LIMIT
 from workspace.models import Job
 
@@ -157,6 +158,13 @@ def examine_clock() -> Finding:
     return Finding("clock", True, _("It agrees with the database's (%(seconds)s s).") % seconds)
 
 
+def examine_rounds() -> Finding:
+    """Whether a process runs the rounds, which follow events at once."""
+    if round_runner.is_running():
+        return Finding("rounds", True, _("A process runs them."))
+    return Finding("rounds", False, _("Nobody runs them: start manage.py run_rounds."))
+
+
 def examine_work() -> Finding:
     """Whether jobs wait or run without anybody doing them."""
     now = timezone.now()
@@ -205,6 +213,7 @@ _ON_DATABASE: dict[str, Callable[[], Finding]] = {
     "letters": examine_letters,
     "clock": examine_clock,
     "beat": examine_beat,
+    "rounds": examine_rounds,
     "work": examine_work,
 }
 

@@ -1,4 +1,4 @@
-"""`make run`: the embedded servers, then web, workers and beat, with one log and an orderly end."""
+"""`make run`: the embedded servers and the product's programs, with one log and an orderly end."""
 
 import contextlib
 import fcntl
@@ -48,7 +48,7 @@ class Program:
 
 
 def product_programs(address: Address) -> list[Program]:
-    """Web, workers and beat, in the order in which they start; they end in the opposite one.
+    """Web, workers, rounds and beat, in the order of their start; they end in the opposite one.
 
     Bulk work has a worker of its own, so that a long import delays nothing else.
     """
@@ -73,6 +73,7 @@ def product_programs(address: Address) -> list[Program]:
             )
             for name, queue in (("worker", "default"), ("bulk", "bulk"))
         ),
+        Program("rounds", [sys.executable, "manage.py", "run_rounds"], ends_within_seconds=15),
         Program("web", web, ends_within_seconds=10),
         Program("beat", beat, ends_within_seconds=10, environ=quiet),
     ]
@@ -235,11 +236,11 @@ class Supervisor:
                 say(line.decode("utf-8", "replace"), who=program.name)
 
     def _stop(self) -> None:
-        """End beat, web, the workers, Valkey and PostgreSQL, in this order, and leave nothing."""
+        """End beat, web, the others, Valkey and PostgreSQL, in this order, and leave nothing."""
         running = {program.name: program for program in self._programs if program.process}
         if running:
             say("Stopping. Once more Ctrl-C: at once.")
-        for names in (("beat",), ("web",), ("worker", "bulk")):
+        for names in (("beat",), ("web",), ("worker", "bulk", "rounds")):
             programs = [running[name] for name in names if name in running]
             self._end(
                 [(p.process, p.ends_within_seconds) for p in programs if p.process is not None]

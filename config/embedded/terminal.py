@@ -8,7 +8,7 @@ from pathlib import Path
 from . import paths
 from .address import Address
 
-_COLORS = {"web": 36, "worker": 32, "bulk": 32, "beat": 35}
+_COLORS = {"web": 36, "worker": 32, "bulk": 32, "rounds": 34, "beat": 35}
 _SERVER_COLOR = 33
 _WIDTH = 9
 

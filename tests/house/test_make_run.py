@@ -135,7 +135,14 @@ def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
     assert wait_until(lambda: run.has_box() or run.process.poll() is not None, seconds=90)
     assert run.has_box(), run.text
 
-    victims = ("gunicorn", "-Q default", "config beat", "valkey-server", "bin/postgres -D")
+    victims = (
+        "gunicorn",
+        "-Q default",
+        "run_rounds",
+        "config beat",
+        "valkey-server",
+        "bin/postgres -D",
+    )
     assert wait_until(lambda: all(pid_of(var, words) for words in victims), seconds=10)
     before = {pid_of(var, words) for words in victims}
     assert 0 not in before

@@ -115,11 +115,11 @@ def examine() -> tuple[int, dict[str, dict[str, Any]]]:
 def test_the_doctor_looks_at_every_part() -> None:
     status, found = examine()
     assert list(found) == [
-        *("database", "broker", "worker", "migrations", "letters", "clock", "beat", "work"),
-        *("statistics", "mail", "disk"),
+        *("database", "broker", "worker", "migrations", "letters", "clock", "beat"),
+        *("rounds", "work", "statistics", "mail", "disk"),
     ]
-    assert {part for part in found if not found[part]["ok"]} == {"worker", "beat"}, (
-        "neither runs beside the tests"
+    assert {part for part in found if not found[part]["ok"]} == {"worker", "beat", "rounds"}, (
+        "none of them runs beside the tests"
     )
     assert status == 1
 

@@ -11,8 +11,8 @@ class Command(BaseCommand):
     """Looks at every part that has to run, one line each; exits 1 where one does not work."""
 
     help = (
-        "Check database, migrations, broker, worker, beat, mail, disk, clock and stuck work."
-        " Exits 1 if one of them fails."
+        "Check database, migrations, broker, worker, beat, rounds, mail, disk, clock and stuck"
+        " work. Exits 1 if one of them fails."
     )
     # What is broken is the finding, not a reason to say nothing.
     requires_system_checks = ()
