@@ -34,6 +34,7 @@ from .syntax import (
     SegmentItem,
     Type,
 )
+from .topics import topics
 
 FUNCTIONS_SQL = Path(__file__).with_name("functions.sql").read_text("utf-8")
 """The functions that compiled criteria call; for a migration. It holds no placeholders."""
@@ -77,5 +78,6 @@ __all__ = [
     "references",
     "register_fact",
     "registered_facts",
+    "topics",
     "without_paths",
 ]
