@@ -21,6 +21,7 @@ from contacts.models import (
     ConsentState,
     Contact,
     ContactCategory,
+    ContactMerge,
     ContactTag,
     Event,
     EventStatistic,
@@ -29,6 +30,7 @@ from contacts.models import (
     LeadScoreChange,
     MetricValue,
 )
+from contacts.survivors import merged_into, survivor_of
 from workspace import audit
 from workspace.access import Actor
 
@@ -70,18 +72,21 @@ class Proof:
 def erase_contact(contact_id: int, *, actor: Actor, at: datetime) -> Proof:
     """Forget a person everywhere. Safe to repeat: then there is nothing left to delete.
 
-    Waits for the imports and recordings of events that run. Raises ContactUnknown.
+    With the contact go those that were merged into it; of one that was merged the survivor is
+    forgotten. Waits for the imports and recordings of events that run. Raises ContactUnknown.
     """
     pause_recording()
+    contact_id = survivor_of(contact_id)
     contact = Contact.objects.select_for_update().filter(pk=contact_id).first()
     if contact is None:
         raise ContactUnknown(_("There is no contact %(id)s.") % {"id": contact_id})
+    ids = [contact_id, *merged_into([contact_id])]
     # First the floors above, which may still have to look at what is here.
-    deleted = {name: erase([contact_id]) for name, erase in registered_erasers().items()}
+    deleted = {name: erase(ids) for name, erase in registered_erasers().items()}
     for model in _FORGOTTEN:
-        deleted[model._meta.db_table] = model._default_manager.filter(
-            contact_id=contact_id
-        ).delete()[0]
+        rows = model._default_manager.filter(contact_id__in=ids)
+        deleted[model._meta.db_table] = rows.delete()[0]
+    deleted[ContactMerge._meta.db_table] = _forget_evidence(contact_id)
     if contact.erased_at is None:
         _empty(contact, at)
         audit.record(
@@ -101,12 +106,28 @@ def erase_contact(contact_id: int, *, actor: Actor, at: datetime) -> Proof:
     )
 
 
+def empty_values() -> dict[str, Any]:
+    """What stands in the emptied row of a contact, by column."""
+    return {
+        field.attname: field.get_default()
+        for field in Contact._meta.concrete_fields
+        if field.name not in _KEPT
+    }
+
+
 def _empty(contact: Contact, at: datetime) -> None:
-    for field in contact._meta.concrete_fields:
-        if field.name not in _KEPT:
-            setattr(contact, field.attname, field.get_default())
+    for name, value in empty_values().items():
+        setattr(contact, name, value)
     contact.erased_at = contact.updated_at = at
     contact.save()
+
+
+def _forget_evidence(contact_id: int) -> int:
+    """Empty what records of merges tell of the person; how many there are. The rows stay."""
+    merges = ContactMerge.objects.filter(survivor_id=contact_id)
+    return merges.exclude(evidence="", names=[], dropped={}).update(
+        evidence="", names=[], dropped={}
+    )
 
 
 def _remaining(contact_id: int) -> Iterator[tuple[str, int]]:

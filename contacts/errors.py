@@ -1,6 +1,6 @@
 """What the rules of this room refuse."""
 
-from workspace.errors import DomainError, InputInvalid, NotFound
+from workspace.errors import Busy, DomainError, InputInvalid, NotFound
 
 
 class ContactUnknown(NotFound):
@@ -55,3 +55,15 @@ class OrderEventInvalid(InputInvalid):
     """An event or property cannot be what the workspace calls an order."""
 
     code = "order_event_invalid"
+
+
+class ResolutionContended(Busy):
+    """Others kept taking the names that were to be resolved."""
+
+    code = "resolution_contended"
+
+
+class MergeRefused(DomainError):
+    """These two contacts cannot become one."""
+
+    code = "merge_refused"

@@ -6,6 +6,7 @@ the database does not check the key to the contact (`db_constraint=False`): cont
 never deleted, and a check per row would cost more than the row itself.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
@@ -114,6 +115,10 @@ class Identity(models.Model):
 
     A table of its own, so that uniqueness does not need the contact's table (cluster rule).
     `email` values are trimmed and lower-cased; `user_id` is the API's `external_id`.
+
+    `created_at` is since when it names this contact: the oldest of a namespace comes first.
+    `learned_at` is when it was learned, where another contact had it before, until a merge.
+    `cause` says who told ("source:shop"), `evidence` by what ("identify, message 4711").
     """
 
     pk = models.CompositePrimaryKey("namespace", "value")
@@ -123,6 +128,9 @@ class Identity(models.Model):
         Contact, on_delete=models.CASCADE, related_name="identities", db_constraint=False
     )
     created_at = models.DateTimeField(db_default=Now())
+    learned_at = models.DateTimeField(null=True)
+    cause = models.CharField(max_length=60, blank=True, default="", db_default="")
+    evidence = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("identity")
@@ -133,6 +141,93 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.namespace}:{self.value}"
+
+
+class IdentityRule(models.Model):
+    """What is special about the identities of a namespace; without a row the defaults hold.
+
+    A smaller `priority` is the stronger. `value_limit` is how many values a contact may have,
+    `blocked_values` never name anybody. Without `merges` a name that another contact has is left
+    to that contact, instead of making one contact of both.
+    """
+
+    namespace = models.CharField(_("namespace"), max_length=40, primary_key=True)
+    priority = models.PositiveSmallIntegerField(
+        _("priority"),
+        help_text=_("The smaller, the stronger: where names contradict, the weaker is left out."),
+    )
+    value_limit = models.PositiveSmallIntegerField(
+        _("values per contact"), help_text=_("No contact is given more of them by itself.")
+    )
+    merges = models.BooleanField(
+        _("merges contacts"),
+        default=True,
+        help_text=_("Off: a name that another contact has never makes one contact of both."),
+    )
+    blocked_values = ArrayField(
+        models.CharField(max_length=320),
+        verbose_name=_("blocked values"),
+        default=list,
+        blank=True,
+    )
+
+    class Meta:
+        verbose_name = _("identity rule")
+        verbose_name_plural = _("identity rules")
+        ordering = ["priority", "namespace"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(value_limit__gte=1), name="contacts_identityrule_allows_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.namespace
+
+
+class ContactMerge(models.Model):
+    """Two contacts were found to be one person: the loser's row is empty, the survivor has all.
+
+    `into_id` is the contact it was merged into, `survivor` the one that stands for it now, which
+    differs where that one was merged later. `names` are the two identities that were one person's,
+    `moved` counts what went over, `dropped` keeps values of the loser that the survivor's won
+    over. Erasing the survivor empties what tells of the person.
+    """
+
+    loser = models.OneToOneField(
+        Contact,
+        on_delete=models.DO_NOTHING,
+        primary_key=True,
+        db_constraint=False,
+        related_name="merged_into",
+    )
+    survivor = models.ForeignKey(
+        Contact, on_delete=models.DO_NOTHING, db_constraint=False, related_name="merges"
+    )
+    into_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    cause = models.CharField(max_length=60)
+    evidence = models.CharField(max_length=200, blank=True, default="", db_default="")
+    actor = models.CharField(max_length=200, blank=True, default="", db_default="")
+    names = models.JSONField(default=list, db_default=[])
+    moved = models.JSONField(default=dict, db_default={})
+    dropped = models.JSONField(
+        default=dict, db_default={}, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
+    )
+
+    class Meta:
+        verbose_name = _("merge of contacts")
+        verbose_name_plural = _("merges of contacts")
+        ordering = ["-at", "-loser"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(loser=models.F("survivor")),
+                name="contacts_contactmerge_of_two",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.loser_id} → #{self.survivor_id}"
 
 
 class LastSeen(models.Model):
