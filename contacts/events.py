@@ -1,7 +1,8 @@
 """What contacts did: recorded once, counted, and read back newest first.
 
 Every way to write events goes through `store_events`, which keeps `EventStatistic` and `LastSeen`
-true in the same statement. Whoever deletes events calls `pause_recording` first.
+true and notes who was touched (contacts.touches) in the same statement. Whoever deletes events
+calls `pause_recording` first.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from contacts import urls
+from contacts import touches, urls
 from contacts.event_definitions import NAME_LIMIT, Known, define_events, learn_schemas
 from contacts.event_properties import PropertiesInvalid, described, properties_text
 from contacts.models import Event
@@ -403,6 +404,17 @@ WITH added AS (
   ORDER BY contact_id
   ON CONFLICT (contact_id) DO UPDATE SET last_seen_at = excluded.last_seen_at
   WHERE known.last_seen_at < excluded.last_seen_at
+), pairs AS MATERIALIZED (
+  SELECT DISTINCT contact_id, definition_id FROM added
+), touched AS (
+  INSERT INTO contacts_touch (contact_id, topic)
+  SELECT contact_id, 'event:' || definition_id FROM pairs WHERE definition_id IN (
+    SELECT definition_id FROM pairs GROUP BY definition_id HAVING count(*) <= {touches.LISTED})
+  UNION ALL
+  SELECT {touches.EVERYONE}, 'event:' || definition_id FROM pairs
+  GROUP BY definition_id HAVING count(*) > {touches.LISTED}
+  RETURNING 1
 )
-SELECT count(*) FROM added
+SELECT (SELECT count(*) FROM added),
+  (SELECT pg_notify('{touches.CHANNEL}', '') WHERE EXISTS (SELECT FROM touched))
 """  # noqa: S608  made of our own words only

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils.translation import gettext as _
 
-from contacts import event_statistics
+from contacts import event_statistics, touches
 from contacts.events import TABLE, pause_recording
 from contacts.rejections import rejections_root
 from workspace import partitions, retention, sql
@@ -40,6 +40,9 @@ def purge_events(as_of: datetime) -> dict[str, int]:
                 counted = "SELECT count(*) FROM contacts_event WHERE occurred_at < %s"
                 event_count += sql.one(counted, [months[-1].ends_at])
             event_statistics.rebuild_before(cutoff)
+            if event_count:
+                # A month that is dropped has no triggers.
+                touches.touch_everyone(["event:*"])
             # Last, because from here on nobody can read events until the transaction ends.
             for month in months:
                 partitions.drop_month(TABLE, month)
@@ -78,3 +81,4 @@ def register() -> None:
     retention.register("events", purge_events)
     retention.register("messages", purge_messages)
     retention.register("rejections", purge_rejections)
+    retention.register("touches", touches.collapse_old)
