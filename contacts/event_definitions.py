@@ -29,6 +29,7 @@ class Known:
 
     id: int
     schema: dict[str, list[str]]
+    enforcement: str = EventDefinition.Enforcement.ACCEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,10 @@ def daily_counts(
 
 
 def _find(names: Collection[str]) -> dict[str, Known]:
-    found = EventDefinition.objects.filter(name__in=names).values_list("name", "pk", "schema")
-    return {name: Known(pk, schema) for name, pk, schema in found}
+    found = EventDefinition.objects.filter(name__in=names).values_list(
+        "name", "pk", "schema", "enforcement"
+    )
+    return {name: Known(pk, schema, enforcement) for name, pk, schema, enforcement in found}
 
 
 def _merged(schema: Mapping[str, list[str]], seen: Seen) -> dict[str, list[str]] | None:

@@ -24,7 +24,16 @@ from psycopg import sql
 from contacts import urls
 from contacts.event_definitions import NAME_LIMIT, define_events, learn_schemas
 from contacts.event_properties import DIGIT_LIMIT, SIZE_LIMIT
+from contacts.event_schemas import (
+    BREACH,
+    Schema,
+    Tally,
+    count_breaches,
+    fault_expression,
+    load_schemas,
+)
 from contacts.events import TABLE, share_recording, store_events
+from contacts.models import EventDefinition
 from contacts.rejections import RejectionFile
 from contacts.tabular import Table, open_table
 from workspace import audit, partitions
@@ -81,15 +90,17 @@ def import_events(
     progress = _Halves(work, table.row_estimate)
     with _temporary("import_file", "import_read", "import_events"):
         try:
+            schema = _enforced_schema(name)
             _copy_file(table, names, rejections, progress)
             properties = {column[source]: target for source, target in property_columns.items()}
-            _read_rows(column[contact_column], column[at_column], properties)
+            _read_rows(column[contact_column], column[at_column], properties, schema)
             _reject_rows(column[contact_column], column[at_column], names, rejections)
             _number_rows(name)
         except BaseException:
             rejections.discard()
             raise
         result = _store(name, list(properties.values()), at, rejections, progress)
+        _count_breaches(name, schema, at)
     rejections.close()
     audit.record(
         actor=actor,
@@ -200,8 +211,36 @@ _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _SPACE = " \t\r\n\u00a0"
 
 
-def _read_rows(contact: str, at: str, properties: Mapping[str, str]) -> None:
-    """Make `import_read`: of each row of the file its contact, its time and its properties."""
+def _enforced_schema(name: str) -> Schema | None:
+    """The schema that the rows are held against, if there is one."""
+    definition_id = EventDefinition.objects.filter(name=name).values_list("pk", flat=True).first()
+    return load_schemas([definition_id]).get(definition_id) if definition_id else None
+
+
+def _count_breaches(name: str, schema: Schema | None, at: datetime) -> None:
+    """Count the rows that break the schema; of the last one the first fault."""
+    if schema is None:
+        return
+    [found] = statements.rows(
+        "SELECT count(*) AS rows, (array_agg(coalesce(remark, refusal) ORDER BY place DESC))[1]"
+        " AS message FROM import_read WHERE coalesce(remark, refusal) IS NOT NULL"
+        " AND contact_id IS NOT NULL AND occurred_at IS NOT NULL"
+    )
+    if not found["rows"]:
+        return
+    tally = Tally(last=[Problem("", BREACH, found["message"])])
+    if schema.refuses:
+        tally.refused = found["rows"]
+    else:
+        tally.marked = found["rows"]
+    count_breaches({define_events([name])[name].id: tally}, at=at)
+
+
+def _read_rows(contact: str, at: str, properties: Mapping[str, str], schema: Schema | None) -> None:
+    """Make `import_read`: of each row of the file its contact, its time and its properties.
+
+    Where they break the schema, `refusal` says why the row is not used, `remark` why it is marked.
+    """
     instant = sql.SQL(_INSTANT).format(
         iso=sql.Literal(f"^[0-9]{{4}}-({_DAYS})([T ]{_CLOCK}{_OFFSET}?)?$"),
         leap=sql.Literal(f"^{_LEAP_YEAR}"),
@@ -222,8 +261,13 @@ def _read_rows(contact: str, at: str, properties: Mapping[str, str]) -> None:
         )
         for column, name in properties.items()
     )
+    fault: sql.Composable = sql.SQL("NULL::text")
+    if schema is not None:
+        fault = fault_expression(schema, sql.SQL("read.properties"))
+    nothing = sql.SQL("NULL::text")
     statement = sql.SQL("""
         CREATE TEMP TABLE import_read AS
+        SELECT read.*, {refusal} AS refusal, {remark} AS remark FROM (
         SELECT f.ctid AS place, coalesce(external.contact_id, mail.contact_id) AS contact_id,
           {instant} AS occurred_at, jsonb_strip_nulls(jsonb_build_object({pairs})) AS properties
         FROM import_file f
@@ -233,8 +277,10 @@ def _read_rows(contact: str, at: str, properties: Mapping[str, str]) -> None:
           ON external.namespace = 'user_id' AND external.value = t.name
         LEFT JOIN contacts_identity mail
           ON mail.namespace = 'email' AND mail.value = lower(t.name)
-        WHERE NOT f.* IS NULL
+        WHERE NOT f.* IS NULL OFFSET 0) read
         """).format(
+        refusal=fault if schema and schema.refuses else nothing,
+        remark=fault if schema and not schema.refuses else nothing,
         instant=instant,
         pairs=pairs,
         contact=sql.Identifier(contact),
@@ -250,7 +296,7 @@ _REASON = """CASE
   WHEN r.contact_id IS NULL THEN replace({unknown_contact}, '{{}}', {contact})
   WHEN coalesce(btrim({at}, {space}), '') = '' THEN {no_time}
   WHEN r.occurred_at IS NULL THEN replace({bad_time}, '{{}}', {at})
-  ELSE {too_large} END"""
+  ELSE coalesce(r.refusal, {too_large}) END"""
 
 
 def _reject_rows(contact: str, at: str, names: Sequence[str], rejections: RejectionFile) -> None:
@@ -279,7 +325,7 @@ def _reject_rows(contact: str, at: str, names: Sequence[str], rejections: Reject
 
 _USABLE = sql.SQL(
     "r.contact_id IS NOT NULL AND r.occurred_at IS NOT NULL"
-    " AND octet_length(r.properties::text) <= {}"
+    " AND octet_length(r.properties::text) <= {} AND r.refusal IS NULL"
 ).format(sql.Literal(SIZE_LIMIT))
 
 

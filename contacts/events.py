@@ -15,11 +15,13 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from contacts import touches, urls
+from contacts import event_schemas, touches, urls
 from contacts.event_definitions import NAME_LIMIT, Known, define_events, learn_schemas
 from contacts.event_properties import PropertiesInvalid, described, properties_text
+from contacts.event_schemas import Enforcement, Tally
 from contacts.models import Event
 from workspace import partitions, sql
+from workspace.errors import Problem
 
 TABLE = "contacts_event"
 MESSAGE_ID_LIMIT = 100
@@ -47,20 +49,36 @@ class IncomingEvent:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An event that was not recorded: its place in the batch, and why."""
+    """An event that was not recorded: its place in the batch, and why.
+
+    `problems` are the faults of its properties, where it breaks its schema (`schema_breach`).
+    """
 
     index: int
     code: str
     message: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An event that was recorded although it breaks its schema: its place, and what is wrong."""
+
+    index: int
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: the three add up to its length."""
+    """What became of a batch: accepted, duplicates and rejected add up to its length.
+
+    Those `marked` are among the accepted and the duplicates.
+    """
 
     accepted: int
     duplicates: int
     rejected: list[Rejected]
+    marked: list[Marked] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +120,15 @@ def record_events(
 ) -> Recorded:
     """Record events, each once, and count them; what cannot be used is rejected by itself.
 
+    So is, with the code `schema_breach`, what breaks a schema that refuses; see
+    `contacts.event_schemas`.
+
     The same contact, message id and time is the same event. With a `source_id` one message id
     counts once per source, whatever the contact and the time. All of the batch is written or,
     where an exception leaves, nothing. May be called from many processes at once.
     """
     rejected: list[Rejected] = []
+    marked: list[Marked] = []
     total, checked = _check(events, received_at, rejected)
     accepted = 0
     if checked:
@@ -114,9 +136,15 @@ def record_events(
             share_recording()
             checked = _of_known_contacts(checked, rejected)
             if checked:
-                accepted = _record(checked, received_at, source_id)
+                known = define_events({one.event.name for one in checked})
+                tallies = _enforce(known, checked, rejected, marked)
+                broken = {one.index for one in rejected} if tallies else frozenset[int]()
+                checked = [one for one in checked if one.index not in broken]
+                if checked:
+                    accepted = _record(known, checked, received_at, source_id)
+                event_schemas.count_breaches(tallies, at=received_at)
     rejected.sort(key=lambda one: one.index)
-    return Recorded(accepted, total - accepted - len(rejected), rejected)
+    return Recorded(accepted, total - accepted - len(rejected), rejected, marked)
 
 
 def pause_recording() -> None:
@@ -297,10 +325,43 @@ def _of_known_contacts(checked: list[_Checked], rejected: list[Rejected]) -> lis
     return [one for one in checked if is_erased.get(one.event.contact_id) is False]
 
 
-def _record(checked: list[_Checked], received_at: datetime, source_id: int | None) -> int:
+def _enforce(
+    known: Mapping[str, Known],
+    checked: Iterable[_Checked],
+    rejected: list[Rejected],
+    marked: list[Marked],
+) -> dict[int, Tally]:
+    """Note which events break the schema of their kind, and how many of each kind do."""
+    enforced = {one.id for one in known.values() if one.enforcement != Enforcement.ACCEPT}
+    schemas = event_schemas.load_schemas(enforced)
+    tallies: dict[int, Tally] = {}
+    for one in checked if schemas else ():
+        definition_id = known[one.event.name].id
+        schema = schemas.get(definition_id)
+        problems = schema.problems(one.event.properties) if schema else []
+        if schema is None or not problems:
+            continue
+        tally = tallies.setdefault(definition_id, Tally())
+        tally.last = problems
+        if schema.refuses:
+            tally.refused += 1
+            message = event_schemas.sentence(problems)
+            broken = Rejected(one.index, event_schemas.BREACH, message, tuple(problems))
+            rejected.append(broken)
+        else:
+            tally.marked += 1
+            marked.append(Marked(one.index, tuple(problems)))
+    return tallies
+
+
+def _record(
+    known: Mapping[str, Known],
+    checked: list[_Checked],
+    received_at: datetime,
+    source_id: int | None,
+) -> int:
     # Always in this order, and each step in the order of its keys, or two batches could wait for
-    # each other: definitions, addresses, partitions, message ids, events, statistics.
-    known = define_events({one.event.name for one in checked})
+    # each other: definitions, addresses, partitions, message ids, events, statistics, breaches.
     _learn(known, checked)
     url_ids = urls.list_urls(
         {

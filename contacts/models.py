@@ -562,14 +562,28 @@ class OrderEvent(models.Model):
 class EventDefinition(models.Model):
     """The name of a kind of event, as sources send it, and what we know of it.
 
-    Made by itself when an event of a new name arrives. `schema` describes the properties seen.
+    Made by itself when an event of a new name arrives. `schema` describes the properties seen,
+    `properties` those that were declared; `enforcement` says what becomes of an event that breaks
+    the declarations.
     """
+
+    class Enforcement(models.TextChoices):
+        ACCEPT = "accept", _("accepted")
+        MARK = "mark", _("accepted and marked")
+        REFUSE = "refuse", _("refused")
 
     id = models.AutoField(primary_key=True)
     name = models.TextField(_("name"), unique=True)
     label = models.CharField(_("label"), max_length=120, blank=True, default="", db_default="")
     description = models.TextField(_("description"), blank=True, default="", db_default="")
     schema = models.JSONField(default=dict, db_default={}, blank=True)
+    enforcement = models.CharField(
+        _("events that break the schema are"),
+        max_length=6,
+        choices=Enforcement,
+        default=Enforcement.ACCEPT,
+        db_default="accept",
+    )
     is_demo = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -577,9 +591,96 @@ class EventDefinition(models.Model):
         verbose_name = _("event definition")
         verbose_name_plural = _("event definitions")
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(enforcement__in=["accept", "mark", "refuse"]),
+                name="contacts_eventdefinition_enforcement",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.label or self.name
+
+
+class EventProperty(models.Model):
+    """A property that events of a kind are declared to have.
+
+    `name` is a way through the objects in it, as "product.name". What each type means, says
+    `contacts.event_schemas`.
+    """
+
+    class Type(models.TextChoices):
+        TEXT = "text", _("text")
+        NUMBER = "number", _("number")
+        BOOLEAN = "boolean", _("yes or no")
+        DATE = "date", _("date")
+        DATETIME = "datetime", _("date and time")
+        URL = "url", _("web address")
+        LIST = "list", _("list")
+        OBJECT = "object", _("object")
+        ANY = "any", _("anything")
+
+    id = models.AutoField(primary_key=True)
+    definition = models.ForeignKey(
+        EventDefinition, on_delete=models.CASCADE, related_name="properties", db_index=False
+    )
+    name = models.CharField(_("property"), max_length=100)
+    type = models.CharField(_("type"), max_length=8, choices=Type)
+    is_required = models.BooleanField(_("required"), default=False, db_default=False)
+    description = models.CharField(
+        _("description"), max_length=300, blank=True, default="", db_default=""
+    )
+
+    class Meta:
+        verbose_name = _("property of an event")
+        verbose_name_plural = _("properties of events")
+        ordering = ["name"]
+        # Written with the definition, by whoever may change that.
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["definition", "name"], name="contacts_eventproperty_once"
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="contacts_eventproperty_is_named"),
+            models.CheckConstraint(
+                condition=Q(
+                    type__in=[
+                        *("text", "number", "boolean", "date", "datetime"),
+                        *("url", "list", "object", "any"),
+                    ]
+                ),
+                name="contacts_eventproperty_type",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EventBreach(models.Model):
+    """How many events of a kind broke its schema on a day (of the workspace's time zone).
+
+    `last_problems` are those of the last one, `[{"path", "code", "message"}]`; no values of it.
+    An event that is told twice counts twice.
+    """
+
+    pk = models.CompositePrimaryKey("definition_id", "day")
+    definition = models.ForeignKey(
+        EventDefinition, on_delete=models.CASCADE, related_name="breaches", db_index=False
+    )
+    day = models.DateField()
+    marked_count = models.BigIntegerField(default=0)
+    refused_count = models.BigIntegerField(default=0)
+    last_at = models.DateTimeField()
+    last_problems = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("breach of a schema")
+        verbose_name_plural = _("breaches of schemas")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.definition_id} {self.day}: {self.marked_count + self.refused_count}"
 
 
 class Url(models.Model):
