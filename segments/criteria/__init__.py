@@ -35,6 +35,7 @@ from .syntax import (
     Type,
 )
 from .topics import topics
+from .vector import Vector, compile_vector, prepare_vector
 
 FUNCTIONS_SQL = Path(__file__).with_name("functions.sql").read_text("utf-8")
 """The functions that compiled criteria call; for a migration. It holds no placeholders."""
@@ -59,6 +60,7 @@ __all__ = [
     "References",
     "SegmentItem",
     "Type",
+    "Vector",
     "attribute_expression",
     "attribute_index",
     "check",
@@ -67,6 +69,7 @@ __all__ = [
     "compile_counts",
     "compile_members",
     "compile_sample",
+    "compile_vector",
     "compile_where",
     "cyclic_segments",
     "describe",
@@ -75,6 +78,7 @@ __all__ = [
     "find_contradiction",
     "parse",
     "parse_where",
+    "prepare_vector",
     "references",
     "register_fact",
     "registered_facts",

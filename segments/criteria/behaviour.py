@@ -16,6 +16,7 @@ from .comparisons import (
     time_test,
 )
 from .fragments import Fragment, all_of, any_of, joined, select, sql, value
+from .moving import AMONG, NOW
 from .plan import (
     Behaviour,
     Condition,
@@ -31,13 +32,14 @@ from .plan import (
 )
 from .spans import Resolved, Span
 from .syntax import Between, Compare, Duration, Function, Matches, Measure, OneOf, Present, Property
-from .times import months_of, seconds_of, to_instant
+from .times import LAST_INSTANT, months_of, seconds_of, to_instant
 
 _MEASURES = {
-    Function.SUM: "coalesce(sum({}), 0)",
-    Function.MINIMUM: "min({})",
-    Function.MAXIMUM: "max({})",
-    Function.DISTINCT: "count(DISTINCT {})",
+    Function.SUM: "coalesce(sum({}){}, 0)",
+    Function.AVERAGE: "avg({}){}",
+    Function.MINIMUM: "min({}){}",
+    Function.MAXIMUM: "max({}){}",
+    Function.DISTINCT: "count(DISTINCT {}){}",
 }
 
 
@@ -54,6 +56,33 @@ class Scope:
         if self.among is None:
             return ()
         return (sql("{} = ANY({})", Fragment(column), value(list(self.among), "bigint[]")),)
+
+    def instant(self) -> Fragment:
+        """The instant as a value."""
+        return value(to_instant(self.now, self.zone), "timestamptz")
+
+    def until(self, row: str) -> tuple[Fragment, ...]:
+        """The condition that leaves out events later than now, where their span does not."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class MovingScope(Scope):
+    """For a statement that is asked again and again; `now` and `among` are filled in each time."""
+
+    @classmethod
+    def in_zone(cls, zone: ZoneInfo) -> "MovingScope":
+        """The scope of a statement in the workspace's time zone."""
+        return cls(LAST_INSTANT, zone)
+
+    def of(self, column: str) -> tuple[Fragment, ...]:
+        return (sql("{} = ANY({})", Fragment(column), value(AMONG, "bigint[]")),)
+
+    def instant(self) -> Fragment:
+        return value(NOW, "timestamptz")
+
+    def until(self, row: str) -> tuple[Fragment, ...]:
+        return (sql("{} <= {}", Fragment(f"{row}.occurred_at"), self.instant()),)
 
 
 def behaviour_set(found: Behaviour, scope: Scope) -> Fragment:
@@ -76,38 +105,60 @@ def is_unique(found: Behaviour) -> bool:
     return isinstance(found, Lifetime | Measured)
 
 
-def event_condition(condition: Condition, *, row: str, zone: ZoneInfo) -> Fragment:
-    """The condition on the event `row`; perhaps NULL where it does not hold."""
+def event_condition(
+    condition: Condition, *, row: str, zone: ZoneInfo, urls: str | None = None
+) -> Fragment:
+    """The condition on the event `row`; perhaps NULL where it does not hold.
+
+    `urls` is the row of the dictionary of addresses, where that is joined to the event.
+    """
     match condition:
         case Constant(holds):
             return Fragment("true" if holds else "false")
         case EventTest(Property(("url",)) as field, test, negated) if _is_of_text(test):
             # The dictionary answers without reading properties, where the text is in it.
             listed = sql("{}.url_id IN ({})", Fragment(row), _listed_urls(test))
+            if urls is not None:
+                listed = text_test(Fragment(f"{urls}.url"), test)
             read = event_test(EventTest(field, test), row=row, zone=zone.key)
             template = "CASE WHEN {}.url_id IS NOT NULL THEN {} ELSE {} END"
             return complemented(sql(template, Fragment(row), listed, read), negated=negated)
         case EventTest():
             return event_test(condition, row=row, zone=zone.key)
         case Conditions(combinator, children):
-            parts = [event_condition(child, row=row, zone=zone) for child in children]
+            parts = [event_condition(child, row=row, zone=zone, urls=urls) for child in children]
             return all_of(parts) if combinator == "and" else any_of(parts)
 
 
-def measure_of(measure: Measure) -> Fragment:
-    """The aggregate over events `e` which have a column `measured` where a property is needed."""
-    measured = Fragment("e.measured")
+_MEASURED, _ALL = Fragment("e.measured"), Fragment("")
+
+
+def measure_of(
+    measure: Measure, *, measured: Fragment = _MEASURED, only: Fragment = _ALL
+) -> Fragment:
+    """The aggregate over events `e`, which have a column `measured` where a property is needed.
+
+    Another expression may be measured, and a FILTER leave events out.
+    """
     match measure.function:
         case Function.COUNT:
-            return Fragment("count(*)")
+            return sql("count(*){}", only)
         case Function.FIRST:
-            return Fragment("min(e.occurred_at)")
+            return sql("min(e.occurred_at){}", only)
         case Function.LAST:
-            return Fragment("max(e.occurred_at)")
-        case Function.AVERAGE:
-            return sql("avg({})", measured)
+            return sql("max(e.occurred_at){}", only)
         case function:
-            return sql(_MEASURES[function], measured)
+            return sql(_MEASURES[function], measured, only)
+
+
+def measured_property(measure: Measure) -> Fragment:
+    """What is measured of an event `e`; NULL where it is missing or no measure reads it."""
+    if measure.property is None:
+        return Fragment("NULL")
+    if measure.function is Function.DISTINCT:
+        # JSON null and the empty text are missing, and NULL is not counted.
+        return sql("nullif(nullif({}, 'null'), '\"\"')", json_of(measure.property, row="e"))
+    return number_of(measure.property, row="e")
 
 
 def measured_events(events: EventScan, measure: Measure, scope: Scope) -> Fragment:
@@ -115,34 +166,34 @@ def measured_events(events: EventScan, measure: Measure, scope: Scope) -> Fragme
     columns = [Fragment("e.contact_id")]
     if measure.function in (Function.FIRST, Function.LAST):
         columns.append(Fragment("e.occurred_at"))
-    if measure.property is not None and measure.function is Function.DISTINCT:
-        found = json_of(measure.property, row="e")
-        # JSON null and the empty text are missing, and NULL is not counted.
-        columns.append(sql("nullif(nullif({}, 'null'), '\"\"') AS measured", found))
-    elif measure.property is not None:
-        columns.append(sql("{} AS measured", number_of(measure.property, row="e")))
+    if measure.property is not None:
+        columns.append(sql("{} AS measured", measured_property(measure)))
     return sql("({}) e", _united(_scans(events, columns, scope)))
 
 
 def _measured(found: Measured, scope: Scope) -> Fragment:
-    having = complemented(_passes(found.measure, found.test), negated=found.negated)
+    having = complemented(measure_passes(found.measure, found.test), negated=found.negated)
     events = measured_events(found.events, found.measure, scope)
     return sql("SELECT e.contact_id FROM {} GROUP BY e.contact_id HAVING {}", events, having)
 
 
-def _passes(measure: Measure, test: Resolved) -> Fragment:
+def measure_passes(
+    measure: Measure, test: Resolved, *, measured: Fragment = _MEASURED, only: Fragment = _ALL
+) -> Fragment:
+    """The test of the aggregate `measure_of`; perhaps NULL where it is missing."""
+    found = measure_of(measure, measured=measured, only=only)
     if isinstance(test, Present):
-        return sql("{} IS NOT NULL", measure_of(measure))
+        return sql("{} IS NOT NULL", found)
     if measure.function in (Function.FIRST, Function.LAST):
-        return time_test(measure_of(measure), test)
+        return time_test(found, test)
     if measure.function is Function.AVERAGE:
-        return _average_passes(test)
-    return number_test(measure_of(measure), test)
+        return _average_passes(test, measured, only)
+    return number_test(found, test)
 
 
-def _average_passes(test: Resolved) -> Fragment:
+def _average_passes(test: Resolved, measured: Fragment, only: Fragment) -> Fragment:
     """The test of an average, without dividing: a third has no exact decimal."""
-    total, count = Fragment("sum(e.measured)"), Fragment("count(e.measured)")
+    total, count = (sql(f"{name}({{}}){{}}", measured, only) for name in ("sum", "count"))
 
     def times(number: object) -> Fragment:
         return sql("{} * {}", count, value(number, "numeric"))  # type: ignore[arg-type]
@@ -168,13 +219,13 @@ def _lifetime(found: Lifetime, scope: Scope) -> Fragment:
 
     if found.function is Function.FIRST:
         # The first of all events is the first up to now, if it is not later.
-        test = _lifetime_test(found, Fragment("s.first_at"))
+        test = lifetime_test(found, Fragment("s.first_at"))
         match found.test:
             case Span(_, datetime() as high) if high <= at:
                 return statistics(test)
         return statistics(sql("s.first_at <= {}", now), test)
     is_count = found.function is Function.COUNT
-    test = _lifetime_test(found, Fragment("s.event_count" if is_count else "s.last_at"))
+    test = lifetime_test(found, Fragment("s.event_count" if is_count else "s.last_at"))
     counted = Fragment("count(*)" if is_count else "max(e.occurred_at)")
     again = select(
         (Fragment("e.contact_id"),),
@@ -185,7 +236,7 @@ def _lifetime(found: Lifetime, scope: Scope) -> Fragment:
             sql("e.contact_id IN ({})", statistics(sql("s.last_at > {}", now))),
         ),
     )
-    having = _lifetime_test(found, counted)
+    having = lifetime_test(found, counted)
     return _united(
         (
             statistics(sql("s.last_at <= {}", now), test),
@@ -194,7 +245,8 @@ def _lifetime(found: Lifetime, scope: Scope) -> Fragment:
     )
 
 
-def _lifetime_test(found: Lifetime, of: Fragment) -> Fragment:
+def lifetime_test(found: Lifetime, of: Fragment) -> Fragment:
+    """The test of a statistic, which is never missing."""
     if isinstance(found.test, Present):
         positive = Fragment("true")
     elif found.function is Function.COUNT:
@@ -223,8 +275,7 @@ def _followers(
     if absent is None or absent.within is None:
         return []
     end = _later(f"{before}.occurred_at", absent.within, scope.zone)
-    now = value(to_instant(scope.now, scope.zone), "timestamptz")
-    found = [sql("{} < {}", end, now)]
+    found = [sql("{} < {}", end, scope.instant())]
     if absent.events is not None:
         where = _after(absent, row, before, scope)
         found.append(sql("NOT EXISTS ({})", select((), f"contacts_event {row}", where)))
@@ -249,7 +300,7 @@ def _step_events(step: PlannedStep, row: str, scope: Scope) -> list[Fragment]:
     if step.events is None:
         return [Fragment("false")]
     condition = event_condition(step.events.rest, row=row, zone=scope.zone)
-    return [*_bounds(step.events, row), condition]
+    return [*_bounds(step.events, row), *scope.until(row), condition]
 
 
 def _later(time: str, duration: Duration, zone: ZoneInfo) -> Fragment:
@@ -270,7 +321,7 @@ def _scans(events: EventScan, columns: Sequence[Fragment], scope: Scope) -> tupl
     parts = rest.children if is_all and isinstance(rest, Conditions) else (rest,)
     urls = [part for part in parts if isinstance(part, EventTest) and _is_url_test(part)][:1]
     others = [event_condition(part, row="e", zone=scope.zone) for part in parts if part not in urls]
-    bounds = (*_bounds(events, "e"), *scope.of("e.contact_id"))
+    bounds = (*_bounds(events, "e"), *scope.until("e"), *scope.of("e.contact_id"))
     table = "contacts_event e"
     if not urls:
         return (select(columns, table, [*bounds, *others]),)
@@ -281,6 +332,16 @@ def _scans(events: EventScan, columns: Sequence[Fragment], scope: Scope) -> tupl
         select(columns, table, [*bounds, known, *others]),
         select(columns, table, [*bounds, Fragment("e.url_id IS NULL"), read, *others]),
     )
+
+
+def asks_address(condition: Condition) -> bool:
+    """Whether a condition is answered by the dictionary of addresses."""
+    match condition:
+        case EventTest(Property(("url",)), test):
+            return _is_of_text(test)
+        case Conditions(_, children):
+            return any(map(asks_address, children))
+    return False
 
 
 def _is_url_test(condition: EventTest) -> bool:

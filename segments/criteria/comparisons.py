@@ -4,8 +4,9 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from .fragments import Fragment, any_of, sql, value
+from .moving import moving_test
 from .plan import EventTest
-from .spans import Anniversaries, Resolved, Span
+from .spans import Anniversaries, Moving, Resolved, Span
 from .storage import attribute, column, time_text
 from .syntax import (
     AttributeField,
@@ -107,6 +108,8 @@ def time_test(found: Fragment, test: Resolved, *, as_text: bool = False) -> Frag
             return sql("{} <= {}", found, _time(high, as_text))
         case Span(low, high) if low is not None and high is not None:
             return sql("{} BETWEEN {} AND {}", found, _time(low, as_text), _time(high, as_text))
+        case Moving() as window:
+            return moving_test(found, window, as_text=as_text)
         case Anniversaries(days):
             template = "substr({}, 6) = ANY({})" if as_text else "to_char({}, 'MM-DD') = ANY({})"
             return sql(template, found, value(list(days), "text[]"))

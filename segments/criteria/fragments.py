@@ -4,8 +4,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from .moving import Filling
+    from .spans import Moving
+
 
 Param = str | int | bool | Decimal | date | datetime | list[str] | list[int] | list[Decimal]
+
+
+class Deferred:
+    """A value that is not known yet when the text is made; see `moving.py`."""
+
+    __slots__ = ()
+
+    def windows(self) -> tuple["Moving", ...]:
+        """The windows that it is made of."""
+        return ()
+
+    def fill(self, filling: "Filling") -> Param:
+        """The value itself."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +51,14 @@ def sql(template: str, *parts: Fragment) -> Fragment:
     return Fragment(text, tuple(param for part in parts for param in part.params))
 
 
-def value(param: Param, type_name: str) -> Fragment:
+def value(param: Param | Deferred, type_name: str) -> Fragment:
     """One value as a placeholder of the PostgreSQL type `type_name`.
 
     The cast makes the server read it the same however the driver binds it, and makes a literal
     bound on the client's side equal to the constant in an expression index.
     """
-    return Fragment(f"%s::{type_name}", (param,))
+    # A deferred value stands for the one that is filled in before the statement is asked.
+    return Fragment(f"%s::{type_name}", (cast(Param, param),))
 
 
 def joined(separator: str, parts: Iterable[Fragment]) -> Fragment:

@@ -42,7 +42,7 @@ from .syntax import (
     Test,
     Type,
 )
-from .times import to_instant
+from .times import LAST_INSTANT, to_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +203,14 @@ def plan_criteria(criteria: Criteria, *, now: datetime) -> Plan:
     return _Planner(criteria, now).node(criteria.root)
 
 
+def plan_moving(criteria: Criteria) -> Plan:
+    """The plan of a whole document for whatever instant: its windows are not resolved.
+
+    What it asks of events goes for those up to an instant that the statement has to add.
+    """
+    return _Planner(criteria, None).node(criteria.root)
+
+
 def plan_rule(rule: Rule, criteria: Criteria, *, now: datetime) -> Plan:
     """The plan of one rule of `criteria`."""
     return _Planner(criteria, now).node(rule)
@@ -240,7 +248,12 @@ def _other(combinator: Literal["and", "or"]) -> Literal["and", "or"]:
 @dataclass(frozen=True, slots=True)
 class _Planner:
     criteria: Criteria
-    now: datetime
+    now: datetime | None
+
+    @property
+    def _last(self) -> datetime:
+        """The last instant of which events count."""
+        return LAST_INSTANT if self.now is None else to_instant(self.now, self.criteria.zone)
 
     def node(self, node: Node) -> Plan:
         match node:
@@ -286,7 +299,7 @@ class _Planner:
             return None
         is_all = isinstance(condition, Conditions) and condition.combinator == "and"
         parts = condition.children if is_all and isinstance(condition, Conditions) else (condition,)
-        span = Span(None, to_instant(self.now, self.criteria.zone))
+        span = Span(None, self._last)
         rest: list[Condition] = []
         for part in parts:
             bounds = _bounds(part)
@@ -346,7 +359,7 @@ class _Planner:
     ) -> Behaviour | Constant:
         function, span = measure.function, events.span
         is_whole = events.rest == EVERYONE
-        ends_now = span.high == to_instant(self.now, self.criteria.zone)
+        ends_now = span.high == self._last
         if function is Function.COUNT and isinstance(test, Present):
             return Constant(True)
         if function is Function.COUNT and _at_least(test, negated=negated) == 1:

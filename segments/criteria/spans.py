@@ -48,13 +48,31 @@ class Anniversaries:
     days: tuple[str, ...]
 
 
-Resolved = Compare | OneOf | EachOf | Between | Matches | Present | Span | Anniversaries
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A window that is not resolved: what it is at an instant is filled in when it is asked."""
+
+    test: InLast | InNext | AnniversaryInNext
+    is_date: bool
+    zone: ZoneInfo
+
+    def at(self, now: datetime) -> Span | Anniversaries:
+        """The window as it is at `now`."""
+        return _window(self.test, now=now, zone=self.zone, is_date=self.is_date)
 
 
-def resolve(test: Test, *, now: datetime, zone: ZoneInfo, is_date: bool) -> Resolved:
-    """`test` with every time in it as a span; `is_date` where the value is a date."""
+Resolved = Compare | OneOf | EachOf | Between | Matches | Present | Span | Anniversaries | Moving
+
+
+def resolve(test: Test, *, now: datetime | None, zone: ZoneInfo, is_date: bool) -> Resolved:
+    """`test` with every time in it as a span; `is_date` where the value is a date.
+
+    Windows stay as they are where `now` is None.
+    """
     match test:
         case InLast() | InNext() | AnniversaryInNext():
+            if now is None:
+                return Moving(test, is_date, zone)
             return _window(test, now=now, zone=zone, is_date=is_date)
         case Compare(operator, datetime() | date() as at):
             return _compared(operator, at)
