@@ -131,6 +131,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "integrations.ingestion.middleware.ShortWay",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -296,6 +297,10 @@ if _email_url := env_text("EMAIL_URL"):
 
 # --- The product ---------------------------------------------------------------------------------
 
+# What a source of events may send; Segment recommends 1000 requests a second at most.
+INGESTION_REQUESTS_PER_SECOND = (
+    env_int("INGESTION_REQUESTS_PER_SECOND", None, least=1, most=1_000_000) or 1000
+)
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
 
 # --- API -----------------------------------------------------------------------------------------

@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
-from integrations.models import InboundRequest
-from workspace import rounds
+from workspace import rounds, sql
 
 CHANNEL = "regulars_inbox"
+
+_KEEP = """
+INSERT INTO integrations_inboundrequest (source_id, call, body, event_count, received_at)
+VALUES (%s, %s, %s, %s, %s)
+"""
 
 
 def receive(
@@ -13,13 +17,10 @@ def receive(
 ) -> None:
     """Keep a request that was found right in form, and wake whoever digests it.
 
-    When the transaction has been committed the request survives the end of any process.
+    When this returns, or the transaction around it has been committed, the request survives the
+    end of any process.
     """
-    InboundRequest.objects.create(
-        source_id=source_id,
-        call=call,
-        body=body,
-        event_count=event_count,
-        received_at=received_at,
-    )
+    sql.execute(_KEEP, [source_id, call, body, event_count, received_at])
+    # Not in the same statement: a commit that notifies holds a lock that others wait for, and
+    # would hold it until the disk has written. Should this be lost, the next round comes anyway.
     rounds.wake(CHANNEL)

@@ -30,6 +30,7 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("api:contact-by-external-id", "external_id"): ("plain-0",),
     ("api:contact-tag", "key"): ("plain0",),
     ("api:contact-category", "key"): ("plain0",),
+    ("webhook_segment", "key"): ("none",),
 }
 # What one types into addresses to find something: the parameters and what one tries.
 _GUESSES = (
