@@ -12,6 +12,7 @@ class ContactsConfig(AppConfig):
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts import computed_metrics, event_statistics, jobs, retention  # noqa: F401
+        from contacts.timeline import own
         from workspace import checkup
 
         def define(**_given: object) -> None:
@@ -19,4 +20,5 @@ class ContactsConfig(AppConfig):
 
         post_migrate.connect(define, sender=self, weak=False, dispatch_uid="computed metrics")
         retention.register()
+        own.register()
         checkup.register("statistics", event_statistics.examine_statistics)

@@ -1,13 +1,13 @@
-"""What contacts did: recorded once, counted, and read back newest first.
+"""What contacts did: recorded once, and counted.
 
 Every way to write events goes through `store_events`, which keeps `EventStatistic` and `LastSeen`
 true and notes who was touched (contacts.touches) in the same statement. Whoever deletes events
 calls `pause_recording` first.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from secrets import randbits
 from typing import Any
 from uuid import UUID
@@ -79,31 +79,6 @@ class Recorded:
     duplicates: int
     rejected: list[Rejected]
     marked: list[Marked] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the timeline of one contact."""
-
-    occurred_at: datetime
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One event on the timeline of a contact."""
-
-    name: str
-    label: str
-    occurred_at: datetime
-    received_at: datetime
-    message_id: str
-    properties: dict[str, Any]
-
-    @property
-    def position(self) -> Position:
-        """Where the next page begins, if this is the last event of a page."""
-        return Position(self.occurred_at, self.message_id)
 
 
 @dataclass(slots=True)
@@ -180,75 +155,6 @@ def last_event(definition_id: int) -> Event | None:
     # With its exact time a single partition is read.
     events = Event.objects.filter(definition_id=definition_id, occurred_at=at)
     return events.order_by("message_id").first() if at else None
-
-
-def timeline(
-    contact_id: int,
-    *,
-    before: Position | None = None,
-    limit: int = 50,
-    names: Collection[str] | None = None,
-) -> list[Moment]:
-    """The events of a contact, newest first, those after the position `before` in that order."""
-    found = sql.rows(
-        "SELECT s.definition_id, s.event_count, s.first_at, s.last_at"
-        " FROM contacts_eventstatistic s JOIN contacts_eventdefinition d ON d.id = s.definition_id"
-        " WHERE s.contact_id = %s AND (%s::text[] IS NULL OR d.name = ANY(%s::text[]))",
-        [contact_id, *[None if names is None else list(names)] * 2],
-    )
-    if not found:
-        return []
-    ids = [row["definition_id"] for row in found]
-    earliest = min(row["first_at"] for row in found)
-    latest = max(row["last_at"] for row in found)
-    count = sum(row["event_count"] for row in found)
-    until = latest if before is None else min(latest, before.occurred_at)
-    # A window of time that probably holds a page, and wider ones where it did not: the database
-    # then reads few partitions, where a query without bounds would begin with all of them.
-    width = max(timedelta(hours=1), (latest - earliest) * min(1, 4 * limit / count))
-    moments: list[Moment] = []
-    while until >= earliest:
-        since = until - min(width, until - earliest)
-        moments += _window(contact_id, ids, since, until, before, limit - len(moments))
-        if len(moments) >= limit or since == earliest:
-            break
-        until, width = since - timedelta(microseconds=1), width * 4
-    return moments
-
-
-def _window(
-    contact_id: int,
-    definition_ids: list[int],
-    since: datetime,
-    until: datetime,
-    before: Position | None,
-    limit: int,
-) -> list[Moment]:
-    events = (
-        Event.objects.filter(
-            contact_id=contact_id,
-            definition_id__in=definition_ids,
-            occurred_at__gte=since,
-            occurred_at__lte=until,
-        )
-        .select_related("definition")
-        .order_by("-occurred_at", "-message_id")
-    )
-    if before is not None:
-        events = events.exclude(
-            occurred_at=before.occurred_at, message_id__gte=before.message_id
-        ).filter(occurred_at__lte=before.occurred_at)
-    return [
-        Moment(
-            name=event.definition.name,
-            label=str(event.definition),
-            occurred_at=event.occurred_at,
-            received_at=event.received_at,
-            message_id=event.message_id,
-            properties=event.properties,
-        )
-        for event in events[:limit]
-    ]
 
 
 def make_message_id(at: datetime) -> str:

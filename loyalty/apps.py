@@ -13,8 +13,9 @@ class LoyaltyConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_part
-        from loyalty import members
+        from loyalty import members, timeline
 
         facts.register()
+        timeline.register()
         register_part("loyalty", members.describe_memberships)
         register_eraser("loyalty", members.forget_members)

@@ -27,12 +27,14 @@ class SegmentsConfig(AppConfig):
             membership,
             saved_criteria,
             schedule,
+            timeline,
             uses,  # noqa: F401
         )
         from segments.models import Export, ExportSchedule, SavedCriteria, Segment
         from workspace import access, retention, traces, user_groups
         from workspace.user_groups import Entity
 
+        timeline.register()
         register_eraser("segments", membership.forget_contacts)
         register_eraser("segment_lists", contact_lists.forget_contacts)
         register_eraser("segment_actions", actions.forget_contacts)

@@ -171,6 +171,7 @@ class AuditEntry(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["object_type", "object_id", "-id"], name="workspace_audit_object"),
+            models.Index(fields=["object_type", "object_id", "at"], name="workspace_audit_told"),
             models.Index(fields=["at"], name="workspace_audit_at"),
         ]
 

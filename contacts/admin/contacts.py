@@ -8,18 +8,16 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contacts import events
-from contacts.admin import finding, registry
+from contacts.admin import feeding, finding, registry
 from contacts.admin.changing import ChangingContacts
 from contacts.admin.erasing import ErasingContacts
 from contacts.admin.importing import preview_view, upload_view
-from contacts.admin.profile import profile_context, shown_properties
+from contacts.admin.profile import profile_context
 from contacts.models import Contact, Identity
 from workspace.access import actor_of
 from workspace.admin import (
@@ -28,8 +26,6 @@ from workspace.admin import (
     page_context,
 )
 from workspace.admin.pictures import number
-
-_PAGE = 50
 
 
 @admin.register(Contact)
@@ -176,7 +172,7 @@ class ContactAdmin(ChangingContacts, ErasingContacts):
             {
                 **page_context(self, request, title=str(contact), thing=contact),
                 **profile_context(request, contact),
-                **self._timeline(request, contact),
+                **feeding.feed_context(request, contact),
                 "buttons": self.buttons(request, contact),
                 **self._may_change(request, contact),
             },
@@ -192,35 +188,16 @@ class ContactAdmin(ChangingContacts, ErasingContacts):
         }
 
     def timeline_view(self, request: HttpRequest, contact_id: int) -> HttpResponse:
-        """Older events of a person, one page after the other."""
+        """The timeline of a person on a page of its own; the items alone for `part=items`."""
         contact = self.contact_or_404(request, contact_id)
+        if request.GET.get("part") == "items":
+            return feeding.items_response(request, contact)
         return TemplateResponse(
             request,
             "contacts/timeline.html",
             {
                 **page_context(self, request, title=_("Timeline"), thing=contact),
-                **self._timeline(request, contact),
+                **feeding.feed_context(request, contact),
                 "contact": contact,
             },
         )
-
-    def _timeline(self, request: HttpRequest, contact: Contact) -> dict[str, Any]:
-        """A page of events: the newest ones, or those before the place in the address."""
-        before = _position(request.GET.get("before", ""))
-        found = events.timeline(contact.pk, before=before, limit=_PAGE + 1)
-        shown = found[:_PAGE]
-        last = shown[-1] if len(found) > _PAGE else None
-        return {
-            "timeline": [(moment, shown_properties(moment.properties)) for moment in shown],
-            "older": f"{last.occurred_at.isoformat()}|{last.message_id}" if last else "",
-            "is_newest": before is None,
-        }
-
-
-def _position(text: str) -> events.Position | None:
-    at_text, _bar, message_id = text.partition("|")
-    try:
-        at = parse_datetime(at_text)
-    except ValueError:
-        return None
-    return events.Position(at, message_id) if at is not None and at.tzinfo else None

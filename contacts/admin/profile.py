@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -28,6 +28,7 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
+from contacts.timeline.identities import namespace_name
 from workspace.admin.pictures import badge, number, sparkline
 from workspace.exactjson import exact_dumps
 
@@ -60,10 +61,10 @@ def profile_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
     return {
         "contact": contact,
         "external_id": next((i.value for i in identities if i.namespace == "user_id"), ""),
-        "identities": identities,
+        "identities": [(namespace_name(one.namespace), one.value) for one in identities],
         "initial": str(contact).lstrip("#")[:1].upper(),
-        "fields": _fields(contact),
-        "attributes": _attributes(contact),
+        **_known("fields", _fields(contact)),
+        **_known("attributes", _attributes(contact)),
         "labels": [
             {
                 "name": "tags",
@@ -84,7 +85,7 @@ def profile_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
         ],
         "consents": _consents(contact),
         "metrics": _metrics(contact),
-        "statistics": _statistics(contact),
+        "event_count": number(_event_count(contact)),
         "last_seen_at": last_seen.last_seen_at if last_seen else None,
         "score": number(contact.lead_score.normalize() + 0),
         "score_line": _score_line(contact),
@@ -123,6 +124,15 @@ def shown_properties(properties: dict[str, Any]) -> list[tuple[str, str]]:
         )
         for name, value in properties.items()
     ]
+
+
+def _known(name: str, values: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Under a name what is known; what is not, only by its labels."""
+    unknown = [label for label, value in values if value in (None, "")]
+    return {
+        name: [(label, value) for label, value in values if value not in (None, "")],
+        f"unknown_{name}": unknown,
+    }
 
 
 def _fields(contact: Contact) -> list[tuple[str, Any]]:
@@ -192,9 +202,9 @@ def _metrics(contact: Contact) -> list[tuple[str, str]]:
     return found
 
 
-def _statistics(contact: Contact) -> list[EventStatistic]:
-    statistics = EventStatistic.objects.filter(contact_id=contact.pk, event_count__gt=0)
-    return list(statistics.select_related("definition").order_by("-event_count")[:12])
+def _event_count(contact: Contact) -> int:
+    known = EventStatistic.objects.filter(contact_id=contact.pk)
+    return known.aggregate(total=Sum("event_count"))["total"] or 0
 
 
 def _score_line(contact: Contact) -> Any:

@@ -11,13 +11,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contacts import profiles
-from contacts.api.event_serializers import EventSerializer
-from contacts.api.event_views import BY_TIME, WINDOW, events_page
+from contacts.api.event_views import BY_TIME
 from contacts.api.serializers import (
     ContactChangeSerializer,
     ContactSerializer,
     ErasureSerializer,
     ImportSerializer,
+)
+from contacts.api.timeline import (
+    TIMELINE_NAMES,
+    TIMELINE_PARAMETERS,
+    TimelineItemSerializer,
+    timeline_page,
 )
 from contacts.erasure import erase_contact
 from contacts.filtersets import ContactFilterSet
@@ -44,7 +49,7 @@ class ContactViewSet(ApiViewSet):
         "-created_at": Ordering(("created_at", "id"), is_descending=True),
     }
     action_orderings = {"timeline": BY_TIME}
-    query_names = {"timeline": ("name", "since", "until")}
+    query_names = {"timeline": TIMELINE_NAMES}
     uploads = frozenset({"import_file"})
     permissions = {
         "list": _VIEW,
@@ -123,15 +128,13 @@ class ContactViewSet(ApiViewSet):
         return Response(_describe_one(contact.pk), status=201 if is_new else 200)
 
     @extend_schema(
-        responses=EventSerializer(many=True),
-        filters=False,
-        parameters=[OpenApiParameter("name", str, description="The kind of event."), *WINDOW],
+        responses=TimelineItemSerializer(many=True), filters=False, parameters=TIMELINE_PARAMETERS
     )
     @action(detail=True, methods=["get"])
     def timeline(self, request: Request, pk: str) -> Response:
-        """What the contact did, the newest first."""
+        """All that is known to have happened, of every kind, the newest first."""
         contact = profiles.get_contact(int(pk))
-        return events_page(self, name=request.query_params.get("name"), contact_id=contact.pk)
+        return timeline_page(self, contact_id=contact.pk, actor=self.actor)
 
     def _update(self, pk: str, changes: dict[str, Any]) -> None:
         profiles.update_contact(int(pk), changes=changes, actor=self.actor, at=timezone.now())

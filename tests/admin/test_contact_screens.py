@@ -1,6 +1,7 @@
 """Contacts on the screen: found, shown, written by the verbs of the room."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -118,18 +119,54 @@ def test_the_timeline_is_turned_page_by_page(admin: Client) -> None:
         ],
         received_at=now,
     )
-    seen, address = "", reverse("admin:contacts_contact_timeline", args=[anna.pk])
-    before, pages = "", 0
-    while pages < 10:
-        page = admin.get(address, {"before": before} if before else {})
+    seen, pages = "", 0
+    path = address = reverse("admin:contacts_contact_timeline", args=[anna.pk])
+    while address:
+        page = admin.get(address)
         seen += page.content.decode()
         pages += 1
-        before = page.context["older"]
-        if not before:
-            break
+        older = page.context["older"]
+        address = f"{path}?{older}" if older else ""
     assert pages == 3
     assert all(f"visit-{n}." in seen for n in range(120))
-    assert admin.get(address, {"before": "nonsense"}).status_code == 200
+    assert admin.get(path, {"before": "nonsense", "since": "99", "kind": "x"}).status_code == 200
+
+
+def test_the_items_come_alone_and_only_where_something_is_new(admin: Client) -> None:
+    anna = make_contact(first_name="Anna")
+    now = timezone.now()
+    times = [now, now - timedelta(days=1), datetime(1, 1, 1, tzinfo=UTC)]
+    events = [IncomingEvent(anna.pk, "visit", at) for at in times]
+    record_events(events, received_at=now)
+    path = reverse("admin:contacts_contact_timeline", args=[anna.pk])
+    page = admin.get(path, {"part": "items"})
+    words = page.content.decode()
+    assert "<html" not in words
+    assert [day.title for day in page.context["days"]][:2] == ["Today", "Yesterday"]
+    known = {"part": "items", "known": page.context["fingerprint"]}
+    assert admin.get(path, known).status_code == 204
+    record_events([IncomingEvent(anna.pk, "purchase", now)], received_at=now)
+    assert "purchase" in admin.get(path, known).content.decode()
+
+
+def test_the_filters_of_the_timeline_stand_in_the_address_of_the_profile(admin: Client) -> None:
+    make_tag("vip", label="Very important")
+    anna = make_contact(first_name="Anna", tags=["vip"])
+    events = [IncomingEvent(anna.pk, name, timezone.now()) for name in ("visit", "purchase")]
+    record_events(events, received_at=timezone.now())
+    path = reverse("admin:contacts_contact_change", args=[anna.pk])
+
+    def shown(**query: Any) -> list[str]:
+        days = admin.get(path, query).context["days"]
+        return [row.item.title for day in days for row in day.rows]
+
+    assert shown(kind="label") == ["Tag “Very important” given"]
+    assert shown(kind=["label", "event"], text="IMPORTANT") == ["Tag “Very important” given"]
+    assert shown(name="visit") == ["visit"]
+    assert shown(since="2020-01-01", until="2020-01-31") == []
+    assert "Nothing here matches" in admin.get(path, {"text": "nowhere"}).content.decode()
+    chips = {chip.kind: chip.count for chip in admin.get(path).context["chips"]}
+    assert (chips["event"], chips["loyalty"]) == ("2", "0")
 
 
 def test_a_contact_is_added(admin: Client) -> None:

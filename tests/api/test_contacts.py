@@ -230,12 +230,55 @@ def test_the_timeline_shows_what_one_did_newest_first(program: Program) -> None:
         received_at=NOON + timedelta(days=3),
     )
     path = f"/api/contacts/{ada}/timeline/"
-    page = program.get(path).json()["results"]
+    page = program.get(f"{path}?kind=event").json()["results"]
     assert [event["properties"]["day"] for event in page] == [2, 1, 0]
     assert {event["contact"] for event in page} == {ada}
+    assert {event["received_at"] for event in page} == {"2026-03-04T12:00:00Z"}
     assert len(program.get(f"{path}?name=visit").json()["results"]) == 2
-    assert len(program.get(f"{path}?since=2026-03-02T12:00:00Z").json()["results"]) == 2
+    window = "since=2026-03-02T12:00:00Z&until=2026-03-04T00:00:00Z"
+    assert len(program.get(f"{path}?{window}").json()["results"]) == 2
     assert program.get(f"/api/contacts/{ada}/").json()["last_seen_at"] == "2026-03-03T12:00:00Z"
+
+
+def test_the_timeline_tells_of_every_kind_and_is_turned_there_and_back(program: Program) -> None:
+    Tag.objects.create(key="vip", label="VIP")
+    ada = make(program, external_id="A-1", tags=["vip"])["id"]
+    record_events(
+        [IncomingEvent(ada, "visit", NOON + timedelta(hours=n), {"n": n}) for n in range(5)],
+        received_at=NOON,
+    )
+    path = f"/api/contacts/{ada}/timeline/"
+    everything = program.get(path).json()["results"]
+    assert {item["kind"] for item in everything} == {"event", "identity", "label", "change"}
+    tag = next(item for item in everything if item["kind"] == "label")
+    assert (tag["title"], tag["details"]) == ("Tag “VIP” given", {"tag": "vip", "given": True})
+    assert (tag["name"], tag["message_id"], tag["properties"]) == (None, None, {})
+    for ordering, wanted in (("-occurred_at", everything), ("occurred_at", everything[::-1])):
+        pages, address, last = [], f"{path}?page_size=3&ordering={ordering}", ""
+        while address:
+            page = program.get(address).json()
+            pages.append(page["results"])
+            last, address = address, page["next"]
+        assert [item for page in pages for item in page] == wanted
+        back = []
+        while last:
+            page = program.get(last).json()
+            back.append(page["results"])
+            last = page["previous"]
+        assert back[::-1] == pages
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("kind=nonsense", "unknown_choice"), ("cursor=WyJhIl0", "bad_cursor"), ("nothing=1", "")],
+)
+def test_a_strange_question_to_the_timeline_is_refused(
+    program: Program, query: str, code: str
+) -> None:
+    ada = make(program)["id"]
+    answer = program.get(f"/api/contacts/{ada}/timeline/?{query}")
+    assert answer.status_code == 400
+    assert code in answer.content.decode()
 
 
 @pytest.mark.parametrize("kind", ["tags", "categories"])

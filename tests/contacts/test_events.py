@@ -1,6 +1,5 @@
 """Events are recorded once, counted exactly, and read back newest first."""
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from threading import Barrier, Thread
@@ -12,8 +11,8 @@ from django.utils import timezone as clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts import events, urls
-from contacts.events import IncomingEvent, record_events, timeline
+from contacts import events, timeline, urls
+from contacts.events import IncomingEvent, record_events
 from contacts.models import (
     Contact,
     Event,
@@ -23,6 +22,7 @@ from contacts.models import (
     SeenMessage,
     Url,
 )
+from workspace.access import SYSTEM
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -206,7 +206,8 @@ def test_unusual_properties_are_stored_as_they_are(properties: dict[str, Any]) -
 def test_any_time_of_the_calendar_is_recorded(at: datetime) -> None:
     [anna] = _contacts(1)
     assert _record(IncomingEvent(anna, "visit", at)) == (1, 0, [])
-    assert [moment.occurred_at for moment in timeline(anna)] == [at]
+    told = timeline.page(anna, actor=SYSTEM, filters=timeline.Filters(kinds=frozenset({"event"})))
+    assert [item.at for item in told] == [at]
 
 
 @pytest.mark.parametrize("day", [datetime(1, 1, 1), datetime(9999, 12, 31, 23)])  # noqa: DTZ001
@@ -411,7 +412,7 @@ def test_a_contact_erased_meanwhile_gets_no_event() -> None:
     assert results == [(0, 0, [(0, "contact_erased")])]
 
 
-def test_the_timeline_pages_from_the_newest_to_the_oldest_without_gaps() -> None:
+def test_events_of_many_years_are_paged_from_the_newest_to_the_oldest_without_gaps() -> None:
     anna, jan = _contacts(2)
     ages = [0, 0, 0, 1, 2, 40, 41, 400, 4000, 12000]
     told = [
@@ -420,23 +421,21 @@ def test_the_timeline_pages_from_the_newest_to_the_oldest_without_gaps() -> None
     ]
     _record(*told, IncomingEvent(jan, "kind 0", NOW))
     expected = sorted(told, key=lambda one: (one.occurred_at, one.message_id), reverse=True)
-    for limit in (1, 2, 3, 50):
-        found, before = [], None
-        while page := timeline(anna, before=before, limit=limit):
-            found += [moment.message_id for moment in page]
-            before = page[-1].position
-        assert found == [one.message_id for one in expected]
-    some = timeline(anna, names=["kind 1", "unheard of"])
-    assert [moment.message_id for moment in some] == [
+    only = timeline.Filters(kinds=frozenset({"event"}))
+    for limit, newest_first in ((1, True), (2, False), (3, True), (3, False), (50, True)):
+        found, after = [], None
+        while page := timeline.page(
+            anna, actor=SYSTEM, filters=only, after=after, limit=limit, newest_first=newest_first
+        ):
+            found += [item.message_id for item in page]
+            after = page[-1].place
+        in_order = expected if newest_first else expected[::-1]
+        assert found == [one.message_id for one in in_order]
+    some = timeline.page(anna, actor=SYSTEM, filters=timeline.Filters(name="kind 1"))
+    assert [item.message_id for item in some] == [
         one.message_id for one in expected if one.name == "kind 1"
     ]
-    assert timeline(anna, names=["unheard of"]) == []
-    assert Counter(moment.label for moment in some) == {"kind 1": len(some)}
-
-
-def test_the_timeline_of_somebody_who_did_nothing_is_empty() -> None:
-    [anna] = _contacts(1)
-    assert timeline(anna) == []
+    assert timeline.page(anna, actor=SYSTEM, filters=timeline.Filters(name="unheard of")) == []
 
 
 def test_the_last_event_of_a_kind_is_the_newest_of_all_contacts() -> None:
