@@ -38,13 +38,17 @@ _LOCK = "contacts recording"
 
 @dataclass(frozen=True, slots=True)
 class IncomingEvent:
-    """An event as a source tells it; without a message id it counts each time it is told."""
+    """An event as a source tells it; without a message id it counts each time it is told.
+
+    `received_at` is given where it was received at another time than the rest of its batch.
+    """
 
     contact_id: int
     name: str
     occurred_at: datetime
     properties: Mapping[str, Any] = field(default_factory=dict)
     message_id: str | None = None
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,7 @@ def _record(
             one.event.contact_id,
             known[one.event.name].id,
             one.occurred_at,
-            received_at,
+            one.event.received_at or received_at,
             one.message_id,
             _url_id(one.event.properties, url_ids),
             one.properties_text,

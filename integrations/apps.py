@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -11,5 +13,21 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        # Here, because they need the models.
+        from contacts import extensions
+        from integrations import digestion, event_log, inbox
+        from workspace import checkup, retention, rounds
+
         encryption.register_column("integrations.WriteKey", "sealed")
         encryption.register_column("integrations.Source", "signing_secret")
+        rounds.register_round(
+            "digest",
+            digestion.digest,
+            channel=inbox.CHANNEL,
+            every=timedelta(seconds=5),
+            place=10,
+        )
+        checkup.register("inbox", digestion.examine_inbox)
+        retention.register("received events", event_log.purge_log)
+        extensions.register_eraser("integrations", event_log.erase)
+        extensions.register_merger("integrations", event_log.merge)

@@ -31,3 +31,21 @@ class NoWebhookSource(DomainError):
     """Only what comes to a webhook is signed."""
 
     code = "no_webhook_source"
+
+
+class HeldEventUnknown(NotFound):
+    """There is no such held event."""
+
+    code = "held_event_unknown"
+
+
+class ReplayInvalid(InputInvalid):
+    """The corrections of a held event cannot be used; `problems` name each fault."""
+
+    code = "replay_invalid"
+
+
+class NothingToReplay(DomainError):
+    """All of the event was used that can be; there is nothing in it to be used again."""
+
+    code = "nothing_to_replay"
