@@ -21,11 +21,7 @@ _EXPOSED = {"Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset"}
 
 def taken(*, is_web: bool = False) -> HttpResponse:
     """The events are safe on disk. Only pages for which the source is meant may read it."""
-    return HttpResponse(
-        b'{"success": true}',
-        content_type="application/json",
-        headers=_FOR_PAGES if is_web else None,
-    )
+    return _answer(b'{"success": true}', 200, _FOR_PAGES if is_web else {})
 
 
 def refused(error: RequestRefused) -> HttpResponse:
@@ -49,9 +45,13 @@ def wrong_method(method: str | None) -> HttpResponse:
 
 def _failure(status: int, code: str, message: str, headers: Mapping[str, str]) -> HttpResponse:
     body = {"success": False, "code": code, "message": message}
+    text = json.dumps(body, ensure_ascii=False).encode()
+    return _answer(text, status, {**_FOR_PAGES, **_EXPOSED, **headers})
+
+
+def _answer(body: bytes, status: int, headers: Mapping[str, str]) -> HttpResponse:
+    # The middleware that would add the length is among those that are left out.
+    length = {"Content-Length": str(len(body))}
     return HttpResponse(
-        json.dumps(body, ensure_ascii=False),
-        status=status,
-        content_type="application/json",
-        headers={**_FOR_PAGES, **_EXPOSED, **headers},
+        body, status=status, content_type="application/json", headers={**headers, **length}
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from integrations.ingestion.refusals import RequestRefused
@@ -89,7 +89,9 @@ def read_body(request: HttpRequest, *, limit: int) -> bytes:
     if encoding not in _PACKED:
         message = _("The Content-Encoding is “%(encoding)s”; gzip or none will do.")
         raise invalid(message % {"encoding": encoding[:40]})
-    return unpack(_read(request, limit + _PACKING), _PACKED[encoding], limit=limit)
+    # What cannot be packed becomes a little larger.
+    packed = _read(request, limit, spare=_PACKING)
+    return unpack(packed, _PACKED[encoding], limit=limit)
 
 
 def unpack(data: bytes, window: int, *, limit: int) -> bytes:
@@ -121,19 +123,23 @@ def too_large(message: str) -> RequestRefused:
     return RequestRefused(400, "too_large", message)
 
 
-def _read(request: HttpRequest, limit: int) -> bytes:
-    length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and int(length) > limit:
+def _read(request: HttpRequest, limit: int, *, spare: int = 0) -> bytes:
+    stated = request.META.get("CONTENT_LENGTH") or ""
+    length = int(stated) if stated.isdecimal() else None
+    if length is not None and length > limit + spare:
         raise _over(limit)
     # Without a length Django reads nothing; a server that finds the end by itself says so.
-    is_open = not length and request.META.get("wsgi.input_terminated")
+    is_open = not stated and request.META.get("wsgi.input_terminated")
     stream = request.META["wsgi.input"] if is_open else request
     try:
-        body = bytes(stream.read(limit + 1))
-    except (UnreadablePostError, OSError) as error:
+        body = bytes(stream.read(limit + spare + 1))
+    except Exception as error:
+        # What it raises for bytes that break HTTP is the server's own.
         raise invalid(_("The body did not arrive whole.")) from error
-    if len(body) > limit:
+    if len(body) > limit + spare:
         raise _over(limit)
+    if length is not None and len(body) < length:
+        raise invalid(_("The body did not arrive whole."))
     return body
 
 

@@ -306,6 +306,26 @@ def test_a_body_without_a_length_is_read_where_the_server_finds_its_end(shop: Se
     assert len(kept()) == 1
 
 
+class _Broken(BytesIO):
+    """A stream whose server finds bytes that break HTTP."""
+
+    def read(self, *_size: Any) -> bytes:
+        raise ValueError("Invalid chunk size")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"wsgi.input": BytesIO(b"{}"), "CONTENT_LENGTH": "3"},
+        {"wsgi.input": _Broken(), "CONTENT_LENGTH": "", "wsgi.input_terminated": True},
+    ],
+)
+def test_a_body_that_does_not_arrive_whole_is_400(shop: Sender, environ: Any) -> None:
+    environ["HTTP_AUTHORIZATION"] = shop.authorization
+    message = refused(shop.client.generic("POST", "/v1/track", **environ), 400, "invalid_json")
+    assert "whole" in message
+
+
 def test_a_refused_body_is_shown_to_people_with_the_reason_once_a_second(shop: Sender) -> None:
     for _time in range(3):
         shop.post("/v1/track", b'{"event": "\x00Order')
