@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from contacts.errors import ContactUnknown, DefinitionUnknown
 from contacts.models import ConsentDefinition, ConsentEntry, ConsentState
+from contacts.survivors import survivor_of
 from contacts.values import ValueRefused
 from workspace import sql
 from workspace.access import Actor
@@ -46,7 +47,7 @@ def record(
     DefinitionUnknown and InputInvalid.
     """
     written = record_many(
-        contact_ids=[contact_id],
+        contact_ids=[survivor_of(contact_id)],
         key=key,
         state=state,
         at=at,

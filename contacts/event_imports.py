@@ -367,11 +367,12 @@ def _store(
     for first in range(1, found["total"] + 1, _PORTION):
         with transaction.atomic():
             share_recording()
+            bounds = [first, first + _PORTION - 1]
+            _hold_contacts(bounds)
             known = define_events([name])
             if first == 1:
                 learn_schemas(known, {name: _seen(properties)})
             partitions.ensure_months(TABLE, found["months"])
-            bounds = [first, first + _PORTION - 1]
             if "url" in properties:
                 _list_urls(bounds)
             accepted += store_events(_SOURCE, [known[name].id, at, *bounds])
@@ -388,6 +389,11 @@ def _store(
     )
 
 
+# Contacts that became others after the file was read. Until the portion is stored none is merged.
+_HOLD = """SELECT FROM contacts_contact WHERE id IN (
+  SELECT contact_id FROM import_events WHERE number BETWEEN %s AND %s) ORDER BY id FOR KEY SHARE"""
+_FOLLOW = """UPDATE import_events i SET contact_id = m.survivor_id FROM contacts_contactmerge m
+  WHERE m.loser_id = i.contact_id AND i.number BETWEEN %s AND %s"""
 # Contacts that were erased after the file was read.
 _ERASED = """SELECT count(*) FROM import_events JOIN contacts_contact c ON c.id = contact_id
   WHERE c.erased_at IS NOT NULL AND number BETWEEN %s AND %s"""
@@ -402,6 +408,13 @@ _SOURCE = """(
   WHERE i.number BETWEEN %s AND %s AND NOT EXISTS (
     SELECT FROM contacts_contact c WHERE c.id = i.contact_id AND c.erased_at IS NOT NULL)
 ) AS incoming"""
+
+
+def _hold_contacts(bounds: Sequence[int]) -> None:
+    statements.execute(_HOLD, bounds)
+    # Survivors are held, too; of them again none may have been merged meanwhile.
+    while statements.execute(_FOLLOW, bounds):
+        statements.execute(_HOLD, bounds)
 
 
 def _list_urls(bounds: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ calls `pause_recording` first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from secrets import randbits
 from typing import Any
@@ -20,6 +20,7 @@ from contacts.event_definitions import NAME_LIMIT, Known, define_events, learn_s
 from contacts.event_properties import PropertiesInvalid, described, properties_text
 from contacts.event_schemas import Enforcement, Tally
 from contacts.models import Event
+from contacts.survivors import survivors_of
 from workspace import partitions, sql
 from workspace.errors import Problem
 
@@ -102,9 +103,10 @@ def record_events(
     So is, with the code `schema_breach`, what breaks a schema that refuses; see
     `contacts.event_schemas`.
 
-    The same contact, message id and time is the same event. With a `source_id` one message id
-    counts once per source, whatever the contact and the time. All of the batch is written or,
-    where an exception leaves, nothing. May be called from many processes at once.
+    The same contact, message id and time is the same event; what a merged contact did is its
+    survivor's. With a `source_id` one message id counts once per source, whatever the contact and
+    the time. All of the batch is written or, where an exception leaves, nothing. May be called
+    from many processes at once.
     """
     rejected: list[Rejected] = []
     marked: list[Marked] = []
@@ -217,13 +219,14 @@ def _checked(index: int, event: IncomingEvent, received_at: datetime) -> _Checke
 
 
 def _of_known_contacts(checked: list[_Checked], rejected: list[Rejected]) -> list[_Checked]:
-    ids = sorted({one.event.contact_id for one in checked})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, erased_at IS NOT NULL FROM contacts_contact WHERE id = ANY(%s::bigint[])",
-            [ids],
-        )
-        is_erased = dict(cursor.fetchall())
+    is_erased = _held({one.event.contact_id for one in checked})
+    if any(is_erased.values()):
+        gone = [contact_id for contact_id, is_gone in is_erased.items() if is_gone]
+        survivors = survivors_of(gone)
+        is_erased |= _held(set(survivors.values()))
+        for one in checked:
+            if (survivor_id := survivors.get(one.event.contact_id)) is not None:
+                one.event = replace(one.event, contact_id=survivor_id)
     for one in checked:
         match is_erased.get(one.event.contact_id):
             case None:
@@ -233,6 +236,16 @@ def _of_known_contacts(checked: list[_Checked], rejected: list[Rejected]) -> lis
                 message = _("The contact has been erased.")
                 rejected.append(Rejected(one.index, "contact_erased", message))
     return [one for one in checked if is_erased.get(one.event.contact_id) is False]
+
+
+def _held(contact_ids: set[int]) -> dict[int, bool]:
+    """Whether these contacts were erased, by id; until the transaction ends none is merged."""
+    rows = sql.lists(
+        "SELECT id, erased_at IS NOT NULL FROM contacts_contact WHERE id = ANY(%s::bigint[])"
+        " ORDER BY id FOR KEY SHARE",
+        [sorted(contact_ids)],
+    )
+    return dict(rows)
 
 
 def _enforce(

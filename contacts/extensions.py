@@ -4,7 +4,7 @@ Data goes up the stairs, imports do not: an upper floor registers a function whe
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,15 @@ class Pair:
     loser_id: int
 
 
-Merge = Callable[[Sequence[Pair], datetime], Mapping[int, int]]
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many rows of a loser went over, and which of its values the survivor's won over."""
+
+    count: int
+    dropped: Mapping[str, Any] = field(default_factory=dict)
+
+
+Merge = Callable[[Sequence[Pair], datetime], Mapping[int, Moved]]
 
 _parts: dict[str, LoadPart] = {}
 _erasers: dict[str, Erase] = {}
@@ -48,7 +56,7 @@ def register_merger(name: str, merge: Merge) -> None:
     """Add what goes from one contact to another when they become one. May be called again.
 
     `merge` gets the pairs and the instant, runs in the transaction of the merge while all these
-    contacts are locked, and returns how many rows it moved, by loser. In the pairs nobody is both
+    contacts are locked, and returns what it moved, by loser. In the pairs nobody is both
     survivor and loser, and nobody loses twice; a survivor may have several losers, of which the
     first counts most. `name` stands in the record of the merge.
     """

@@ -83,11 +83,11 @@ class IdentityGraph:
         self._owners: dict[Name, Node] = {}
         self._claim, self._count = -1, 0
         self._fresh: Node | None = None
-        nodes: dict[int, Node] = {}
+        self.known: dict[int, Node] = {}
         for contact_id, name in known:
-            node = nodes.get(contact_id)
+            node = self.known.get(contact_id)
             if node is None:
-                node = nodes[contact_id] = Node(0, contact_id)
+                node = self.known[contact_id] = Node(0, contact_id)
             node.values.setdefault(name.namespace, set()).add(name.value)
             self._owners[name] = node
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from contacts import touches
 from contacts.erasure import empty_values
 from contacts.errors import ContactUnknown, MergeRefused
 from contacts.events import COLUMNS, share_recording, store_events
@@ -23,6 +24,7 @@ from contacts.models import Contact, ContactMerge
 from contacts.survivors import merged_into, survivor_of, survivors_of
 from workspace import audit, sql
 from workspace.access import SYSTEM, Actor
+from workspace.exactjson import exact_dumps
 
 __all__ = [
     "Merger",
@@ -38,6 +40,20 @@ FIELDS = (
     *("email", "phone", "first_name", "last_name", "gender", "country", "city", "postal_code"),
     *("language", "time_zone", "birth_date"),
 )
+# Columns of a survivor's row that may be filled, with their types.
+_COLUMNS = {
+    **dict.fromkeys(FIELDS, "text"),
+    "birth_date": "date",
+    "lead_score": "numeric",
+    "created_at": "timestamptz",
+}
+_FILL = f"""
+UPDATE contacts_contact c SET updated_at = %s, attributes = new.attributes::jsonb,
+  {", ".join(f"{name} = new.{name}" for name in _COLUMNS)}
+FROM unnest(%s::bigint[], %s::text[], {", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())})
+  AS new (id, attributes, {", ".join(_COLUMNS)})
+WHERE c.id = new.id
+"""  # noqa: S608  made of our own words only
 _LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
 # In the order in which they are merged.
 _PAIRS = "unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS pair (loser, survivor, place)"
@@ -190,7 +206,9 @@ def merge_many(
     dropped = _merge_rows(pairs, contacts, actor=actor, at=at)
     # The floors above before the identities go over, of which they may ask.
     for name, merge in registered_mergers().items():
-        _count(moved, name, merge(pairs, at))
+        for loser_id, found in merge(pairs, at).items():
+            moved[loser_id][name] = found.count
+            dropped[loser_id].update(found.dropped)
     _move_events(pairs, moved)
     for row in sql.rows(_DROPPED_METRICS, _arrays(pairs)):
         dropped[row["contact_id"]][f"metrics.{row['key']}"] = row["value"]
@@ -202,6 +220,8 @@ def merge_many(
         counts = _rows(_FORGET.format(table=table), losers)
         if word:
             _count(moved, word, counts)
+    # Besides what the triggers saw: lists that name the contact, and whatever is kept elsewhere.
+    touches.touch([pair.survivor_id for pair in pairs], touches.NEW)
     return _record(mergers, moved, dropped, actor=actor, at=at, cause=cause)
 
 
@@ -256,11 +276,11 @@ def _merge_rows(
         survivor.updated_at = at
         if "lead_score" in filled:
             scored[pair.survivor_id] = pair.loser_id
-    survivors = sorted({pair.survivor_id for pair in pairs})
-    Contact.objects.bulk_update(
-        [contacts[contact_id] for contact_id in survivors],
-        [*FIELDS, "attributes", "lead_score", "created_at", "updated_at"],
-    )
+    ids = sorted({pair.survivor_id for pair in pairs})
+    survivors = [contacts[contact_id] for contact_id in ids]
+    columns = [[getattr(survivor, name) for survivor in survivors] for name in _COLUMNS]
+    attributes = [exact_dumps(survivor.attributes) for survivor in survivors]
+    sql.execute(_FILL, [at, ids, attributes, *columns])
     Contact.objects.filter(pk__in=[pair.loser_id for pair in pairs]).update(
         **empty_values(), erased_at=at, updated_at=at
     )

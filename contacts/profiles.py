@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from contacts import consents, identities, labels, scores
@@ -15,6 +16,7 @@ from contacts.fields import FIELDS
 from contacts.identities import USER_ID, find_contact_id
 from contacts.labels import Kind
 from contacts.models import Contact, ContactCategory, ContactTag, LastSeen
+from contacts.survivors import survivor_of
 from contacts.values import plain
 from workspace import audit
 from workspace.access import Actor
@@ -77,19 +79,16 @@ def save_by_external_id(
 
 
 def get_contact(contact_id: int) -> Contact:
-    """The contact, if there is one and it was not erased. Raises ContactUnknown."""
-    contact = Contact.objects.filter(pk=contact_id, erased_at=None).first()
-    if contact is None:
-        raise _unknown(contact_id)
-    return contact
+    """The contact, if there is one and it was not erased; of a merged one the survivor.
+
+    Raises ContactUnknown.
+    """
+    return _found(contact_id, Contact.objects.filter(erased_at=None))
 
 
 def lock_contact(contact_id: int) -> Contact:
     """The same, held until the transaction ends. Raises ContactUnknown."""
-    contact = Contact.objects.select_for_update().filter(pk=contact_id, erased_at=None).first()
-    if contact is None:
-        raise _unknown(contact_id)
-    return contact
+    return _found(contact_id, Contact.objects.select_for_update().filter(erased_at=None))
 
 
 def describe_contacts(ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -266,6 +265,15 @@ def _tell(
         changes=changes,
         at=at,
     )
+
+
+def _found(contact_id: int, contacts: "QuerySet[Contact]") -> Contact:
+    contact = contacts.filter(pk=contact_id).first()
+    if contact is None and (survivor_id := survivor_of(contact_id)) != contact_id:
+        contact = contacts.filter(pk=survivor_id).first()
+    if contact is None:
+        raise _unknown(contact_id)
+    return contact
 
 
 def _keys_of(

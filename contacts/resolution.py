@@ -268,7 +268,12 @@ class _Attempt:
         )
         if written < len(attachments):
             raise _Overtaken
-        columns = sorted(self._columns(graph).items())
+        made = {node.contact_id for node in graph.made}
+        columns = sorted(
+            (contact_id, found)
+            for contact_id, found in self._columns(graph).items()
+            if contact_id not in made
+        )
         if columns:
             sql.execute(
                 _FILL,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from contacts.errors import ContactInvalid, ContactUnknown
 from contacts.fields import FIELDS
 from contacts.models import Contact, LeadScoreChange
+from contacts.survivors import survivor_of
 from contacts.values import ValueRefused
 from workspace import sql
 from workspace.access import Actor
@@ -40,6 +41,7 @@ def set_score(
     except ValueRefused as refused:
         problem = Problem("lead_score", "wrong_value", str(refused))
         raise ContactInvalid(str(refused), problems=[problem]) from refused
+    contact_id = survivor_of(contact_id)
     contact = Contact.objects.select_for_update().filter(pk=contact_id, erased_at=None).first()
     if contact is None:
         raise ContactUnknown(_("There is no contact %(id)s.") % {"id": contact_id})

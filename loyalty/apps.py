@@ -12,10 +12,11 @@ class LoyaltyConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can be imported only now.
-        from contacts.extensions import register_eraser, register_part
-        from loyalty import members, timeline
+        from contacts.extensions import register_eraser, register_merger, register_part
+        from loyalty import members, merging, timeline
 
         facts.register()
         timeline.register()
         register_part("loyalty", members.describe_memberships)
         register_eraser("loyalty", members.forget_members)
+        register_merger("loyalty", merging.merge_members)

@@ -36,7 +36,7 @@ def describe_memberships(contact_ids: Sequence[int]) -> Mapping[int, dict[str, A
 
 def describe_member(contact_id: int) -> dict[str, Any]:
     """Whether the contact is a member, or was one. Raises ContactUnknown."""
-    get_contact(contact_id)
+    contact_id = get_contact(contact_id).pk
     member = Member.objects.filter(contact_id=contact_id).first()
     return {
         "contact_id": contact_id,
@@ -60,7 +60,7 @@ def save_member(
     for a `joined_at` that is still to come.
     """
     access.require(actor, "loyalty.change_member")
-    lock_contact(contact_id)
+    contact_id = lock_contact(contact_id).pk
     known = Member.objects.filter(contact_id=contact_id).first()
     is_back = known is not None and known.left_at is not None
     member = known or Member(contact_id=contact_id, joined_at=at)
@@ -89,7 +89,7 @@ def leave(contact_id: int, *, actor: Actor, at: datetime) -> None:
     Nothing happens to who is no member. Raises ContactUnknown.
     """
     access.require(actor, "loyalty.change_member")
-    lock_contact(contact_id)
+    contact_id = lock_contact(contact_id).pk
     member = Member.objects.filter(contact_id=contact_id, left_at=None).first()
     if member is None:
         return

@@ -11,7 +11,7 @@ class SegmentsConfig(AppConfig):
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts.definitions import register_uses
-        from contacts.extensions import register_eraser
+        from contacts.extensions import register_eraser, register_merger
         from segments import (
             action_runs,
             action_undo,
@@ -25,6 +25,7 @@ class SegmentsConfig(AppConfig):
             lifecycle,
             masks,
             membership,
+            merging,
             saved_criteria,
             schedule,
             timeline,
@@ -38,6 +39,9 @@ class SegmentsConfig(AppConfig):
         register_eraser("segments", membership.forget_contacts)
         register_eraser("segment_lists", contact_lists.forget_contacts)
         register_eraser("segment_actions", actions.forget_contacts)
+        register_merger("segments", merging.merge_memberships)
+        register_merger("segment_lists", merging.merge_lists)
+        register_merger("segment_actions", merging.merge_undoable_changes)
         register_uses("segments", definition_uses.segments_naming)
         register_uses("segment_actions", actions.actions_naming)
         membership.on_calculated("actions", action_runs.follow_calculation)

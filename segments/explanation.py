@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from contacts.errors import ContactUnknown
 from contacts.models import Contact
+from contacts.survivors import survivor_of
 from segments import contact_lists, facts, reasons
 from segments.criteria import Criteria, Query, compile_clauses, compile_members, explain_clause
 from segments.criteria.clauses import compile_happened
@@ -97,6 +98,7 @@ def explain_contact(
 
     Raises ContactUnknown, and CriteriaRefused where the criteria became wrong.
     """
+    contact_id = survivor_of(contact_id)
     if not Contact.objects.filter(pk=contact_id, erased_at__isnull=True).exists():
         raise ContactUnknown(_("There is no contact %(id)d.") % {"id": contact_id})
     if segment.source != Segment.Source.CRITERIA:

@@ -110,6 +110,8 @@ def fill(
 ) -> Filled:
     """Put those who are chosen on the list of a segment; erased contacts are passed over.
 
+    Of merged ones the survivor is chosen.
+
     A segment that has its list already keeps it.
     """
     held = Segment.objects.select_related("contact_list").get(pk=segment.pk)
@@ -137,9 +139,10 @@ def _fill(segment: Segment, choice: Choice, *, actor: Actor, at: datetime) -> Co
         )
         count = sql.execute(
             "INSERT INTO segments_listedcontact (contact_list_id, contact_id)"  # noqa: S608
-            f" SELECT %s, q.contact_id FROM ({query.text}) q"
-            " JOIN contacts_contact c ON c.id = q.contact_id AND c.erased_at IS NULL"
-            " ORDER BY q.contact_id",
+            f" SELECT DISTINCT %s::bigint, c.id FROM ({query.text}) q"
+            " LEFT JOIN contacts_contactmerge m ON m.loser_id = q.contact_id"
+            " JOIN contacts_contact c ON c.id = coalesce(m.survivor_id, q.contact_id)"
+            "   AND c.erased_at IS NULL ORDER BY 2",
             [kept.pk, *query.params],
         )
         kept.row_count = kept.matched_count = count

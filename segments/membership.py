@@ -49,7 +49,7 @@ _ANALYZE_FROM = 50_000
 _LOST_AFTER = timedelta(minutes=1)
 _PATIENCE = "5s"
 _ERASURE = "segments erased contacts"
-_CHANGES = "segments_membershipchange"
+CHANGES = "segments_membershipchange"
 
 # The instant of the log is that of the evaluation, or right after the last one logged: so the
 # log is in the order of what happened, also where somebody evaluates as of an earlier moment.
@@ -176,7 +176,7 @@ def refresh(
     """
     requested_at = None
     begun = monotonic()
-    partitions.ensure_months(_CHANGES, [as_of])
+    partitions.ensure_months(CHANGES, [as_of])
     try:
         with sql.local_settings({"statement_timeout": f"{REFRESH_LIMIT_SECONDS}s"}):
             _take_turn(segment_id, wait=wait)

@@ -25,6 +25,7 @@ from contacts.api.incoming import record_batch
 from contacts.event_pages import StoredEvent
 from contacts.events import last_event
 from contacts.models import EventDefinition
+from contacts.survivors import survivor_of
 from workspace.api.pages import Ordering, Orderings, Place
 from workspace.api.parsing import read_instant
 from workspace.api.views import ApiViewSet
@@ -190,7 +191,7 @@ def _contact_id(request: Request) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         fault = ErrorDetail("It is the id of a contact, a whole number.", code="invalid")
         raise ValidationError({"contact": [fault]})
-    return int(text)
+    return survivor_of(int(text))
 
 
 def _place(place: Place) -> event_pages.Place:

@@ -41,7 +41,7 @@ class ContactLabelViewSet(ApiViewSet):
     @extend_schema(request=KeysSerializer, responses=LabelSerializer(many=True), filters=False)
     def replace(self, request: Request, contact_id: str) -> Response:
         """Give the contact exactly these."""
-        return self._save(int(contact_id), self._given())
+        return self._save(profiles.get_contact(int(contact_id)).pk, self._given())
 
     @extend_schema(request=KeysSerializer, responses=LabelSerializer(many=True), filters=False)
     @transaction.atomic

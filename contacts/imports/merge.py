@@ -26,6 +26,14 @@ PORTION = 25_000
 _ROUND_LIMIT = 100
 _ATTEMPT_LIMIT = 20
 _LOCK = "contacts import"
+_HOLD = """SELECT count(*) FROM (
+  SELECT id FROM contacts_contact WHERE erased_at IS NULL
+    AND id IN (SELECT contact_id FROM import_target WHERE NOT is_new)
+  ORDER BY id FOR NO KEY UPDATE) held"""
+
+
+class _Overtaken(Exception):
+    """A contact was merged after we had looked whose names they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,8 @@ class Merge:
                     locks.lock(_LOCK)
                     share_recording()
                     return self._settle(first, last)
+            except _Overtaken:
+                continue
             except (IntegrityError, OperationalError) as error:
                 # Somebody took an identity after we had looked, or waits for us as we for them.
                 overtaken = (errors.UniqueViolation, errors.DeadlockDetected)
@@ -130,11 +140,18 @@ class Merge:
         updated = 0
         # Contacts before identities, as everybody does: nobody waits for us as we for him.
         if existing and self._update:
+            self._hold_contacts()
             self._writes.change()
             updated = count("SELECT count(DISTINCT contact_id) FROM import_changed")
         if created:
             self._writes.create()
         return Merged(created, updated, existing - updated)
+
+    def _hold_contacts(self) -> None:
+        """Keep the contacts that are changed from being merged or erased until all is written."""
+        held = count(_HOLD)
+        if held < count("SELECT count(DISTINCT contact_id) FROM import_target WHERE NOT is_new"):
+            raise _Overtaken
 
     def _find_targets(self) -> int:
         """Whom each row is about; how many rows have to wait for an earlier one.

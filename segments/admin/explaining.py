@@ -83,7 +83,7 @@ def explanation_context(request: HttpRequest, segment: Segment) -> dict[str, Any
         return context
     clauses = {clause.path: clause for clause in found.clauses}
     context.update(
-        contact=Contact.objects.get(pk=contact_id),
+        contact=Contact.objects.get(pk=found.contact_id),
         explanation=found,
         verdict=badge(_("fits now"), "good", "check")
         if found.member
