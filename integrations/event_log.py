@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from contacts.events import MESSAGE_ID_LIMIT
-from contacts.extensions import Pair
+from contacts.extensions import Moved, Pair
 from contacts.models import Contact, Identity
 from integrations.messages import Remark, as_json, storable
 from integrations.models import HeldEvent, ReceivedEvent, Source
@@ -127,11 +127,11 @@ def erase(contact_ids: list[int]) -> int:
     return deleted
 
 
-def merge(pairs: Sequence[Pair], at: datetime) -> dict[int, int]:
+def merge(pairs: Sequence[Pair], at: datetime) -> dict[int, Moved]:
     """Have what was received of contacts follow them into those that stand for them now."""
     arrays = [[one.loser_id for one in pairs], [one.survivor_id for one in pairs]]
     moved = Counter(loser for statement in _FOLLOW for (loser,) in sql.lists(statement, arrays))
-    return dict(moved)
+    return {loser: Moved(count) for loser, count in moved.items()}
 
 
 def _count(source: Source, items: Iterable[Item]) -> None:
