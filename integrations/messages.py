@@ -165,12 +165,12 @@ def names_of(message: Message) -> Iterator[tuple[Name, str]]:
     if message.type != Type.IDENTIFY:
         traits = _object(message.context.get("traits"))
         for namespace in (EMAIL, PHONE):
-            try:
-                name = Name(namespace, normalize(namespace, _text(traits.get(namespace))))
-            except ValueRefused:
-                # The message is not about this.
-                continue
-            yield name, f"context.traits.{namespace}"
+            if value := _text(traits.get(namespace)):
+                try:
+                    yield Name(namespace, normalize(namespace, value)), f"context.traits.{namespace}"
+                except ValueRefused:
+                    # The message is not about this.
+                    continue
 
 
 def as_json(value: Any) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -82,15 +83,21 @@ class Profile:
 class TraitReader:
     """Reads the traits of one source; makes attributes for new ones as it meets them.
 
-    Two queries when it is made; then one for each attribute that it makes.
+    Two queries when it reads for the first time, then one for each attribute that it makes.
     """
 
     def __init__(self, source: Source, *, at: datetime) -> None:
+        self._source, self._at = source, at
         self._makes = source.new_traits == Source.NewTraits.MAKE
-        self._at = at
-        self._definitions = {one.key: one for one in AttributeDefinition.objects.all()}
-        rows = TraitMapping.objects.filter(source=source).values_list("trait", "target")
-        self._mappings = dict(rows)
+
+    @cached_property
+    def _definitions(self) -> dict[str, AttributeDefinition]:
+        return {one.key: one for one in AttributeDefinition.objects.all()}
+
+    @cached_property
+    def _mappings(self) -> dict[str, str]:
+        rows = TraitMapping.objects.filter(source=self._source)
+        return dict(rows.values_list("trait", "target"))
 
     def read(self, traits: Mapping[str, Any], context: Mapping[str, Any]) -> Profile:
         """What the traits of one message say; its context fills what is empty."""
