@@ -23,7 +23,8 @@ from contacts.identities import EMAIL, PHONE, USER_ID, Name, check_namespace, no
 from contacts.identity_rules import ANONYMOUS_ID
 from contacts.values import ValueRefused
 
-SIZE_LIMIT = 32 * 1024
+# Of what may be sent the double: requests add their context, and Segment what it knows besides.
+SIZE_LIMIT = 64 * 1024
 FUTURE_LIMIT = timedelta(days=1)
 PAGE_EVENT, SCREEN_EVENT, GROUP_EVENT = "page_visit", "screen_view", "group"
 # What of `context.page` an event says of itself, where it does not say so anyway.
@@ -167,7 +168,10 @@ def names_of(message: Message) -> Iterator[tuple[Name, str]]:
         for namespace in (EMAIL, PHONE):
             if value := _text(traits.get(namespace)):
                 try:
-                    yield Name(namespace, normalize(namespace, value)), f"context.traits.{namespace}"
+                    yield (
+                        Name(namespace, normalize(namespace, value)),
+                        f"context.traits.{namespace}",
+                    )
                 except ValueRefused:
                     # The message is not about this.
                     continue

@@ -4,9 +4,10 @@ All in the caller's transaction, and with a number of statements that does not g
 the messages. What could not be used is noted on the message's `Item`, never raised.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -245,8 +246,18 @@ def _record(items: Sequence[Item], *, at: datetime) -> None:
     )
     for rejected in recorded.rejected:
         item = telling[rejected.index]
-        whole = Remark("properties", rejected.code, rejected.message)
-        item.refuse([whole], reason=rejected.message)
+        properties = item.message.properties
+        faults = [
+            Remark(f"properties.{one.path}", one.code, one.message, _at(properties, one.path))
+            for one in rejected.problems
+        ] or [Remark("properties", rejected.code, rejected.message)]
+        item.refuse(faults, code=rejected.code, reason=rejected.message)
+    for marked in recorded.marked:
+        # Nothing is lost: the event was recorded as it is.
+        telling[marked.index].message.remarks += [
+            Remark(f"properties.{one.path}", one.code, one.message, is_lost=False)
+            for one in marked.problems
+        ]
 
 
 def _delete(source: Source, item: Item, *, at: datetime) -> set[int]:
@@ -259,6 +270,13 @@ def _delete(source: Source, item: Item, *, at: datetime) -> set[int]:
     erase_contact(contact_id, actor=actor, at=at)
     item.reason = _("The contact was erased.")
     return {contact_id}
+
+
+def _at(properties: Any, path: str) -> Any:
+    """What lies at a way through objects; None where nothing does."""
+    for step in path.split("."):
+        properties = properties.get(step) if isinstance(properties, Mapping) else None
+    return properties
 
 
 def _and(text: str, remarks: Iterable[Remark]) -> str:

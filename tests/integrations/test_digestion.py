@@ -8,7 +8,14 @@ import pytest
 from django.db import OperationalError
 
 from contacts import erasure, events
-from contacts.models import AttributeDefinition, Contact, Event, Identity, SeenMessage
+from contacts.models import (
+    AttributeDefinition,
+    Contact,
+    Event,
+    EventDefinition,
+    Identity,
+    SeenMessage,
+)
 from integrations import digestion, event_log, inbox, processing, sources
 from integrations.models import (
     HeldEvent,
@@ -130,7 +137,7 @@ def test_a_message_id_counts_once_whatever_the_contact_and_the_time(shop: Source
         (track(properties={"a": "\0"}), "nul_character"),
         (track(messageId="m" * 101), "message_id_too_long"),
         (track(messageId="m\0"), "message_id_invalid"),
-        (track(properties={"a": "x" * 33_000}), "message_too_large"),
+        (track(properties={"a": "x" * 66_000}), "message_too_large"),
         (track(user_id="u" * 400), "no_usable_id"),
         (track(user_id="null"), "no_usable_id"),
         ({"type": "group", "userId": "u1"}, "group_id_missing"),
@@ -168,6 +175,29 @@ def test_a_trait_of_the_wrong_type_is_kept_aside_and_the_rest_is_written(shop: S
         ("traits.email", "nobody"),
     ]
     assert [row[1] for row in log()] == ["marked", "accepted"]
+
+
+def test_events_that_break_their_schema_are_refused_or_marked(shop: Source) -> None:
+    for name, enforcement in (("strict", "refuse"), ("lax", "mark"), ("free", "accept")):
+        definition = EventDefinition.objects.create(name=name, enforcement=enforcement)
+        definition.properties.create(name="rating", type="number", is_required=True)
+    wrong = {"rating": "five"}
+    send(shop, *(track(name, properties=wrong) for name in ("strict", "lax", "free")), track("lax"))
+    assert event_names() == ["free", "lax", "lax"]
+    assert [row[1:] for row in log()] == [
+        *(("refused", "schema_breach"), ("marked", "wrong_type"), ("accepted", "")),
+        ("marked", "missing"),
+    ]
+    held = HeldEvent.objects.get()
+    assert (held.outcome, held.code) == ("refused", "schema_breach")
+    assert held.problems == [
+        {
+            "path": "properties.rating",
+            "code": "wrong_type",
+            "message": "“rating” has to be a number, not a text of digits.",
+            "value": "five",
+        }
+    ]
 
 
 def test_traits_go_where_segments_names_say(shop: Source) -> None:
