@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config import dashboard as first_page
+from integrations.source_counts import open_held_count
 from workspace import access
 from workspace.admin import mail
 from workspace.models import Job
@@ -73,6 +74,20 @@ _SEGMENTS: tuple[_Item, ...] = (
     ),
     (gettext_lazy("Exports"), "segments_export_changelist", "download", "segments.view_export"),
 )
+_INTEGRATIONS: tuple[_Item, ...] = (
+    (
+        gettext_lazy("Sources"),
+        "integrations_source_changelist",
+        "sensors",
+        "integrations.view_source",
+    ),
+    (
+        gettext_lazy("Held events"),
+        "integrations_heldevent_changelist",
+        "pending",
+        "integrations.view_heldevent",
+    ),
+)
 _SYSTEM: tuple[_Item, ...] = (
     (gettext_lazy("Jobs"), "workspace_job_changelist", "pending_actions", ""),
     (gettext_lazy("Staff"), "workspace_user_changelist", "badge", "workspace.view_user"),
@@ -119,6 +134,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {"title": _("Customers"), "items": _allowed(request, _CUSTOMERS)},
         {"title": _("Segments"), "items": _allowed(request, _SEGMENTS)},
+        {"title": _("Integrations"), "items": _allowed(request, _INTEGRATIONS)},
         {"title": _("System"), "items": [*_allowed(request, _SYSTEM), *_outbox(request)]},
     ]
     return [group for group in groups if group["items"]]
@@ -160,6 +176,8 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
             item["active"] = request.path.startswith(address) and not is_import
         if name == "workspace_job_changelist":
             item |= {"badge": running_jobs(request), "badge_variant": "info"}
+        if name == "integrations_heldevent_changelist":
+            item |= {"badge": open_held_count(), "badge_variant": "warning"}
         found.append(item)
     return found
 

@@ -13,9 +13,14 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
-        # Here, because they need the models.
+        # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts import extensions
-        from integrations import digestion, event_log, inbox
+        from integrations import (
+            digestion,
+            event_log,
+            inbox,
+            jobs,  # noqa: F401
+        )
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")

@@ -6,9 +6,16 @@ from typing import Any
 import simplejson
 
 
-def exact_dumps(value: Any) -> str:
-    """`value` as JSON text; a Decimal becomes a JSON number with all its digits."""
-    return str(simplejson.dumps(value, use_decimal=True, ensure_ascii=False, allow_nan=False))
+def exact_dumps(value: Any, *, indent: int | None = None) -> str:
+    """`value` as JSON text; a Decimal becomes a JSON number with all its digits.
+
+    With `indent` each part stands on a line of its own, for people.
+    """
+    return str(
+        simplejson.dumps(
+            value, use_decimal=True, ensure_ascii=False, allow_nan=False, indent=indent
+        )
+    )
 
 
 def exact_loads(text: str | bytes) -> Any:

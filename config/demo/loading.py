@@ -34,6 +34,7 @@ from . import shop
 from .histories import keep_criteria, make_segments, plan_actions
 from .logins import Login, make_logins, write_logins
 from .people import Person, invent_people
+from .sources import make_sources
 from .stories import Story, enroll, lead_score, measure, tell_stories
 
 _SEED = 1997
@@ -91,6 +92,7 @@ def load_demo_data(*, at: datetime) -> Loaded:
     _load_metrics(stories, ids, at)
     member_count = _load_members(rng, stories, ids)
     computed_metrics.compute(as_of=at)
+    make_sources(stories, ids, at=at)
     for table in _TABLES:
         sql.execute(f"ANALYZE {table}")
     logins = make_logins()

@@ -23,6 +23,7 @@ from contacts.models import (
     MetricDefinition,
     Tag,
 )
+from integrations.models import HeldEvent, ReceivedEvent, Source
 from segments import indexes, membership, schedule
 from segments.action_writes import forget_changes
 from segments.criteria import references
@@ -126,7 +127,7 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
     locks.lock("demo workspace")
     pause_recording()
     found = find_demo_data()
-    kept = [*_remove_segments(), *_remove_contacts_and_definitions()]
+    kept = [*_remove_sources(), *_remove_segments(), *_remove_contacts_and_definitions()]
     kept_logins = _remove_logins(actor)
     done = Removed(found, tuple(sorted(kept)), kept_logins)
     if not (found.contact_count or found.segment_count or set(found.logins) - set(kept_logins)):
@@ -144,6 +145,23 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
         at=at,
     )
     return done
+
+
+def _remove_sources() -> list[str]:
+    """Delete the demo sources with their log, except those by which somebody sent since.
+
+    Those lose what was invented of their log, and are returned.
+    """
+    demo = Source.objects.filter(is_demo=True)
+    kept = []
+    for source in demo.filter(write_keys__last_used_at__isnull=False).distinct():
+        first_use = min(key.last_used_at for key in source.write_keys.all() if key.last_used_at)
+        for model in (ReceivedEvent, HeldEvent):
+            model._default_manager.filter(source=source, received_at__lt=first_use).delete()
+        kept.append(source.key)
+    demo.filter(key__in=kept).update(is_demo=False)
+    demo.delete()
+    return kept
 
 
 def _remove_segments() -> list[str]:

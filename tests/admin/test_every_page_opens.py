@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from contacts.models import Contact
+from integrations.models import Source
 from tests.admin.conftest import MakePerson
 from tests.admin.workspace import furnish, some_job, some_segment
 from workspace.models import User, UserGroup
@@ -51,6 +52,11 @@ def _things() -> list[str]:
         reverse(f"admin:contacts_contact_{page}", args=[contact.pk])
         for page in ("edit", "timeline")
     ]
+    source = Source.objects.earliest("pk")
+    found += [
+        reverse(f"admin:integrations_source_{page}", args=[source.pk])
+        for page in ("setup", "first_event", "debugger", "rows", "held", "traits", "settings")
+    ]
     found.append(reverse("admin:workspace_job_progress", args=[some_job().pk]))
     return found
 
@@ -78,6 +84,8 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("segments_segment", "A segment is a named group of contacts"),
         ("segments_savedcriteria", "Saved criteria are a description of contacts"),
         ("segments_export", "Files are kept for seven days"),
+        ("integrations_source", "as it happens"),
+        ("integrations_heldevent", "Nothing is held"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),
     ],

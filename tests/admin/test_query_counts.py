@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts.models import Contact
+from integrations.models import Source
 from tests.admin.workspace import furnish, some_segment
 
 LISTS = (
@@ -22,6 +23,8 @@ LISTS = (
     "segments_savedcriteria",
     "segments_export",
     "segments_exportschedule",
+    "integrations_source",
+    "integrations_heldevent",
     "workspace_job",
     "workspace_user",
     "workspace_apiuser",
@@ -54,12 +57,16 @@ def test_lists_cost_the_same_with_twenty_rows_as_with_one(admin: Client) -> None
 def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> None:
     furnish(1)
     contact = Contact.objects.earliest("pk")
-    segment = some_segment()
+    segment, source = some_segment(), Source.objects.earliest("pk")
     addresses = [
         reverse("admin:contacts_contact_change", args=[contact.pk]),
         *(
             reverse(f"admin:segments_segment_{page}", args=[segment.pk])
             for page in ("change", "members", "history", "changes", "versions", "actions", "export")
+        ),
+        *(
+            reverse(f"admin:integrations_source_{page}", args=[source.pk])
+            for page in ("change", "setup", "debugger", "held", "traits", "settings", "rows")
         ),
     ]
     for address in addresses:

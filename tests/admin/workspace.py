@@ -1,6 +1,6 @@
 """A workspace with n of everything that the admin lists."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -17,6 +17,8 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
+from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
+from integrations.sources import create_source
 from segments import actions, export_schedules, exports, membership, saved_criteria
 from segments.export_settings import Wanted
 from segments.models import Segment
@@ -69,6 +71,8 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             Wanted(segment=segment), actor=system, at=now, amount=1, unit="day"
         )
         actions.plan_action(segment, actor=system, at=now, kind="add_tag", key=key)
+        source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
+        receive_some(source, contact_id=person.pk)
     record_events(
         [
             IncomingEvent(person.pk, f"bought {prefix}{n}", now - timedelta(days=1), {"amount": n})
@@ -76,6 +80,41 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         ],
         received_at=now,
     )
+
+
+def receive_some(source: Source, *, contact_id: int | None = None, count: int = 1) -> None:
+    """Lines of a source's log: what was used, what was not, and the latter held as well."""
+    now = timezone.now()
+    for place in range(count):
+        ReceivedEvent.objects.create(
+            source=source,
+            received_at=now,
+            occurred_at=now,
+            type="track",
+            name="review_left",
+            message_id=f"used {place}",
+            contact_id=contact_id,
+            outcome=Outcome.ACCEPTED,
+            body='{"type": "track", "event": "review_left", "properties": {"rating": 5}}',
+        )
+        unused = {
+            "source": source,
+            "received_at": now,
+            "type": "track",
+            "message_id": f"unused {place}",
+            "outcome": Outcome.REFUSED,
+            "code": "event_missing",
+            "reason": "A track needs an “event”: the name of what happened.",
+            "body": f'{{"type": "track", "userId": "A-{place}", "messageId": "unused {place}"}}',
+        }
+        ReceivedEvent.objects.create(**unused)
+        problem = {"path": "event", "code": "event_missing", "message": "No name.", "value": None}
+        HeldEvent.objects.create(**unused, problems=[problem])
+    for outcome in (Outcome.ACCEPTED, Outcome.REFUSED):
+        SourceCount.objects.create(
+            source=source, day=now.astimezone(UTC).date(), outcome=outcome, event_count=count
+        )
+    Source.objects.filter(pk=source.pk).update(last_received_at=now)
 
 
 def some_segment() -> Segment:

@@ -28,6 +28,10 @@ from contacts.models import (
     Tag,
     Url,
 )
+from integrations import received_events
+from integrations.held import replay
+from integrations.models import HeldEvent, ReceivedEvent, Source, SourceCount
+from integrations.source_counts import daily_courses
 from loyalty.models import Member
 from segments.models import Calculation, Membership, MembershipChange, Segment
 from workspace import sql
@@ -106,6 +110,25 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     tasks = PeriodicTask.objects.filter(name__contains="segment", enabled=True)
     assert tasks.count() == Segment.objects.filter(refresh_mode="interval").count()
 
+    assert set(Source.objects.values_list("name", "kind")) == {
+        ("Website", "web"),
+        ("Shop server", "server"),
+    }
+    waiting = list(HeldEvent.objects.order_by("pk"))
+    assert sorted(held.code for held in waiting) == [
+        "event_missing",
+        "no_user_anon_id",
+        "wrong_value",
+    ]
+    for source in Source.objects.all():
+        assert received_events.newest_id(source.pk) > 0
+        course = daily_courses([source.pk], until=AT)[source.pk]
+        assert course.total > 1000
+        assert course.unused > 0
+    nameless = next(held for held in waiting if held.code == "event_missing")
+    (replayed,) = replay([nameless.pk], actor=SYSTEM, at=AT, changes={"event": "review_left"})
+    assert replayed.is_resolved
+
     told = json.loads(logins_in.read_text("utf-8"))
     assert stat.S_IMODE(logins_in.stat().st_mode) == 0o600
     assert [login["role"] for login in told] == ["Administrator", "Marketer", "Loyalty manager"]
@@ -147,6 +170,8 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     assert removed.kept_logins == ()
     assert list(Contact.objects.all()) == [own]
     assert not logins_in.exists()
+    for left in (Source, ReceivedEvent, HeldEvent, SourceCount):
+        assert not left.objects.exists(), left
     for model in (Event, EventStatistic, Identity, LastSeen, Member, MetricValue, Url, Membership):
         assert model.objects.count() == 0, model
     assert set(Segment.objects.values_list("key", "member_count")) == {("own", 0), ("newcomers", 0)}

@@ -81,19 +81,24 @@ def chart(
     *,
     kind: str = "line",
     axis: str = "",
+    is_stacked: bool = False,
 ) -> dict[str, Any]:
     """What the template of a chart needs: data for Chart.js, and the same figures as a table.
 
-    `series` are (name, values, tone); tones are primary, good and bad. `axis` says what the labels
-    are; moments where it is empty.
+    `series` are (name, values, tone); tones are primary, good, warning, bad and neutral. `axis`
+    says what the labels are; moments where it is empty. Stacked bars stand on each other.
     """
     colours = {
         "primary": "var(--color-primary-600)",
         "good": "var(--color-green-600)",
         "bad": "var(--color-red-500)",
+        "warning": "var(--color-amber-500)",
+        "neutral": "var(--color-base-400)",
     }
+    stacked = {"stack": "all"} if is_stacked else {}
     datasets = [
         {
+            **stacked,
             "label": name,
             "data": list(values),
             "borderColor": colours[tone],
