@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from .fragments import Fragment, any_of, sql, value
-from .moving import moving_test
+from .moving import Edge, moving_test
 from .plan import EventTest
 from .spans import Anniversaries, Moving, Resolved, Span
 from .storage import attribute, column, time_text
@@ -14,6 +14,7 @@ from .syntax import (
     Compare,
     ContactField,
     EachOf,
+    InLast,
     Matches,
     OccurredAt,
     OneOf,
@@ -119,10 +120,18 @@ def time_test(found: Fragment, test: Resolved, *, as_text: bool = False) -> Frag
 def event_test(found: EventTest, *, row: str, zone: str) -> Fragment:
     """A test of the event `row`; true or false where negated, else perhaps NULL."""
     if isinstance(found.field, OccurredAt):
-        positive = time_test(Fragment(f"{row}.occurred_at"), found.test)
+        positive = _occurred_test(Fragment(f"{row}.occurred_at"), found.test)
         return sql("NOT ({})", positive) if found.negated else positive
     positive = property_test(found.field, found.test, row=row, zone=zone)
     return complemented(positive, negated=found.negated)
+
+
+def _occurred_test(found: Fragment, test: Resolved) -> Fragment:
+    """The test of when an event was, of those up to now."""
+    match test:
+        case Moving(InLast()) as window:
+            return sql("{} >= {}", found, value(Edge(window, True, "timestamptz"), "timestamptz"))
+    return time_test(found, test)
 
 
 def property_test(field: Property, test: Resolved, *, row: str, zone: str) -> Fragment:

@@ -61,6 +61,11 @@ def value(param: Param | Deferred, type_name: str) -> Fragment:
     return Fragment(f"%s::{type_name}", (cast(Param, param),))
 
 
+def row_id(number: int) -> Fragment:
+    """The id of a row as a literal: no person types one, and hundreds of placeholders take long."""
+    return Fragment(str(int(number)))
+
+
 def joined(separator: str, parts: Iterable[Fragment]) -> Fragment:
     """`parts` with `separator` between them."""
     found = tuple(parts)

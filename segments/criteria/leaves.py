@@ -20,7 +20,7 @@ from .behaviour import (
     measured_property,
 )
 from .comparisons import column_test, complemented, time_test, typed_test
-from .fragments import Fragment, any_of, joined, select, sql, value
+from .fragments import Fragment, any_of, joined, row_id, select, sql, value
 from .moving import AMONG, NOW, Earliest
 from .plan import (
     EVERYONE,
@@ -102,7 +102,7 @@ class Leaves:
     """The questions of some documents, about contacts in a row `c`."""
 
     held: dict[str, set[int] | None] = field(default_factory=dict)
-    consents: set[int] = field(default_factory=set)
+    asks_consents: bool = False
     asks_last_seen: bool = False
     metrics: _Answers = field(default_factory=lambda: _Answers("metric"))
     metric_ids: set[int] = field(default_factory=set)
@@ -124,8 +124,8 @@ class Leaves:
     def joins(self) -> Iterator[Fragment]:
         """What to join to the contacts `c`: the rows with the answers."""
         yield from (_held(kind, ids) for kind, ids in self.held.items())
-        if self.consents:
-            yield _consents(self.consents)
+        if self.asks_consents:
+            yield _consents()
         if self.asks_last_seen:
             yield Fragment(" LEFT JOIN contacts_lastseen seen ON seen.contact_id = c.id")
         if self.metric_ids:
@@ -151,8 +151,8 @@ class Leaves:
             case MemberOf(ids):
                 return self._has("segment", ids)
             case Consented(consent_id, states):
-                self.consents.add(consent_id)
-                consent = value(consent_id, "integer")
+                self.asks_consents = True
+                consent = row_id(consent_id)
                 given = [Fragment(f"consents.{state}") for state in states]
                 return any_of(sql("{} = ANY({})", consent, one) for one in given)
             case Known():
@@ -162,7 +162,7 @@ class Leaves:
                 self.counts_again |= function is not Function.FIRST
                 column = {Function.COUNT: "event_count", Function.FIRST: "first_at"}
                 test = lifetime_test(source, Fragment(f"s.{column.get(function, 'last_at')}"))
-                named = sql("s.definition_id = {}", value(event_id, "integer"))
+                named = sql("s.definition_id = {}", row_id(event_id))
                 return self.statistics.ask(sql("bool_or({} AND {})", named, test))
             case Happened(events):
                 return self.events.ask(sql("bool_or({})", self._reads(events, scope)))
@@ -187,14 +187,14 @@ class Leaves:
         if known is not None:
             known.update(ids)
         if len(ids) == 1:
-            return sql(f"{{}} = ANY({kind}.ids)", value(ids[0], "integer"))
+            return sql(f"{{}} = ANY({kind}.ids)", row_id(ids[0]))
         return sql(f"{kind}.ids && {{}}", _ids(ids))
 
     def _known(self, source: Known) -> Fragment:
         match source.field:
             case MetricField(_, metric_id, _, type_):
                 self.metric_ids.add(metric_id)
-                metric = sql("t.metric_id = {}", value(metric_id, "integer"))
+                metric = sql("t.metric_id = {}", row_id(metric_id))
                 test = typed_test(Fragment(f"t.{type_.value}"), source.test, type_)
                 return self.metrics.ask(sql("bool_or({} AND {})", metric, test))
             case ContactField(_, type_):
@@ -216,7 +216,7 @@ class Leaves:
         """The condition on the row `e` of an event; has the events read from early enough on."""
         self.readers.setdefault(events.event_id, set()).add(_bounds(events))
         self.asks_addresses |= asks_address(events.rest)
-        conditions = [sql("e.definition_id = {}", value(events.event_id, "integer"))]
+        conditions = [sql("e.definition_id = {}", row_id(events.event_id))]
         high = None if events.span.high == LAST_INSTANT else events.span.high
         if events.span.low is not None or high is not None:
             conditions.append(time_test(Fragment("e.occurred_at"), Span(events.span.low, high)))
@@ -267,7 +267,7 @@ class Leaves:
                     any_of(
                         sql(
                             "(e.definition_id = {} AND {})",
-                            value(kind, "integer"),
+                            row_id(kind),
                             _not_before(tuple(_in_order(found))),
                         )
                         for kind, found in from_somewhere.items()
@@ -301,8 +301,9 @@ def _held(kind: str, ids: set[int] | None) -> Fragment:
     return _joined_rows(sql("{} GROUP BY 1", select(columns, table, where)), kind)
 
 
-def _consents(ids: set[int]) -> Fragment:
-    where = (_among("t.contact_id"), sql("t.definition_id = ANY({})", _ids(ids)))
+def _consents() -> Fragment:
+    # All consents: with a condition on the kind, the index that begins with that is read instead.
+    where = (_among("t.contact_id"),)
     columns = (
         Fragment("t.contact_id"),
         *(
@@ -317,11 +318,11 @@ def _consents(ids: set[int]) -> Fragment:
 
 
 def _ids(ids: Iterable[int]) -> Fragment:
-    return value(sorted(ids), "integer[]")
+    return sql("ARRAY[{}]", joined(", ", map(row_id, sorted(ids))))
 
 
 def _events_of(kinds: Sequence[int]) -> list[Fragment]:
-    kind = sql("e.definition_id = {}", value(kinds[0], "integer"))
+    kind = sql("e.definition_id = {}", row_id(kinds[0]))
     if len(kinds) > 1:
         kind = sql("e.definition_id = ANY({})", _ids(kinds))
     return [kind, _among("e.contact_id"), sql("e.occurred_at <= {}", _NOW)]

@@ -22,10 +22,13 @@ _HIGHEST: Mapping[Kind, str] = {"timestamptz": "infinity", "date": "infinity", "
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What deferred values are made of: when it is asked, about whom, and the windows then."""
+    """What deferred values are made of: when it is asked, about whom, and the windows then.
+
+    `among` is an array as PostgreSQL writes it: made once, however often the statement has it.
+    """
 
     now: datetime
-    among: list[int]
+    among: str
     spans: Mapping[Moving, Span | Anniversaries]
 
     def low(self, bound: Moving | datetime) -> date | None:
@@ -143,7 +146,7 @@ class Prepared:
         """The values of the statement at `now`, for the contacts `among`."""
         params = list(self.params)
         spans = {window: window.at(now) for window in self.windows}
-        filling = Filling(now.astimezone(UTC), list(among), spans)
+        filling = Filling(now.astimezone(UTC), f"{{{','.join(map(str, among))}}}", spans)
         for deferred, places in self.places:
             found = deferred.fill(filling)
             for place in places:

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from .behaviour import MovingScope
 from .compile import Query, refuse_naive
-from .fragments import Fragment, all_of, any_of, joined, select, sql, value
+from .fragments import Fragment, all_of, any_of, joined, row_id, select, sql, value
 from .leaves import Leaves
 from .moving import AMONG, Prepared
 from .plan import ColumnTest, Constant, Groups, InSet, Plan, plan_moving
@@ -49,7 +49,7 @@ def prepare_vector(trees: Mapping[int, Criteria]) -> Vector:
     for segment_id, criteria in trees.items():
         scope = MovingScope.in_zone(criteria.zone)
         holds = _condition(plan_moving(criteria), leaves, scope)
-        answers.append(sql("CASE WHEN {} THEN {} END", holds, value(segment_id, "integer")))
+        answers.append(sql("CASE WHEN {} THEN {} END", holds, row_id(segment_id)))
     columns = (
         Fragment("c.id AS contact_id"),
         sql("array_remove(ARRAY[{}]::integer[], NULL) AS segment_ids", joined(", ", answers)),

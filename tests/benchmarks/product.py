@@ -1,7 +1,7 @@
 """Our own path: a criteria document is parsed, compiled, asked, and its members are written."""
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import connection
@@ -17,7 +17,9 @@ from segments.models import Segment
 from workspace import sql
 from workspace.access import SYSTEM
 
-from .engines import Ids
+if TYPE_CHECKING:
+    from .engines import Ids
+
 from .questions import AS_OF, Question
 
 
@@ -37,14 +39,14 @@ def refresh(segment: Segment, *, catalog: Catalog | None = None) -> membership.R
     return membership.refresh(segment.pk, as_of=AS_OF, cause="benchmark", catalog=catalog)
 
 
-def members(question: Question) -> Ids:
+def members(question: Question) -> "Ids":
     """Who the product says fits, in order of id."""
     tree = parse(question.document, catalog_for(SYSTEM), zone())
     found = [row[0] for row in _ask(compile_members(tree, now=AS_OF))]
     return np.array(sorted(found), dtype=np.int64)
 
 
-def written_members(segment: Segment) -> Ids:
+def written_members(segment: Segment) -> "Ids":
     """Who is written as a member, in order of id."""
     rows = sql.rows(
         "SELECT contact_id FROM segments_membership WHERE segment_id = %s ORDER BY contact_id",
