@@ -35,6 +35,7 @@ from .syntax import (
     Type,
 )
 from .topics import topics
+from .turned import Clock, NeedsFull, Turned, Turns, compile_turned, prepare_clock, turns_by_time
 from .vector import Vector, compile_vector, prepare_vector
 
 FUNCTIONS_SQL = Path(__file__).with_name("functions.sql").read_text("utf-8")
@@ -46,6 +47,7 @@ __all__ = [
     "MASK",
     "AttributeField",
     "Catalog",
+    "Clock",
     "ContactField",
     "Contradiction",
     "CountQuery",
@@ -55,10 +57,13 @@ __all__ = [
     "Fact",
     "Item",
     "MetricField",
+    "NeedsFull",
     "Problem",
     "Query",
     "References",
     "SegmentItem",
+    "Turned",
+    "Turns",
     "Type",
     "Vector",
     "attribute_expression",
@@ -69,6 +74,7 @@ __all__ = [
     "compile_counts",
     "compile_members",
     "compile_sample",
+    "compile_turned",
     "compile_vector",
     "compile_where",
     "cyclic_segments",
@@ -78,10 +84,12 @@ __all__ = [
     "find_contradiction",
     "parse",
     "parse_where",
+    "prepare_clock",
     "prepare_vector",
     "references",
     "register_fact",
     "registered_facts",
     "topics",
+    "turns_by_time",
     "without_paths",
 ]

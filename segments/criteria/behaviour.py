@@ -106,11 +106,17 @@ def is_unique(found: Behaviour) -> bool:
 
 
 def event_condition(
-    condition: Condition, *, row: str, zone: ZoneInfo, urls: str | None = None
+    condition: Condition,
+    *,
+    row: str,
+    zone: ZoneInfo,
+    urls: str | None = None,
+    reads_addresses: bool = True,
 ) -> Fragment:
     """The condition on the event `row`; perhaps NULL where it does not hold.
 
-    `urls` is the row of the dictionary of addresses, where that is joined to the event.
+    `urls` is the row of the dictionary of addresses, where that is joined to the event. Where
+    addresses that are not in it shall not be read, their test may be true wrongly.
     """
     match condition:
         case Constant(holds):
@@ -121,12 +127,19 @@ def event_condition(
             if urls is not None:
                 listed = text_test(Fragment(f"{urls}.url"), test)
             read = event_test(EventTest(field, test), row=row, zone=zone.key)
+            if not reads_addresses:
+                read = Fragment("false" if negated else "true")
             template = "CASE WHEN {}.url_id IS NOT NULL THEN {} ELSE {} END"
             return complemented(sql(template, Fragment(row), listed, read), negated=negated)
         case EventTest():
             return event_test(condition, row=row, zone=zone.key)
         case Conditions(combinator, children):
-            parts = [event_condition(child, row=row, zone=zone, urls=urls) for child in children]
+            parts = [
+                event_condition(
+                    child, row=row, zone=zone, urls=urls, reads_addresses=reads_addresses
+                )
+                for child in children
+            ]
             return all_of(parts) if combinator == "and" else any_of(parts)
 
 
@@ -274,7 +287,7 @@ def _followers(
         return [sql("EXISTS ({})", select((), f"contacts_event {row}", where))]
     if absent is None or absent.within is None:
         return []
-    end = _later(f"{before}.occurred_at", absent.within, scope.zone)
+    end = later(f"{before}.occurred_at", absent.within, scope.zone)
     found = [sql("{} < {}", end, scope.instant())]
     if absent.events is not None:
         where = _after(absent, row, before, scope)
@@ -291,7 +304,7 @@ def _after(step: PlannedStep, row: str, before: str, scope: Scope) -> list[Fragm
         *scope.of(f"{row}.contact_id"),
     ]
     if step.within is not None:
-        end = _later(f"{before}.occurred_at", step.within, scope.zone)
+        end = later(f"{before}.occurred_at", step.within, scope.zone)
         where.append(sql("{} <= {}", Fragment(f"{row}.occurred_at"), end))
     return where
 
@@ -303,7 +316,7 @@ def _step_events(step: PlannedStep, row: str, scope: Scope) -> list[Fragment]:
     return [*_bounds(step.events, row), *scope.until(row), condition]
 
 
-def _later(time: str, duration: Duration, zone: ZoneInfo) -> Fragment:
+def later(time: str, duration: Duration, zone: ZoneInfo) -> Fragment:
     """`time` moved on by `duration`; months as steps of the wall time in `zone`."""
     months = months_of(duration)
     if months is None:

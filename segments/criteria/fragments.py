@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from .spans import Moving
 
 
-Param = str | int | bool | Decimal | date | datetime | list[str] | list[int] | list[Decimal]
+Scalar = str | int | bool | Decimal | date | datetime
+Param = Scalar | list[str] | list[int] | list[Decimal] | list[datetime]
 
 
 class Deferred:

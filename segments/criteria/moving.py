@@ -5,7 +5,7 @@ statement; `Prepared.filled` puts the real one in its place.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal
 
@@ -25,11 +25,14 @@ class Filling:
     """What deferred values are made of: when it is asked, about whom, and the windows then.
 
     `among` is an array as PostgreSQL writes it: made once, however often the statement has it.
+    `since` and `arrays` are for statements about a stretch of time.
     """
 
     now: datetime
-    among: str
-    spans: Mapping[Moving, Span | Anniversaries]
+    among: str = "{}"
+    spans: Mapping[Moving, Span | Anniversaries] = field(default_factory=dict)
+    since: datetime | None = None
+    arrays: Mapping[str, Param] = field(default_factory=dict)
 
     def low(self, bound: Moving | datetime) -> date | None:
         """The lower end of a window, or the bound itself."""
@@ -45,6 +48,25 @@ class Now(Deferred):
 
     def fill(self, filling: Filling) -> Param:
         return filling.now
+
+
+@dataclass(frozen=True, slots=True)
+class Since(Deferred):
+    """The instant from which on time is looked at, up to now."""
+
+    def fill(self, filling: Filling) -> Param:
+        assert filling.since is not None
+        return filling.since
+
+
+@dataclass(frozen=True, slots=True)
+class Array(Deferred):
+    """An array that is made for each asking, by its name."""
+
+    name: str
+
+    def fill(self, filling: Filling) -> Param:
+        return filling.arrays[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +166,14 @@ class Prepared:
 
     def filled(self, *, now: datetime, among: Sequence[int]) -> tuple[Param, ...]:
         """The values of the statement at `now`, for the contacts `among`."""
-        params = list(self.params)
         spans = {window: window.at(now) for window in self.windows}
-        filling = Filling(now.astimezone(UTC), f"{{{','.join(map(str, among))}}}", spans)
+        return self.filled_with(
+            Filling(now.astimezone(UTC), f"{{{','.join(map(str, among))}}}", spans)
+        )
+
+    def filled_with(self, filling: Filling) -> tuple[Param, ...]:
+        """The values of the statement with those that `filling` gives."""
+        params = list(self.params)
         for deferred, places in self.places:
             found = deferred.fill(filling)
             for place in places:

@@ -284,7 +284,7 @@ class _Planner:
         """The conditions in a `where`."""
         match node:
             case Group(_, combinator, children, negated):
-                found = _conditions(combinator, [self.condition(child) for child in children])
+                found = conditions(combinator, [self.condition(child) for child in children])
                 return _negate_condition(found) if negated else found
             case FieldRule(_, OccurredAt() | Property() as field, test, negated):
                 if isinstance(field, OccurredAt) and isinstance(test, Present):
@@ -314,7 +314,7 @@ class _Planner:
                 span = left[0]
             else:
                 rest.append(part)
-        return EventScan(event.id, span, _conditions("and", rest))
+        return EventScan(event.id, span, conditions("and", rest))
 
     def _resolve(self, test: Test, *, is_date: bool = False) -> Resolved:
         return resolve(test, now=self.now, zone=self.criteria.zone, is_date=is_date)
@@ -362,7 +362,7 @@ class _Planner:
         ends_now = span.high == self._last
         if function is Function.COUNT and isinstance(test, Present):
             return Constant(True)
-        if function is Function.COUNT and _at_least(test, negated=negated) == 1:
+        if function is Function.COUNT and at_least(test, negated=negated) == 1:
             if is_whole and span.low is None:
                 return Lifetime(events.event_id, Function.FIRST, Span(None, span.high))
             if is_whole and ends_now:
@@ -408,7 +408,8 @@ def _grouped(combinator: Literal["and", "or"], children: list[Plan]) -> Plan:
     return Groups(combinator, tuple(found))
 
 
-def _conditions(combinator: Literal["and", "or"], children: list[Condition]) -> Condition:
+def conditions(combinator: Literal["and", "or"], children: list[Condition]) -> Condition:
+    """The group of conditions in normal form."""
     neutral = Constant(combinator == "and")
     found: list[Condition] = []
     for child in children:
@@ -470,7 +471,7 @@ def _passes_zero(function: Function, test: Test) -> bool:
     raise ValueError(f"No test of a number: {test!r}")
 
 
-def _at_least(test: Resolved, *, negated: bool) -> int | None:
+def at_least(test: Resolved, *, negated: bool) -> int | None:
     """The n for which the test (negated: its complement) says of a count “n or more”.
 
     None where it says something else, or where it says it of no whole number from 1 on.
