@@ -4,6 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from contacts.api import urls as contacts_urls
+from integrations.api import urls as integrations_urls
 from loyalty.api import urls as loyalty_urls
 from segments.api import urls as segments_urls
 from workspace.api import urls as workspace_urls
@@ -14,6 +15,7 @@ app_name = "api"
 urlpatterns = [
     *workspace_urls.urlpatterns,
     *contacts_urls.urlpatterns,
+    *integrations_urls.urlpatterns,
     *segments_urls.urlpatterns,
     *loyalty_urls.urlpatterns,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -14,6 +14,7 @@ from django.db import models
 from django.test import Client
 
 from contacts.models import Contact
+from integrations.models import Source
 from segments.models import Segment
 from tests.access.addresses import Address
 from tests.access.secrets import BOGUS_ID, BOGUS_KEY, ID, KEY, NAME, Secret
@@ -31,6 +32,7 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("api:contact-tag", "key"): ("plain0",),
     ("api:contact-category", "key"): ("plain0",),
     ("webhook_segment", "key"): ("none",),
+    ("api:source-retire-key", "write_key_id"): (1,),
 }
 # What one types into addresses to find something: the parameters and what one tries.
 _GUESSES = (
@@ -169,6 +171,8 @@ def _choices(address: Address, name: str, secret: Secret) -> tuple[object, ...]:
         return (secret.member_id,)
     if name == "key" and "segments/{key}/" in address.template:
         model = Segment
+    if name == "key" and "sources/{key}/" in address.template:
+        model = Source
     if name.endswith("_id") and name != "object_id":
         return (_thing(_named(name.removesuffix("_id"), address), secret).pk,)
     if model is None:

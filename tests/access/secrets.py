@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import Tag
+from integrations.sources import create_source
 from segments import (
     actions,
     checkups,
@@ -82,6 +83,7 @@ def hide_something() -> Secret:
     # A sequence goes on where the test before has left it.
     _count_on_from(1000)
     furnish(1, prefix="plain")
+    create_source(name="Plain shop", actor=SYSTEM, at=timezone.now())
     _count_on_from(ID)
     poland, france = (Group.objects.create(name=name) for name in ("Poland", "France"))
     entities = [UserGroup.Entity.SEGMENT, UserGroup.Entity.EXPORT]

@@ -1,0 +1,27 @@
+"""The addresses of this room under /api/."""
+
+from django.urls import re_path
+from rest_framework.routers import SimpleRouter
+
+from integrations.api.views import HeldEventViewSet, ReceivedEventViewSet, SourceViewSet
+
+_SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
+
+router = SimpleRouter()
+router.register("sources", SourceViewSet, basename="source")
+
+urlpatterns = [
+    re_path(
+        rf"{_SOURCE}/events/$", ReceivedEventViewSet.as_view({"get": "list"}), name="source-events"
+    ),
+    re_path(rf"{_SOURCE}/held/$", HeldEventViewSet.as_view({"get": "list"}), name="source-held"),
+    *(
+        re_path(
+            rf"{_SOURCE}/held/{verb}/$",
+            HeldEventViewSet.as_view({"post": verb}),
+            name=f"source-held-{verb}",
+        )
+        for verb in ("replay", "dismiss")
+    ),
+    *router.urls,
+]

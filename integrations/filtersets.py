@@ -1,0 +1,50 @@
+"""Filters for lists of this room. Times are ISO 8601 with an offset; `_after` is inclusive."""
+
+import django_filters
+from django import forms
+
+from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source
+
+
+class WholeNumberFilter(django_filters.Filter):
+    """The id of something."""
+
+    field_class = forms.IntegerField
+
+
+class SourceFilterSet(django_filters.FilterSet):
+    """Filters for sources."""
+
+    kind = django_filters.ChoiceFilter(choices=Source.Kind.choices)
+    enabled = django_filters.BooleanFilter(field_name="is_enabled")
+
+    class Meta:
+        model = Source
+        fields = ("kind", "enabled")
+
+
+class ReceivedEventFilterSet(django_filters.FilterSet):
+    """Filters for what came in through a source."""
+
+    outcome = django_filters.ChoiceFilter(choices=Outcome.choices)
+    type = django_filters.CharFilter()
+    name = django_filters.CharFilter()
+    code = django_filters.CharFilter()
+    message_id = django_filters.CharFilter()
+    contact = WholeNumberFilter(field_name="contact_id", min_value=1, max_value=2**63 - 1)
+    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+
+    class Meta:
+        model = ReceivedEvent
+        fields: tuple[str, ...] = ()
+
+
+class HeldEventFilterSet(ReceivedEventFilterSet):
+    """Filters for what is held."""
+
+    state = django_filters.ChoiceFilter(choices=HeldEvent.State.choices)
+
+    class Meta:
+        model = HeldEvent
+        fields: tuple[str, ...] = ()
