@@ -11,7 +11,14 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
-        from contacts import computed_metrics, event_statistics, jobs, retention  # noqa: F401
+        from contacts import (
+            computed_metrics,
+            event_notes,
+            event_statistics,
+            extensions,
+            jobs,  # noqa: F401
+            retention,
+        )
         from contacts.timeline import own
         from workspace import checkup
 
@@ -21,4 +28,5 @@ class ContactsConfig(AppConfig):
         post_migrate.connect(define, sender=self, weak=False, dispatch_uid="computed metrics")
         retention.register()
         own.register()
+        extensions.register_eraser("contacts_eventnote", event_notes.forget_contacts)
         checkup.register("statistics", event_statistics.examine_statistics)

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from contacts import event_schemas, touches, urls
+from contacts import event_notes, event_schemas, touches, urls
 from contacts.event_definitions import NAME_LIMIT, Known, define_events, learn_schemas
 from contacts.event_properties import PropertiesInvalid, described, properties_text
 from contacts.event_schemas import Enforcement, Tally
@@ -367,7 +367,7 @@ WITH added AS (
   SELECT contact_id, definition_id, occurred_at, received_at, message_id, url_id, properties::jsonb
   FROM {{source}} ORDER BY contact_id, message_id COLLATE "C", occurred_at
   ON CONFLICT (contact_id, message_id, occurred_at) DO NOTHING
-  RETURNING contact_id, definition_id, occurred_at, received_at
+  RETURNING contact_id, definition_id, occurred_at, received_at, message_id
 ), counted AS (
   INSERT INTO contacts_eventstatistic AS known
     (contact_id, definition_id, event_count, first_at, last_at)
@@ -398,7 +398,13 @@ WITH added AS (
   SELECT {touches.EVERYONE}, 'event:' || definition_id FROM pairs
   GROUP BY definition_id HAVING count(*) > {touches.LISTED}
   RETURNING 1
+), noted AS (
+  INSERT INTO contacts_eventnote (watcher, contact_id, definition_id, message_id, occurred_at)
+  SELECT watcher, contact_id, definition_id, message_id, occurred_at
+  FROM contacts_eventwatch JOIN added USING (definition_id)
+  RETURNING 1
 )
 SELECT (SELECT count(*) FROM added),
-  (SELECT pg_notify('{touches.CHANNEL}', '') WHERE EXISTS (SELECT FROM touched))
+  (SELECT pg_notify('{touches.CHANNEL}', '') WHERE EXISTS (SELECT FROM touched)),
+  (SELECT pg_notify('{event_notes.CHANNEL}', '') WHERE EXISTS (SELECT FROM noted))
 """  # noqa: S608  made of our own words only

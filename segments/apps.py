@@ -18,6 +18,8 @@ class SegmentsConfig(AppConfig):
             actions,
             contact_lists,
             definition_uses,
+            derivation,
+            event_uses,
             export_schedules,
             exports,
             files,
@@ -26,6 +28,7 @@ class SegmentsConfig(AppConfig):
             masks,
             membership,
             merging,
+            rule_events,
             saved_criteria,
             schedule,
             timeline,
@@ -46,6 +49,9 @@ class SegmentsConfig(AppConfig):
         register_uses("segment_actions", actions.actions_naming)
         membership.on_calculated("actions", action_runs.follow_calculation)
         register_uses("saved_criteria", definition_uses.saved_criteria_naming)
+        event_uses.register()
+        rule_events.register()
+        derivation.register()
         retention.register("exports", exports.purge_exports)
         retention.register("unmatched", files.purge_unmatched)
         retention.register("segment_actions", action_undo.purge_changes)

@@ -45,6 +45,19 @@ def named_definitions(document: Any) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
+def named_events(document: Any) -> frozenset[str]:
+    """The names of the events that a criteria document asks for, in sequences too."""
+    found: set[str] = set()
+    for rule in _rules(document):
+        field, steps = rule.get("field"), rule.get("steps")
+        if isinstance(field, str) and field.startswith("event."):
+            found.add(field.removeprefix("event."))
+        if field == "sequence" and isinstance(steps, list):
+            names = (step.get("event") for step in steps if isinstance(step, dict))
+            found.update(name for name in names if isinstance(name, str))
+    return frozenset(found)
+
+
 def dependencies_first(keys: Iterable[str], references: Mapping[str, Iterable[str]]) -> list[str]:
     """`keys` in an order in which each comes after those that it names, directly or not.
 

@@ -20,9 +20,18 @@ class SegmentUnknown(NotFound):
 
 
 class CriteriaRefused(InputInvalid):
-    """A criteria document breaks the page; `criteria_problems` are all its faults."""
+    """A criteria document breaks the page; `criteria_problems` are all its faults.
 
-    def __init__(self, faults: Iterable[criteria.Problem], others: Iterable[Problem] = ()) -> None:
+    `path` is where the document stood in what was given.
+    """
+
+    def __init__(
+        self,
+        faults: Iterable[criteria.Problem],
+        others: Iterable[Problem] = (),
+        *,
+        path: str = "criteria",
+    ) -> None:
         self.criteria_problems = tuple(Problem(f.path, f.code, f.message) for f in faults)
         first = self.criteria_problems[0]
         count = len(self.criteria_problems)
@@ -31,7 +40,7 @@ class CriteriaRefused(InputInvalid):
             "The criteria have %(count)d faults. The first: %(message)s",
             count,
         ) % {"count": count, "message": first.message}
-        super().__init__(message, problems=[*others, Problem("criteria", "invalid", message)])
+        super().__init__(message, problems=[*others, Problem(path, "invalid", message)])
 
     @property
     def members(self) -> Mapping[str, Any]:
@@ -209,3 +218,18 @@ class SavedCriteriaUnknown(NotFound):
 
     def __init__(self, key: str) -> None:
         super().__init__(_("There are no saved criteria “%(key)s”.") % {"key": key}, key=key)
+
+
+class RuleEventUnknown(NotFound):
+    """There is no rule-based event of that name."""
+
+    code = "rule_event_unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("There is no rule-based event “%(name)s”.") % {"name": name}, name=name)
+
+
+class RuleEventInUse(DomainError):
+    """A rule-based event cannot be deleted, because something asks for its events."""
+
+    code = "rule_event_in_use"

@@ -92,6 +92,17 @@ def parse_criteria(
     return restrict_to_members(tree) if members_only else tree
 
 
+def parse_conditions(document: Any) -> Criteria:
+    """The tree of conditions on one event, as in `where`. Raises CriteriaRefused with every fault.
+
+    They ask about the event alone, so that it does not matter who wrote them.
+    """
+    try:
+        return criteria.parse_where(document, Catalog(), zone(), translate=gettext)
+    except CriteriaInvalid as refused:
+        raise CriteriaRefused(refused.problems, path="where") from refused
+
+
 def criteria_of(segment: Segment, *, catalog: Catalog | None = None) -> Criteria:
     """The tree of a saved segment, whoever wrote it. Raises CriteriaRefused.
 

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import Contact, KeyField
+from contacts.models import Contact, EventDefinition, KeyField
 from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
 from workspace.models import ApiUser, AuditEntry, Job
 
@@ -733,6 +733,66 @@ class SavedCriteria(models.Model):
         verbose_name = _("saved criteria")
         verbose_name_plural = _("saved criteria")
         ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleEvent(models.Model):
+    """Events made of others: of each `base` event for which `where` holds, one named `name`.
+
+    `where` is a condition on one event (docs/criteria.md, "where"). `payload` are the properties
+    that the new event takes over, all where it is null. It happens to the contact of the base
+    event, or, with a `namespace`, to the contact whose identity there is the value of the property
+    `identifier`; where that is nobody, nothing happens and `unmatched_count` counts it.
+
+    Only base events that are received after `enabled_at` count. Name and base never change.
+    """
+
+    id = models.AutoField(primary_key=True)
+    name = models.CharField(_("name"), max_length=30, unique=True)
+    definition = models.OneToOneField(
+        EventDefinition, on_delete=models.PROTECT, related_name="rule", editable=False
+    )
+    base = models.ForeignKey(
+        EventDefinition,
+        on_delete=models.PROTECT,
+        related_name="rules_on",
+        verbose_name=_("base event"),
+    )
+    description = models.TextField(_("description"), blank=True, default="")
+    where = CriteriaField(verbose_name=_("condition"))
+    payload = ArrayField(models.CharField(max_length=200), null=True, blank=True)
+    namespace = models.CharField(_("namespace"), max_length=40, blank=True, default="")
+    identifier = models.CharField(_("profile identifier"), max_length=200, blank=True, default="")
+    is_enabled = models.BooleanField(_("enabled"), default=False)
+    enabled_at = models.DateTimeField(null=True, editable=False)
+    unmatched_count = models.BigIntegerField(default=0, editable=False)
+    unmatched_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("changed"), db_default=Now(), editable=False)
+    is_demo = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("rule-based event")
+        verbose_name_plural = _("rule-based events")
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(name__regex=r"^[A-Za-z0-9_]{1,30}$"), name="segments_ruleevent_name"
+            ),
+            models.CheckConstraint(
+                condition=~Q(base=models.F("definition")), name="segments_ruleevent_not_of_itself"
+            ),
+            models.CheckConstraint(
+                condition=Q(namespace="", identifier="") | (~Q(namespace="") & ~Q(identifier="")),
+                name="segments_ruleevent_identity",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_enabled=False) | Q(enabled_at__isnull=False),
+                name="segments_ruleevent_enabled_since",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

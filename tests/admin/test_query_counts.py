@@ -21,6 +21,7 @@ LISTS = (
     "segments_segment",
     "segments_segmentaction",
     "segments_savedcriteria",
+    "segments_ruleevent",
     "segments_export",
     "segments_exportschedule",
     "integrations_source",

@@ -19,7 +19,14 @@ from contacts.models import (
 )
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
-from segments import actions, export_schedules, exports, membership, saved_criteria
+from segments import (
+    actions,
+    export_schedules,
+    exports,
+    membership,
+    rule_events,
+    saved_criteria,
+)
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.segments.factories import lives_in, make_segment
@@ -65,6 +72,14 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         membership.refresh(segment.pk, as_of=now, cause="test")
         saved_criteria.create_saved_criteria(
             actor=system, at=now, key=key, name=f"Saved {key}", criteria=lives_in("Warszawa")
+        )
+        rule_events.create_rule_event(
+            actor=system,
+            at=now,
+            name=f"rule_{key}",
+            base=f"bought {key}",
+            where={"combinator": "and", "rules": []},
+            enabled=True,
         )
         exports.request_export(segment=segment, actor=system, at=now)
         export_schedules.create_schedule(

@@ -81,6 +81,16 @@ def documents_at(now: datetime, zone: ZoneInfo) -> st.SearchStrategy[dict[str, A
     return _documents(_instants(now, zone), _dates(now, zone))
 
 
+def conditions_at(now: datetime, zone: ZoneInfo) -> st.SearchStrategy[dict[str, Any]]:
+    """Conditions on one event, as in `where`."""
+    return _wheres(_instants(now, zone))
+
+
+def happenings_at(now: datetime, zone: ZoneInfo) -> st.SearchStrategy[Happening]:
+    """Events that such conditions tell apart."""
+    return _events(_instants(now, zone), _dates(now, zone))
+
+
 def _instants(now: datetime, zone: ZoneInfo) -> list[datetime]:
     """Now, the ends of the windows, and what is a tick away from them."""
     steps = [
