@@ -47,6 +47,12 @@ _CUSTOMERS: tuple[_Item, ...] = (
         "contacts.view_eventdefinition",
     ),
     (
+        gettext_lazy("Rule-based events"),
+        "segments_ruleevent_changelist",
+        "rule",
+        "segments.view_ruleevent",
+    ),
+    (
         gettext_lazy("Metrics"),
         "contacts_metricdefinition_changelist",
         "monitoring",

@@ -67,3 +67,9 @@ class MergeRefused(DomainError):
     """These two contacts cannot become one."""
 
     code = "merge_refused"
+
+
+class EventSchemaInvalid(InputInvalid):
+    """What is declared of a kind of event cannot hold; `problems` name each fault."""
+
+    code = "event_schema_invalid"

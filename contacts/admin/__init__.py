@@ -1,6 +1,20 @@
 """The screens about people we know: contacts, their profile, definitions, import."""
 
 from contacts.admin import contacts, definitions, events  # noqa: F401  # They register screens.
-from contacts.admin.registry import Link, Panel, register_filter, register_link, register_panel
+from contacts.admin.registry import (
+    Link,
+    Panel,
+    register_event_link,
+    register_filter,
+    register_link,
+    register_panel,
+)
 
-__all__ = ["Link", "Panel", "register_filter", "register_link", "register_panel"]
+__all__ = [
+    "Link",
+    "Panel",
+    "register_event_link",
+    "register_filter",
+    "register_link",
+    "register_panel",
+]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
 
@@ -25,7 +26,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A button above the list of contacts; `permission` as Django names it."""
+    """A button above the list of contacts or of events; `permission` as Django names it."""
 
     key: str
     title: Any
@@ -37,6 +38,7 @@ class Link:
 _panels: dict[str, Panel] = {}
 _filters: list[Any] = []
 _links: dict[str, Link] = {}
+_event_links: dict[str, Link] = {}
 
 
 def register_panel(panel: Panel) -> None:
@@ -55,6 +57,11 @@ def register_link(link: Link) -> None:
     _links[link.key] = link
 
 
+def register_event_link(link: Link) -> None:
+    """Show one more button above the list of events. May be called again."""
+    _event_links[link.key] = link
+
+
 def panels() -> list[Panel]:
     """All panels, in their order."""
     return sorted(_panels.values(), key=lambda panel: (panel.place, panel.key))
@@ -68,3 +75,13 @@ def filters() -> tuple[Any, ...]:
 def links() -> list[Link]:
     """The buttons that upper floors added."""
     return list(_links.values())
+
+
+def event_links() -> list[Link]:
+    """The buttons above the list of events."""
+    return [_IMPORT_EVENTS, *_event_links.values()]
+
+
+_IMPORT_EVENTS = Link(
+    "import", gettext_lazy("Import"), "contacts_event_import", "upload_file", "contacts.add_event"
+)

@@ -5,6 +5,7 @@ from segments.admin import (  # noqa: F401  # They register screens.
     export_schedules,
     exporting,
     on_contacts,
+    rule_events,
     saved_criteria,
     segments,
 )
