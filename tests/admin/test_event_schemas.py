@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from contacts.event_declarations import declare_schema, suggest_properties, try_schema
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from contacts.event_declarations import declare_schema, suggest_properties, try_schema
 from contacts.event_definitions import define_events
 from contacts.event_schemas import Declared, schema_of
 from contacts.events import IncomingEvent, record_events
@@ -135,13 +135,10 @@ def test_who_may_only_look_sees_the_schema_and_no_bodies(
     definition = _review({"rating": 5, "secret": "hush"})
     admin.post(_page(definition), _form(RATING))
     looker = make_person("contacts.view_eventdefinition")
-    assert (
-        "<form"
-        not in looker.get(_page(definition))
-        .content.decode()
-        .split("</main>")[0]
-        .split('aria-labelledby="seen-title"')[1]
-    )
+    page = looker.get(_page(definition)).content.decode()
+    assert "rating" in page
+    assert 'name="_take"' not in page
+    assert 'name="_try"' not in page
     assert looker.post(_page(definition), _form(EMPTY)).status_code == 403
     assert looker.post(_page(definition), {"_take": "*"}).status_code == 403
     assert "hush" not in looker.get(_page(definition, "change")).content.decode()

@@ -127,4 +127,4 @@ def test_events_of_nobody_are_told(admin: Client) -> None:
     rule = _rule(namespace="email", identifier="mail")
     RuleEvent.objects.filter(pk=rule.pk).update(unmatched_count=7, unmatched_at=timezone.now())
     page = admin.get(reverse("admin:segments_ruleevent_change", args=[rule.pk])).content.decode()
-    assert "7 events fitted, but their “mail” is nobody&#x27;s email" in page
+    assert "7 events fitted, but their “mail” is nobody's email" in page
