@@ -80,7 +80,7 @@ def _week(at: datetime, week: int) -> datetime:
 
 
 def _cause(invented: Invented, week: int) -> str:
-    return "created" if week == max(invented.weeks) else "schedule"
+    return "created" if week == max(invented.weeks) else "scheduled"
 
 
 def _end(segment: Segment, invented: Invented, at: datetime) -> None:

@@ -30,7 +30,7 @@ from workspace.copying import copy_records, reserve_ids
 from workspace.errors import DomainError
 from workspace.models import User
 
-from . import shop
+from . import michael, shop
 from .histories import keep_criteria, make_segments, plan_actions
 from .logins import Login, make_logins, write_logins
 from .people import Person, invent_people
@@ -83,7 +83,9 @@ def load_demo_data(*, at: datetime) -> Loaded:
         )
     rng = Random(_SEED)  # noqa: S311 - invents people, not secrets
     people = invent_people(rng, at=at)
+    people[-1] = michael.meet(people[-1], at=at)
     stories = tell_stories(rng, people, at=at)
+    stories[-1] = michael.tell(people[-1], at)
     first_id = reserve_ids("contacts_contact", len(people))
     ids = {person.number: first_id + place for place, person in enumerate(people)}
     _define()

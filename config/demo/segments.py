@@ -68,6 +68,14 @@ SEGMENTS = (
         _HISTORY,
     ),
     Invented(
+        "reviewers",
+        "Reviewers",
+        "Left a review: in it the moment the event arrives.",
+        _all(_rule("event.review_left", ">=", 1)),
+        {"refresh_mode": "realtime"},
+        _HISTORY,
+    ),
+    Invented(
         "slipping_away",
         "Slipping away",
         "Ordered twice or more, but not for 60 days.",

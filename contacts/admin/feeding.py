@@ -75,7 +75,7 @@ def feed_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
         "origins": [(origin.key, origin.name) for origin in origins(actor)],
         "sources_page": sources_page(actor),
         "is_filtered": not filters.is_open,
-        "has_more_filters": any(chosen[name] for name in ("name", "source", "since", "until")),
+        "more_filters": sum(bool(chosen[name]) for name in ("name", "source", "since", "until")),
     }
 
 

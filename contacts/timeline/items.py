@@ -191,6 +191,11 @@ def number_key(column: str) -> str:
     return f"""lpad({column}::text, 19, '0') COLLATE "C\""""
 
 
+def named(*pairs: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """Details, without those that are empty."""
+    return tuple((name, value) for name, value in pairs if value)
+
+
 def _flat(details: tuple[tuple[str, str], ...]) -> Iterable[str]:
     for name, value in details:
         yield name

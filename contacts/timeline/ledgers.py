@@ -6,22 +6,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from contacts.models import ConsentEntry
-from contacts.timeline.items import Ask, Item, number_key
+from contacts.timeline.actors import ACTOR
+from contacts.timeline.items import Ask, Item, named, number_key
 from contacts.values import plain
 from workspace import sql
 from workspace.admin.pictures import number
 
 CONSENT, SCORE = "consent", "score"
-# Who is named as "user:3" or "api:4" in the ledgers `l`, as people call him.
-ACTOR = """
-  coalesce(
-    (SELECT coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)
-     FROM workspace_user u WHERE u.id = CASE WHEN l.actor ~ '^user:[0-9]+$'
-       AND length(l.actor) < 15 THEN substr(l.actor, 6)::int END),
-    (SELECT a.name FROM workspace_apiuser a WHERE a.id = CASE WHEN l.actor ~ '^api:[0-9]+$'
-       AND length(l.actor) < 14 THEN substr(l.actor, 5)::int END),
-    CASE WHEN l.actor = 'system' THEN 'Regulars' ELSE l.actor END) AS actor
-"""
 _KEY = number_key("id")
 _CONSENTS = f"""
 SELECT l.key, l.at, l.state, l.source, l.reason, d.key AS consent, d.label, {ACTOR}
@@ -74,7 +65,7 @@ def _consent(row: dict[str, Any]) -> Item:
         icon="check_circle" if is_granted else "block",
         tone="good" if is_granted else "bad",
         actor=row["actor"],
-        details=_named((_("Source"), row["source"]), (_("Reason"), row["reason"])),
+        details=named((_("Source"), row["source"]), (_("Reason"), row["reason"])),
         data={
             "consent": row["consent"],
             "state": row["state"],
@@ -97,13 +88,9 @@ def _score(row: dict[str, Any]) -> Item:
         icon="trending_up" if is_more else "trending_down",
         tone="good" if is_more else "warning",
         actor=row["actor"],
-        details=_named(
+        details=named(
             (_("Before"), "" if is_first else number(earlier)),
             (_("Reason"), row["reason"]),
         ),
         data={"score": str(score), "before": None if is_first else str(earlier)},
     )
-
-
-def _named(*pairs: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in pairs if value)

@@ -24,9 +24,10 @@ SELECT {_KEY} AS key, at, actor_kind, actor_label, action, changes::text AS chan
 FROM workspace_auditentry
 WHERE object_type = %s AND object_id = %s {{only}} {{conditions}} {{order}}
 """  # noqa: S608
-# A change of nothing but labels, consents or the score is told by their sources.
+# A change of nothing but labels, consents or the score is told by their sources; so are merges.
 _ONLY_CHANGES = """
-  AND action <> 'contact.created' AND (action <> 'contact.updated' OR EXISTS (
+  AND action NOT IN ('contact.created', 'contact.merged')
+  AND (action <> 'contact.updated' OR EXISTS (
     SELECT FROM jsonb_object_keys(changes) name
     WHERE name <> ALL(%s) AND NOT starts_with(name, %s)))
 """

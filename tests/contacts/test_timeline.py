@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contacts import consents, labels, profiles, scores
 from contacts.erasure import erase_contact
 from contacts.events import IncomingEvent, record_events
+from contacts.merging import merge_contacts
 from contacts.models import Contact, Identity
 from contacts.timeline import Filters, Item, Place, counts, page
 from loyalty import members
@@ -267,3 +268,17 @@ def test_counts_say_how_many_there_are_of_each_kind_up_to_a_limit() -> None:
     since = Filters(since=NOW + 5 * MINUTE)
     found = {one.source.kind: one for one in counts(anna, actor=SYSTEM, filters=since)}
     assert found["event"].count == 3
+
+
+def test_a_merge_tells_who_became_one_and_brings_what_the_other_did() -> None:
+    anna = make_contact(email="anna@example.com").pk
+    other = make_contact().pk
+    ewa = actor_of_user(User.objects.create(username="ewa", is_staff=True))
+    record_events([IncomingEvent(other, "visit", NOW + HOUR)], received_at=NOW + HOUR)
+    merge_contacts(anna, other, actor=ewa, at=NOW + DAY, cause="staff", evidence="said so")
+    now = Filters(until=NOW + 2 * DAY)
+    found = page(anna, actor=SYSTEM, filters=now, limit=2)
+    assert [item.title for item in found] == [f"Became one with #{other}", "visit"]
+    assert found[0].actor == "ewa"
+    assert ("Evidence", "said so") in found[0].details
+    assert ("events", "1") in found[0].details

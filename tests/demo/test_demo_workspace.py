@@ -108,7 +108,11 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     history = Calculation.objects.filter(segment__key="loyal_customers").order_by("at")
     assert len(set(history.values_list("member_count", flat=True))) > 5, "the chart has life"
     tasks = PeriodicTask.objects.filter(name__contains="segment", enabled=True)
-    assert tasks.count() == Segment.objects.filter(refresh_mode="interval").count()
+    by_the_clock = Segment.objects.filter(refresh_mode="interval").values_list("pk", flat=True)
+    assert {f"[{pk}]" for pk in by_the_clock} <= set(tasks.values_list("args", flat=True))
+    assert Contact.objects.get(last_name="Scott", city="Scranton").membership_set.filter(
+        segment__key="reviewers"
+    )
 
     assert set(Source.objects.values_list("name", "kind")) == {
         ("Website", "web"),

@@ -84,8 +84,25 @@
         else if (field.type === "hidden") field.remove();
         else if ("value" in field && field.type !== "submit") field.value = "";
       }
+      countSet();
       choose();
       form.querySelector("[type=search]").focus();
+    });
+
+    // The menu with more filters closes as menus do, and says how many of them are set.
+    const menu = feed.querySelector("[data-feed-menu]"), set = feed.querySelector("[data-feed-more-count]");
+    const countSet = () => {
+      const count = [...menu.querySelectorAll("select, input")].filter((field) => field.value).length;
+      set.textContent = count || "";
+    };
+    form.addEventListener("change", countSet);
+    document.addEventListener("click", (event) => {
+      if (menu.open && !menu.contains(event.target)) menu.open = false;
+    });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
     });
 
     // Older ones are put below; a day that goes on is one day.
