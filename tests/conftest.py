@@ -37,7 +37,7 @@ _NOT_FROM_DOTENV = (
     *("ALLOWED_HOSTS", "BASE_URL", "BIND", "CACHE_URL", "CSRF_TRUSTED_ORIGINS", "DEBUG"),
     *("DEFAULT_FROM_EMAIL", "EMAIL_URL", "EVENT_RETENTION_DAYS", "FCM_CREDENTIALS"),
     *("DOTDIGITAL_URL", "EMARSYS_URL", "EMARSYS_AUTH_URL", "SEGMENT_URL", "OUTBOUND_ALLOW"),
-    *("PORT", "TIME_ZONE", "VAPID_PRIVATE_KEY"),
+    *("INGESTION_REQUESTS_PER_SECOND", "PORT", "TIME_ZONE", "VAPID_PRIVATE_KEY"),
 )
 # The first one is Chromium without a window, which is all that tests need, for half the work.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
