@@ -335,7 +335,9 @@ def _occurred_at(
     try:
         occurred_at = said if sent_at is None else received_at - (sent_at - said)
     except OverflowError:
-        occurred_at = datetime.max.replace(tzinfo=UTC)
+        text = _("By its sentAt it lies outside the calendar. The time of receipt counts.")
+        remarks.append(Remark("timestamp", "timestamp_invalid", text, given))
+        return received_at
     if occurred_at - received_at > FUTURE_LIMIT:
         text = _(
             "It is more than a day in the future: a clock is wrong. The time of receipt counts."
