@@ -20,6 +20,7 @@ class IntegrationsConfig(AppConfig):
             event_log,
             inbox,
             jobs,  # noqa: F401
+            timeline,
         )
         from workspace import checkup, retention, rounds
 
@@ -36,3 +37,4 @@ class IntegrationsConfig(AppConfig):
         retention.register("received events", event_log.purge_log)
         extensions.register_eraser("integrations", event_log.erase)
         extensions.register_merger("integrations", event_log.merge)
+        timeline.register()

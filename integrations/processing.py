@@ -74,11 +74,12 @@ class Item:
 def leave_duplicates(source: Source, items: Sequence[Item], *, at: datetime) -> list[Item]:
     """Those whose `messageId` the source did not send before; the others are told they are.
 
-    One statement. Messages without an id of their own are never duplicates.
+    One statement. Those without an id of their own are noted too, by the one they were given:
+    so it is known of each event which source sent it.
     """
     first: dict[str, Item] = {}
     for item in items:
-        if _counts_once(item.message):
+        if _has_id(item.message):
             first.setdefault(item.message.message_id, item)
     statement = (
         "INSERT INTO contacts_seenmessage (source_id, message_id, seen_at)"
@@ -89,7 +90,7 @@ def leave_duplicates(source: Source, items: Sequence[Item], *, at: datetime) -> 
     left = []
     for item in items:
         message_id = item.message.message_id
-        if not _counts_once(item.message) or (message_id in new and first[message_id] is item):
+        if not _has_id(item.message) or (message_id in new and first[message_id] is item):
             left.append(item)
         else:
             item.outcome = Outcome.DUPLICATE
@@ -124,10 +125,9 @@ def _is_delete(item: Item) -> bool:
     return item.message.type == Type.DELETE and item.message.problem is None
 
 
-def _counts_once(message: Message) -> bool:
-    """Whether it has a messageId of its own, and one that can be kept."""
-    is_useless = message.problem is not None and message.problem.path == "messageId"
-    return message.has_own_id and not is_useless
+def _has_id(message: Message) -> bool:
+    """Whether it has a messageId that can be kept."""
+    return message.problem is None or message.problem.path != "messageId"
 
 
 def _runs(items: Sequence[Item]) -> Iterator[tuple[bool, list[Item]]]:
@@ -156,10 +156,14 @@ def _use(source: Source, items: Sequence[Item], reader: TraitReader, *, at: date
     }
     _find_contacts(source, usable, profiles, at=at)
     known = [item for item in usable if item.contact_id is not None]
-    _write_profiles([(item, profiles[id(item)]) for item in known if id(item) in profiles], at=at)
+    told = [(item, profiles[id(item)]) for item in known if id(item) in profiles]
+    changed = _write_profiles(told, at=at)
     _record(known, at=at)
     for item in known:
         item.mark(item.message.remarks)
+    for item, _profile in told:
+        if item.outcome == Outcome.ACCEPTED and item.contact_id in changed:
+            item.reason = _("The profile changed.")
 
 
 def _find_contacts(
@@ -209,8 +213,8 @@ def _left_out(message: Message, left_out: LeftOut, paths: dict[Name, str]) -> Re
     return Remark(path, f"identity_{left_out.code}", left_out.message, name.value, is_lost)
 
 
-def _write_profiles(told: Sequence[tuple[Item, Profile]], *, at: datetime) -> None:
-    """One write for each contact: of what several messages say the last counts."""
+def _write_profiles(told: Sequence[tuple[Item, Profile]], *, at: datetime) -> set[int]:
+    """One write for each contact: of what several messages say the last counts. Who changed."""
     merged: dict[int, Profile] = {}
     for item, profile in told:
         assert item.contact_id is not None
@@ -219,7 +223,7 @@ def _write_profiles(told: Sequence[tuple[Item, Profile]], *, at: datetime) -> No
         one.fields |= profile.fields
         one.attributes |= profile.attributes
         one.if_missing |= profile.if_missing
-    write_told(
+    return write_told(
         [
             Told(contact_id, one.fields, one.attributes, one.if_missing)
             for contact_id, one in merged.items()

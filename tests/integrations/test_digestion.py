@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from contacts import erasure, events
+from contacts import erasure, events, timeline
 from contacts.models import (
     AttributeDefinition,
     Contact,
@@ -16,6 +16,7 @@ from contacts.models import (
     Identity,
     SeenMessage,
 )
+from contacts.timeline import Filters
 from integrations import digestion, event_log, inbox, processing, sources
 from integrations.models import (
     HeldEvent,
@@ -27,7 +28,8 @@ from integrations.models import (
 )
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_attribute
 from workspace import sql
-from workspace.access import SYSTEM
+from workspace.access import SYSTEM, actor_of_user
+from workspace.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +126,7 @@ def test_a_message_id_counts_once_whatever_the_contact_and_the_time(shop: Source
     # Without a messageId each one counts.
     send(shop, track(), track())
     assert Event.objects.count() == 4
+    assert SeenMessage.objects.filter(source_id=shop.pk).count() == 3
 
 
 @pytest.mark.parametrize(
@@ -288,6 +291,24 @@ def test_of_several_identifies_the_last_one_counts(shop: Source) -> None:
     send(shop, identify(firstName="C", plan="y"))
     assert before != contact().updated_at
     assert contact().updated_at.year == 2020, "saying the same again writes nothing"
+
+
+def test_the_timeline_tells_which_source_changed_the_profile(shop: Source) -> None:
+    send(shop, identify(plan="x", address={"city": "Oslo"}))
+    send(shop, identify(plan="x"), at=NOW + MINUTE)
+    send(shop, identify(plan="y"), track(), at=NOW + HOUR)
+    items = timeline.page(contact().pk, actor=SYSTEM, limit=20)
+    told = [item for item in items if item.kind == "told"]
+    assert [(item.at, item.text, item.origin) for item in told] == [
+        *((NOW + HOUR, "plan", "Shop"), (NOW, "plan, address.city", "Shop")),
+    ]
+    assert told[1].details == (("plan", "x"), ("address.city", "Oslo"))
+    (event,) = [item for item in items if item.kind == "event"]
+    assert event.origin == "Shop"
+    nobody = actor_of_user(User.objects.create_user("anna"))
+    assert {item.origin for item in timeline.page(contact().pk, actor=nobody, limit=20)} == {""}
+    of_shop = timeline.page(contact().pk, actor=SYSTEM, limit=20, filters=Filters(source="shop"))
+    assert len(of_shop) == 3
 
 
 def test_an_address_that_stays_with_another_contact_is_not_written(shop: Source) -> None:

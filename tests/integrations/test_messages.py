@@ -17,8 +17,12 @@ from integrations.models import HeldEvent, ReceivedEvent, Source
 from tests.factories import DAY, HOUR, NOW
 from tests.integrations.test_digestion import contact, identify, receive, track
 
-_NAMES = st.sampled_from(["x", " x ", "u1", "", " ", None, 5, 0, Decimal("1.5"), True, {}, ["x"]])
-_OBJECTS = st.sampled_from([None, {}, {"a": 1}, {"url": "https://a/b"}, [], "text", 7])
+_NAMES: st.SearchStrategy[Any] = st.sampled_from(
+    ["x", " x ", "u1", "", " ", None, 5, 0, Decimal("1.5"), True, {}, ["x"]]
+)
+_OBJECTS: st.SearchStrategy[Any] = st.sampled_from(
+    [None, {}, {"a": 1}, {"url": "https://a/b"}, [], "text", 7]
+)
 _OFFSETS = st.sampled_from([-4000 * DAY, -DAY, -HOUR, timedelta(), HOUR, DAY, DAY + HOUR])
 
 
@@ -35,7 +39,7 @@ def _written(at: datetime, form: int) -> str:
     return shifted.replace(tzinfo=None).isoformat() + "+02:00"
 
 
-_TIMES = st.one_of(
+_TIMES: st.SearchStrategy[Any] = st.one_of(
     st.builds(lambda offset, form: _written(NOW + offset, form), _OFFSETS, st.integers(0, 3)),
     st.sampled_from([None, "", "soon", 12, {}, "2026-13-01T00:00:00Z", "9999-12-31T23:59:59Z"]),
 )
