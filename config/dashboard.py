@@ -1,6 +1,6 @@
 """The first page: how things stand, what runs, and what to do next in an empty workspace."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from config.demo.screens import demo_note
 from contacts.admin.courses import DAYS, course_days, daily_courses
 from contacts.models import Contact, EventDefinition
+from integrations.models import Source
+from integrations.source_counts import events_since, open_held_count
 from segments.admin.badges import calculation_badge, sparklines
 from segments.admin.warnings import renewal_address
 from segments.expiry import next_deadlines
@@ -35,7 +37,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     days = _events_by_day(now) if may_see_contacts else []
     contact_count = estimated_count(Contact) if may_see_contacts else 0
     return {
-        "figures": _figures(actor, contact_count, days),
+        "figures": _figures(actor, contact_count, days, now),
         "events_chart": _events_chart(days),
         "segments": _segments(actor, now) if may_see_segments else [],
         "may_see_segments": may_see_segments,
@@ -48,7 +50,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 
 def _figures(
-    actor: access.Actor, contact_count: int, days: list[tuple[str, int]]
+    actor: access.Actor, contact_count: int, days: list[tuple[str, int]], now: datetime
 ) -> list[dict[str, Any]]:
     figures: list[dict[str, Any]] = []
     if actor.may("contacts.view_contact"):
@@ -71,6 +73,22 @@ def _figures(
                 "name": _("Active segments"),
                 "value": number(active),
                 "url": reverse("admin:segments_segment_changelist"),
+            }
+        )
+    if actor.may("integrations.view_source") and Source.objects.exists():
+        figures.append(
+            {
+                "name": _("Received in the last hour"),
+                "value": number(events_since(now - timedelta(hours=1))),
+                "url": reverse("admin:integrations_source_changelist"),
+            }
+        )
+    if actor.may("integrations.view_heldevent") and (held := open_held_count()):
+        figures.append(
+            {
+                "name": _("Held events"),
+                "value": number(held),
+                "url": reverse("admin:integrations_heldevent_changelist"),
             }
         )
     return figures
@@ -150,12 +168,12 @@ def _next_steps(actor: access.Actor, contact_count: int) -> list[dict[str, Any]]
             "upload_file",
         ),
         (
-            "contacts.view_eventdefinition",
+            "integrations.view_source",
             EventDefinition.objects.exists(),
             _("Send what they do"),
-            _("Purchases and visits come as events, through the API or the command import_events."),
-            reverse("admin:contacts_eventdefinition_changelist"),
-            "bolt",
+            _("Add a source: your shop or website sends events with Segment's own libraries."),
+            reverse("admin:integrations_source_changelist"),
+            "sensors",
         ),
         (
             "segments.add_segment",

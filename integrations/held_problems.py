@@ -13,7 +13,7 @@ from integrations.models import HeldEvent
 from workspace import sql
 
 # So many of the newest are looked at: what is wrong with them is wrong with those before.
-LOOKED_AT = 50_000
+LOOKED_AT = 20_000
 _NONE = Value("", TextField())
 
 _PROBLEMS = """

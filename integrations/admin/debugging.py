@@ -112,10 +112,11 @@ class DebuggerPages(PagesAdmin):
                 "is_search_cut": page.is_search_cut,
                 "newest": received_events.newest_id(source.pk),
             }
-        html = render_to_string(
-            "integrations/debugger_rows.html", {"rows": _rows(request, found)}, request
-        )
-        return JsonResponse(answer | {"html": html if found else "", "count": len(found)})
+        html = ""
+        if found:
+            context = {"rows": _rows(request, found)}
+            html = render_to_string("integrations/debugger_rows.html", context, request)
+        return JsonResponse(answer | {"html": html, "count": len(found)})
 
     def event_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """All of one event: its body, what became of it and why, its times."""

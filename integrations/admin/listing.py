@@ -23,10 +23,10 @@ from workspace.admin.pictures import badge, number, sparkline
 class SourceListing(ModelAdmin):
     """What the list shows of each source; a constant number of queries."""
 
-    list_display: Any = ("name_and_badges", "last_event", "in_days", "course", "unused", "held")
+    list_display: Any = ("name_and_status", "last_event", "in_days", "course", "unused", "held")
     list_display_links = None
     search_fields = ("name", "key", "description")
-    sortable_by = ("name_and_badges", "last_event")
+    sortable_by = ()
     ordering = ("name", "pk")
     list_per_page = 50
     show_full_result_count = False
@@ -43,7 +43,7 @@ class SourceListing(ModelAdmin):
         return answer
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
-    def name_and_badges(self, source: Source) -> SafeString:
+    def name_and_status(self, source: Source) -> SafeString:
         return format_html(
             '<span class="rg-two-lines"><a class="rg-strong rg-break" href="{}">{}</a>'
             '<span class="rg-row rg-badges">{}{}</span></span>',

@@ -36,7 +36,13 @@ def test_a_workspace_in_use_shows_figures_segments_and_jobs(admin: Client) -> No
     jobs.start("segments.refresh", title="Refresh everything", actor=SYSTEM)
     page = admin.get(INDEX)
     figures = {figure["name"]: figure["value"] for figure in page.context["figures"]}
-    assert figures == {"Contacts": "3", "Events in 30 days": "3", "Active segments": "3"}
+    assert figures == {
+        "Contacts": "3",
+        "Events in 30 days": "3",
+        "Active segments": "3",
+        "Received in the last hour": "6",
+        "Held events": "3",
+    }
     assert page.context["steps"] == []
     text = page.content.decode()
     for words in ("A0", "Refresh everything", '<canvas class="chart"'):
