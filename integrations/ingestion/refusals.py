@@ -1,6 +1,7 @@
 """Why a request is not taken, and how people learn of it."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 BODY_KEPT = 2000
 _NOTED_EVERY_SECONDS = 1.0
 _TOLD_LIMIT = 1000
+_WRITE_KEY = re.compile(r"\b(wk_\w{5})\w+")
 _told: dict[tuple[int, str], float] = {}
 
 
@@ -52,8 +54,9 @@ class Attempt:
 
 
 def readable(body: bytes) -> str:
-    """The beginning of a body, as a text that can be kept."""
-    return body[:BODY_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    """The beginning of a body, as a text that can be kept; without the whole of a write key."""
+    text = body[:BODY_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return _WRITE_KEY.sub(r"\1…", text)
 
 
 def note(refused: RequestRefused, attempt: Attempt) -> None:

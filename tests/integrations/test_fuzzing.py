@@ -6,11 +6,14 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations import sources
-from integrations.ingestion.views import VIEWS
+from integrations.digestion import digest
+from integrations.ingestion.views import BATCHES, CALLS, VIEWS
+from integrations.models import HeldEvent, InboundRequest, Outcome
 from tests.integrations.sending import Sender
 from workspace.access import SYSTEM
 
@@ -102,6 +105,39 @@ def hooked(shop: Sender) -> Sender:
 @given(**_request)
 def test_no_request_is_a_defect(hooked: Sender, **said: Any) -> None:
     _assert_expected(_send(hooked, **said))
+
+
+_digested = {
+    "path": st.sampled_from([*CALLS, *BATCHES]),
+    "document": _documents.filter(lambda value: isinstance(value, dict)),
+}
+
+
+def _assert_digested(shop: Sender, path: str, document: Any) -> None:
+    """Whatever is taken is digested in one round, and none of it is a defect."""
+    answer = shop.post(f"/v1/{path}", document)
+    while digest(timezone.now()):
+        pass
+    assert not InboundRequest.objects.exists(), answer.content
+    failed = HeldEvent.objects.filter(outcome=Outcome.FAILED)
+    assert list(failed.values_list("reason", flat=True)) == []
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(**_digested)
+def test_whatever_is_taken_can_be_digested(shop: Sender, path: str, document: Any) -> None:
+    _assert_digested(shop, path, document)
+
+
+@pytest.mark.long
+@settings(
+    max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(**_digested)
+def test_thousands_of_what_is_taken_can_be_digested(shop: Sender, path: str, document: Any) -> None:
+    _assert_digested(shop, path, document)
 
 
 @pytest.mark.long
