@@ -41,6 +41,12 @@ _CUSTOMERS: tuple[_Item, ...] = (
         "contacts.view_consentdefinition",
     ),
     (
+        gettext_lazy("Identities"),
+        "contacts_identityrule_changelist",
+        "fingerprint",
+        "contacts.view_identityrule",
+    ),
+    (
         gettext_lazy("Events"),
         "contacts_eventdefinition_changelist",
         "bolt",

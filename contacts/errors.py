@@ -73,3 +73,9 @@ class EventSchemaInvalid(InputInvalid):
     """What is declared of a kind of event cannot hold; `problems` name each fault."""
 
     code = "event_schema_invalid"
+
+
+class RuleInvalid(InputInvalid):
+    """A rule of identity cannot be saved as it was given."""
+
+    code = "rule_invalid"

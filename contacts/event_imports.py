@@ -364,11 +364,13 @@ def _store(
     )
     accepted = erased = 0
     # One portion after the other, each in its own transaction: others wait for a second at most.
-    for first in range(1, found["total"] + 1, _PORTION):
+    first = 1
+    while first <= found["total"]:
+        bounds = [first, first + _PORTION - 1]
         with transaction.atomic():
             share_recording()
-            bounds = [first, first + _PORTION - 1]
-            _hold_contacts(bounds)
+            if not _hold_contacts(bounds):
+                continue
             known = define_events([name])
             if first == 1:
                 learn_schemas(known, {name: _seen(properties)})
@@ -377,7 +379,8 @@ def _store(
                 _list_urls(bounds)
             accepted += store_events(_SOURCE, [known[name].id, at, *bounds])
             erased += statements.one(_ERASED, bounds)
-        progress.store(min(1.0, (first + _PORTION) / found["total"]))
+        first += _PORTION
+        progress.store(min(1.0, first / found["total"]))
     if accepted > _PORTION:
         # The server itself never looks at a partitioned table as a whole.
         statements.execute("ANALYZE contacts_event, contacts_eventstatistic")
@@ -410,11 +413,11 @@ _SOURCE = """(
 ) AS incoming"""
 
 
-def _hold_contacts(bounds: Sequence[int]) -> None:
+def _hold_contacts(bounds: Sequence[int]) -> bool:
+    """Keep the contacts of a portion from being merged; false where one was, just before."""
+    statements.execute(_FOLLOW, bounds)
     statements.execute(_HOLD, bounds)
-    # Survivors are held, too; of them again none may have been merged meanwhile.
-    while statements.execute(_FOLLOW, bounds):
-        statements.execute(_HOLD, bounds)
+    return not statements.execute(_FOLLOW, bounds)
 
 
 def _list_urls(bounds: Sequence[int]) -> None:

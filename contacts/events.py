@@ -6,6 +6,7 @@ calls `pause_recording` first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from secrets import randbits
@@ -112,8 +113,8 @@ def record_events(
     marked: list[Marked] = []
     total, checked = _check(events, received_at, rejected)
     accepted = 0
-    if checked:
-        with transaction.atomic():
+    while checked:
+        with suppress(_Overtaken), transaction.atomic():
             share_recording()
             checked = _of_known_contacts(checked, rejected)
             if checked:
@@ -124,6 +125,7 @@ def record_events(
                 if checked:
                     accepted = _record(known, checked, received_at, source_id)
                 event_schemas.count_breaches(tallies, at=received_at)
+            break
     rejected.sort(key=lambda one: one.index)
     return Recorded(accepted, total - accepted - len(rejected), rejected, marked)
 
@@ -220,13 +222,12 @@ def _checked(index: int, event: IncomingEvent, received_at: datetime) -> _Checke
 
 def _of_known_contacts(checked: list[_Checked], rejected: list[Rejected]) -> list[_Checked]:
     is_erased = _held({one.event.contact_id for one in checked})
-    if any(is_erased.values()):
-        gone = [contact_id for contact_id, is_gone in is_erased.items() if is_gone]
-        survivors = survivors_of(gone)
-        is_erased |= _held(set(survivors.values()))
+    erased = [contact_id for contact_id, is_gone in is_erased.items() if is_gone]
+    if erased and (survivors := survivors_of(erased)):
         for one in checked:
             if (survivor_id := survivors.get(one.event.contact_id)) is not None:
                 one.event = replace(one.event, contact_id=survivor_id)
+        raise _Overtaken
     for one in checked:
         match is_erased.get(one.event.contact_id):
             case None:
@@ -236,6 +237,10 @@ def _of_known_contacts(checked: list[_Checked], rejected: list[Rejected]) -> lis
                 message = _("The contact has been erased.")
                 rejected.append(Rejected(one.index, "contact_erased", message))
     return [one for one in checked if is_erased.get(one.event.contact_id) is False]
+
+
+class _Overtaken(Exception):
+    """Some were merged, and stand for others now: all are let go, to be held in their order."""
 
 
 def _held(contact_ids: set[int]) -> dict[int, bool]:

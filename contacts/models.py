@@ -70,6 +70,7 @@ class Contact(models.Model):
     class Meta:
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
+        permissions = [("merge_contact", "Can merge contacts")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(erased_at__isnull=True)

@@ -1,6 +1,11 @@
 """The screens about people we know: contacts, their profile, definitions, import."""
 
-from contacts.admin import contacts, definitions, events  # noqa: F401  # They register screens.
+from contacts.admin import (  # noqa: F401  # They register screens.
+    contacts,
+    definitions,
+    events,
+    identity_rules,
+)
 from contacts.admin.registry import (
     Link,
     Panel,

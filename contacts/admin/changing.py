@@ -1,7 +1,7 @@
 """The forms of a contact: a new one, its fields, and what is changed from the profile itself."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -17,6 +17,7 @@ from contacts import consents, labels, profiles
 from contacts.admin.forms import ContactForm
 from contacts.labels import Kind
 from contacts.models import AttributeDefinition, Category, Contact, Identity, Tag
+from contacts.survivors import survivor_of
 from workspace.access import actor_of
 from workspace.admin import ObjectActionsAdmin, page_context
 from workspace.errors import DomainError
@@ -49,7 +50,17 @@ class ChangingContacts(ObjectActionsAdmin):
             raise Http404
         if not self.has_view_permission(request, contact):
             raise PermissionDenied
-        return cast("Contact", contact)
+        return contact
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Contact | None:
+        """The contact; of one that was merged the one that stands for it."""
+        found: Contact | None = super().get_object(request, object_id, from_field)
+        if found is None and object_id.isdecimal() and len(object_id) < 19:
+            survivor_id = survivor_of(int(object_id))
+            found = super().get_object(request, str(survivor_id), from_field)
+        return found
 
     def _changeable(self, request: HttpRequest, contact_id: int) -> Contact:
         contact = self.contact_or_404(request, contact_id)

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contacts.admin import feeding, finding, registry
-from contacts.admin.changing import ChangingContacts
 from contacts.admin.erasing import ErasingContacts
 from contacts.admin.importing import preview_view, upload_view
+from contacts.admin.merging import MergingContacts
 from contacts.admin.profile import profile_context
 from contacts.models import Contact, Identity
 from workspace.access import actor_of
@@ -29,7 +29,7 @@ from workspace.admin.pictures import number
 
 
 @admin.register(Contact)
-class ContactAdmin(ChangingContacts, ErasingContacts):
+class ContactAdmin(MergingContacts, ErasingContacts):
     """People we know."""
 
     list_display = ("person", "external", "place", "language", "score", "created_at")
@@ -166,6 +166,9 @@ class ContactAdmin(ChangingContacts, ErasingContacts):
     ) -> HttpResponse:
         """The profile: everything known of one person on one screen."""
         contact = self.contact_or_404(request, object_id)
+        if str(contact.pk) != object_id:
+            # It was merged: its number leads to the one that stands for it.
+            return HttpResponseRedirect(self.page_of(request, contact))
         return TemplateResponse(
             request,
             "contacts/profile.html",
@@ -174,6 +177,7 @@ class ContactAdmin(ChangingContacts, ErasingContacts):
                 **profile_context(request, contact),
                 **feeding.feed_context(request, contact),
                 "buttons": self.buttons(request, contact),
+                "links": self.merge_links(request, contact),
                 **self._may_change(request, contact),
             },
         )

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from contacts.admin.forms import field_label
 from contacts.admin.registry import panels
+from contacts.merge_records import moved_words, told_reason
 from contacts.models import (
     AttributeDefinition,
     Category,
@@ -20,6 +21,7 @@ from contacts.models import (
     ConsentEntry,
     ConsentState,
     Contact,
+    ContactMerge,
     EventStatistic,
     Identity,
     LabelledKey,
@@ -40,6 +42,7 @@ _FIELDS = (
 _HISTORY_SHOWN = 100
 _SCORES_SHOWN = 30
 _CHOICES_SHOWN = 500
+_MERGES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,16 @@ class Consent:
 
 def profile_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
     """Everything known of one person, for the template."""
-    identities = list(Identity.objects.filter(contact_id=contact.pk).order_by("namespace", "value"))
+    identities = list(
+        Identity.objects.filter(contact_id=contact.pk).order_by("namespace", "created_at", "value")
+    )
     last_seen = LastSeen.objects.filter(contact_id=contact.pk).first()
     loaded = [(panel, panel.load(request, contact)) for panel in panels()]
     return {
         "contact": contact,
         "external_id": next((i.value for i in identities if i.namespace == "user_id"), ""),
-        "identities": [(namespace_name(one.namespace), one.value) for one in identities],
+        "identities": [_known_name(identity) for identity in identities],
+        "merges": [_told_merge(merge) for merge in contact.merges.all()[:_MERGES_SHOWN]],
         "initial": str(contact).lstrip("#")[:1].upper(),
         **_known("fields", _fields(contact)),
         **_known("attributes", _attributes(contact)),
@@ -94,6 +100,32 @@ def profile_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
             for panel, data in loaded
             if data is not None
         ],
+    }
+
+
+def _known_name(identity: Identity) -> dict[str, Any]:
+    """A name, and when and how it was learned."""
+    return {
+        "namespace": namespace_name(identity.namespace),
+        "value": identity.value,
+        "at": identity.learned_at or identity.created_at,
+        "how": " · ".join(part for part in (identity.evidence, identity.cause) if part),
+    }
+
+
+def _told_merge(merge: ContactMerge) -> dict[str, Any]:
+    """Who became one with the contact, when and why, and what went over."""
+    words = moved_words()
+    return {
+        "id": merge.pk,
+        "at": merge.at,
+        "why": told_reason(merge),
+        "moved": [
+            f"{words.get(word, word)}: {number(count)}"
+            for word, count in merge.moved.items()
+            if count
+        ],
+        "dropped": [(key, shown_value(value, "")) for key, value in merge.dropped.items()],
     }
 
 

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts.consents import STATES
-from contacts.models import ConsentEntry
+from contacts.models import ConsentEntry, ContactMerge
 from workspace.api.serializers import AnyJSONField, StrictSerializer
 
 
@@ -81,6 +81,33 @@ class ErasureSerializer(serializers.Serializer[Any]):
     erased_at = serializers.DateTimeField()
     deleted = serializers.DictField(child=serializers.IntegerField())
     remaining = serializers.DictField(child=serializers.IntegerField())
+
+
+class MergeRequestSerializer(StrictSerializer):
+    """Which contact has everything afterwards, and why both are one person."""
+
+    into = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    evidence = serializers.CharField(default="", allow_blank=True, max_length=200)
+
+
+class MergeSerializer(serializers.Serializer[Any]):
+    """Two contacts that became one: why, what went over, and values that the survivor's won over.
+
+    `merged` is the contact that is empty now, `contact` the one that stands for it today.
+    """
+
+    merged = serializers.IntegerField(source="loser_id")
+    contact = serializers.IntegerField(source="survivor_id")
+    at = serializers.DateTimeField()
+    cause = serializers.CharField()
+    evidence = serializers.CharField(allow_blank=True)
+    identities = serializers.SerializerMethodField()
+    moved = serializers.DictField(child=serializers.IntegerField())
+    dropped = serializers.DictField(child=ValueField())
+
+    @extend_schema_field(IdentitySerializer(many=True))
+    def get_identities(self, merge: ContactMerge) -> list[dict[str, str]]:
+        return [{"namespace": namespace, "value": value} for namespace, value in merge.names]
 
 
 class ConsentLineSerializer(serializers.Serializer[Any]):

@@ -17,6 +17,8 @@ from contacts.api.serializers import (
     ContactSerializer,
     ErasureSerializer,
     ImportSerializer,
+    MergeRequestSerializer,
+    MergeSerializer,
 )
 from contacts.api.timeline import (
     TIMELINE_NAMES,
@@ -27,6 +29,7 @@ from contacts.api.timeline import (
 from contacts.erasure import erase_contact
 from contacts.filtersets import ContactFilterSet
 from contacts.jobs import request_import
+from contacts.merging import merge_contacts
 from contacts.models import Contact
 from workspace.api.pages import BY_ID, Ordering
 from workspace.api.parsing import UploadOnDisk
@@ -60,6 +63,8 @@ class ContactViewSet(ApiViewSet):
         "import_file": _CHANGE,
         "by_external_id": _CHANGE,
         "timeline": _VIEW,
+        "merges": _VIEW,
+        "merge": "contacts.merge_contact",
     }
 
     def get_queryset(self) -> "QuerySet[Contact]":
@@ -135,6 +140,32 @@ class ContactViewSet(ApiViewSet):
         """All that is known to have happened, of every kind, the newest first."""
         contact = profiles.get_contact(int(pk))
         return timeline_page(self, contact_id=contact.pk, actor=self.actor)
+
+    @extend_schema(responses=MergeSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"])
+    def merges(self, request: Request, pk: str) -> Response:
+        """Which contacts became one with this one, and why, the latest first; all on one page."""
+        contact = profiles.get_contact(int(pk))
+        found = self.shapes(MergeSerializer)(list(contact.merges.all()))
+        return Response({"next": None, "previous": None, "results": found})
+
+    @extend_schema(request=MergeRequestSerializer, responses={200: MergeSerializer})
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: str) -> Response:
+        """Make one contact of two: all that this one has goes to the contact `into`.
+
+        From then on its number answers that contact. It cannot be undone.
+        """
+        given = self.read(MergeRequestSerializer)
+        merge = merge_contacts(
+            given["into"],
+            int(pk),
+            actor=self.actor,
+            at=timezone.now(),
+            cause="api",
+            evidence=given["evidence"],
+        )
+        return Response(self.shape(MergeSerializer, merge))
 
     def _update(self, pk: str, changes: dict[str, Any]) -> None:
         profiles.update_contact(int(pk), changes=changes, actor=self.actor, at=timezone.now())

@@ -1,7 +1,7 @@
 """Changes on the timeline: since when we know the contact, what staff and programs changed.
 
 The audit trail says that something personal was changed, never what it was or became. What other
-sources tell better (labels, consents, the lead score) is left to them.
+sources tell better (labels, consents, the lead score, merges) is left to them.
 """
 
 from typing import Any

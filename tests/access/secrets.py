@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from contacts.models import Tag
+from contacts.models import IdentityRule, Tag
 from integrations.sources import create_source
 from segments import (
     actions,
@@ -84,6 +84,7 @@ def hide_something() -> Secret:
     _count_on_from(1000)
     furnish(1, prefix="plain")
     create_source(name="Plain shop", actor=SYSTEM, at=timezone.now())
+    IdentityRule.objects.create(namespace="plain", priority=40, value_limit=5)
     _count_on_from(ID)
     poland, france = (Group.objects.create(name=name) for name in ("Poland", "France"))
     entities = [UserGroup.Entity.SEGMENT, UserGroup.Entity.EXPORT]

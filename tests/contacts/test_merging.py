@@ -1,12 +1,14 @@
 """Two contacts that are one person become one, and nothing of either is lost."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -298,3 +300,39 @@ def test_whatever_is_merged_in_whatever_order_events_consents_and_counts_stay_tr
         }
         assert dict(ConsentState.objects.values_list("contact_id", "state")) == latest
         transaction.set_rollback(True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_recorded_while_contacts_are_merged_is_the_survivors() -> None:
+    survivor, *losers = (make_contact() for _person in range(9))
+    start = Barrier(3)
+
+    def record(number: int) -> int:
+        start.wait()
+        accepted = 0
+        try:
+            for turn in range(20):
+                batch = [
+                    IncomingEvent(loser.pk, "visit", NOW, {}, f"{number}-{turn}-{loser.pk}")
+                    for loser in losers
+                ]
+                accepted += record_events(batch, received_at=NOW).accepted
+        finally:
+            connection.close()
+        return accepted
+
+    def merge() -> None:
+        start.wait()
+        try:
+            for loser in losers:
+                _merge(survivor, loser)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        recording = [pool.submit(record, number) for number in range(2)]
+        pool.submit(merge).result()
+        accepted = sum(one.result() for one in recording)
+    assert accepted == 2 * 20 * 8
+    assert Event.objects.filter(contact=survivor).count() == accepted
+    assert EventStatistic.objects.get().event_count == accepted
