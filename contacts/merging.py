@@ -22,7 +22,7 @@ from contacts.extensions import Pair, registered_mergers
 from contacts.identities import Name
 from contacts.models import Contact, ContactMerge
 from contacts.survivors import merged_into, survivor_of, survivors_of
-from workspace import access, audit, sql
+from workspace import audit, sql
 from workspace.access import SYSTEM, Actor
 from workspace.exactjson import exact_dumps
 
@@ -177,10 +177,9 @@ def merge_contacts(
     """Make one contact of two. Returns the record of it, which says what was moved and dropped.
 
     Rules of identity are not asked: whoever calls knows that it is one person. One that was
-    merged before stands for its survivor. Raises NotAllowed, ContactUnknown, and MergeRefused for
-    one and the same.
+    merged before stands for its survivor. Raises ContactUnknown, and MergeRefused for one and the
+    same.
     """
-    access.require(actor, "contacts.merge_contact")
     survivor_id, loser_id = survivor_of(survivor_id), survivor_of(loser_id)
     if survivor_id == loser_id:
         raise MergeRefused(_("Both are the same contact: #%(id)d.") % {"id": survivor_id})
