@@ -18,6 +18,7 @@ class IntegrationsConfig(AppConfig):
         from integrations import (
             digestion,
             event_log,
+            held_timeline,
             inbox,
             jobs,  # noqa: F401
             timeline,
@@ -38,3 +39,4 @@ class IntegrationsConfig(AppConfig):
         extensions.register_eraser("integrations", event_log.erase)
         extensions.register_merger("integrations", event_log.merge)
         timeline.register()
+        held_timeline.register()

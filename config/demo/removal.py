@@ -21,6 +21,7 @@ from contacts.models import (
     Contact,
     EventDefinition,
     MetricDefinition,
+    SeenMessage,
     Tag,
 )
 from integrations.models import HeldEvent, ReceivedEvent, Source
@@ -160,6 +161,7 @@ def _remove_sources() -> list[str]:
             model._default_manager.filter(source=source, received_at__lt=first_use).delete()
         kept.append(source.key)
     demo.filter(key__in=kept).update(is_demo=False)
+    SeenMessage.objects.filter(source_id__in=list(demo.values_list("pk", flat=True))).delete()
     demo.delete()
     return kept
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from contacts.models import SeenMessage
+from contacts.retention import MESSAGES_KEPT
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from workspace.access import SYSTEM
@@ -51,9 +53,24 @@ def make_sources(stories: Sequence[Story], ids: Mapping[int, int], *, at: dateti
         lines = sorted([*lines, *unused], key=lambda line: line.received_at)
         ReceivedEvent.objects.bulk_create(lines)
         _count(source, own, unused, at)
+        _remember(source, own, at)
         last_at = lines[-1].received_at
         Source.objects.filter(pk=source.pk).update(last_received_at=last_at)
     return Source.objects.filter(is_demo=True).count()
+
+
+def _remember(source: Source, happenings: Iterable[Happening], at: datetime) -> None:
+    """Which messages were its own, as long as that would be known."""
+    lately = at - MESSAGES_KEPT
+    SeenMessage.objects.bulk_create(
+        SeenMessage(
+            source_id=source.pk,
+            message_id=_message_id(f"{event.person.number} {event.serial}"),
+            seen_at=event.occurred_at,
+        )
+        for event in happenings
+        if event.occurred_at > lately
+    )
 
 
 def _log(
@@ -125,10 +142,15 @@ def _identify(person: Person, when: datetime) -> dict[str, Any]:
 
 def _common(name: str, when: datetime) -> dict[str, Any]:
     return {
-        "messageId": hashlib.sha256(f"demo {name}".encode()).hexdigest()[:32],
+        "messageId": _message_id(name),
         "timestamp": _instant(when),
         "sentAt": _instant(when),
     }
+
+
+def _message_id(name: str) -> str:
+    """For an event the one that it is stored with."""
+    return hashlib.sha256(f"demo {name}".encode()).hexdigest()[:32]
 
 
 def _instant(at: datetime) -> str:

@@ -19,7 +19,8 @@ TIMELINE_PARAMETERS = [
         "kind",
         str,
         description="Kinds of items, with commas between them: event, segment, consent, label,"
-        " score, identity, change, import, loyalty. All kinds where none is named.",
+        " score, identity, change, import, loyalty, told,"
+        " held. All kinds where none is named.",
     ),
     OpenApiParameter("name", str, description="The kind of event; only events then."),
     OpenApiParameter(

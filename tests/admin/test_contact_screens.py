@@ -105,6 +105,7 @@ def test_the_profile_shows_everything_known(admin: Client) -> None:
         *("Anna", "anna@example.com", "A-1", "Warszawa", "Favourite colour", "green"),
         *("Very important", "Media", "Newsletter", "granted", "purchase", "amount: 12"),
         *("Poles in town", "Not a member of the loyalty programme"),
+        "No source sent anything of this person",
     ):
         assert words in page, words
 
