@@ -14,10 +14,15 @@ from tests.integrations.sending import Sender
 from workspace.access import SYSTEM
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _static_files() -> None:
+    """The server looks for them when it starts."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
 @pytest.fixture(autouse=True)
 def _as_after_a_start(db: None) -> Iterator[None]:
-    """Nothing was counted or told yet; the server looks for its static files when it starts."""
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    """Nothing was counted or told yet."""
     cache.clear()
     refusals._told.clear()
     yield
