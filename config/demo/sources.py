@@ -17,6 +17,7 @@ from integrations.sources import create_source
 from workspace.access import SYSTEM
 from workspace.exactjson import exact_dumps
 
+from . import shop
 from .people import Person
 from .stories import Happening, Story
 
@@ -118,7 +119,9 @@ def _message(event: Happening, when: datetime) -> dict[str, Any]:
         **_common(f"{event.person.number} {event.serial}", when),
     }
     if event.name == "page_visit":
-        message |= {"type": "page", "name": "Page"}
+        path = str(event.properties["url"]).removeprefix(shop.SHOP).strip("/")
+        name = path.rpartition("/")[2].replace("-", " ").capitalize() or "Home"
+        message |= {"type": "page", "name": name}
         del message["event"]
     return message
 

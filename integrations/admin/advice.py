@@ -69,6 +69,26 @@ _ADVICE: dict[str, Any] = {
     "defect": gettext_lazy(
         "The fault is ours. Replay it after the next update; nothing of it is lost."
     ),
+    "too_large": gettext_lazy(
+        "The sender was told, and has these events still: have it send smaller requests."
+    ),
+    "invalid_json": gettext_lazy(
+        "The sender was told, and has these events still: what it sends is no JSON."
+    ),
+    "write_key_retired": gettext_lazy(
+        "A program still sends with a key that has stopped: give it the one on the page Set up."
+    ),
+    "source_disabled": gettext_lazy("Enable the source on the page Settings, or stop the sender."),
+    "too_many_requests": gettext_lazy(
+        "The sender was asked to wait, and has these events still: have it send batches."
+    ),
+    "signature_wrong": gettext_lazy(
+        "Paste the signing secret of the page Set up into the destination at Segment."
+    ),
+    "signature_missing": gettext_lazy(
+        "Paste the signing secret of the page Set up into the destination at Segment."
+    ),
+    "signing_secret_missing": gettext_lazy("Make a signing secret on the page Set up."),
     "identity_invalid": gettext_lazy(
         "Correct it and replay it. The rest of the event was used already."
     ),

@@ -36,6 +36,10 @@ TYPES = (
     ("group", gettext_lazy("group")),
     ("alias", gettext_lazy("alias")),
     ("delete", gettext_lazy("delete")),
+    # Whole requests that were refused.
+    ("batch", gettext_lazy("batch")),
+    ("import", gettext_lazy("import")),
+    ("webhook", gettext_lazy("webhook")),
 )
 
 _SAID_TIMES = {

@@ -12,11 +12,14 @@ from django.utils.translation import gettext as _
 from integrations import sources
 from integrations.admin.badges import outcome_badge
 from integrations.admin.snippets import snippets
-from integrations.models import ReceivedEvent, Source
+from integrations.models import Outcome, ReceivedEvent, Source
 from workspace.access import actor_of
 from workspace.admin import PagesAdmin
 
 _CHANGE = "integrations.change_source"
+# Whether it works is told by the newest events.
+_LATELY = 50
+_USED = frozenset({Outcome.ACCEPTED, Outcome.MARKED, Outcome.DUPLICATE})
 
 
 class SetUpPages(PagesAdmin):
@@ -63,22 +66,22 @@ class SetUpPages(PagesAdmin):
         }
 
     def first_event_view(self, request: HttpRequest, object_id: int) -> JsonResponse:
-        """Whether an event has arrived, for the page that waits for it."""
+        """Whether an event has arrived, for the page that waits for it; or why none was used."""
         source = self.visible_or_404(request, str(object_id))
-        event = self._first_event(source)
-        if event is None:
-            return JsonResponse({"has_arrived": False})
-        return JsonResponse({"has_arrived": True, "text": event["text"], "badge": event["badge"]})
+        return JsonResponse(self._first_event(source))
 
-    def _first_event(self, source: Source) -> dict[str, Any] | None:
-        newest = ReceivedEvent.objects.filter(source_id=source.pk).order_by("-pk").first()
-        if newest is None:
-            return None
-        words = {"type": newest.type, "name": newest.name or "–"}
-        return {
-            "text": _("%(type)s “%(name)s” arrived.") % words
-            if newest.name
-            else _("An event of the type %(type)s arrived.") % words,
-            "badge": str(outcome_badge(newest.outcome)),
-            "at": newest.received_at,
-        }
+    def _first_event(self, source: Source) -> dict[str, Any]:
+        newest = ReceivedEvent.objects.filter(source_id=source.pk).order_by("-pk")
+        lately = list(newest.only("type", "name", "outcome", "reason")[:_LATELY])
+        used = next((event for event in lately if event.outcome in _USED), None)
+        if used is not None:
+            words = {"type": used.type, "name": used.name}
+            text = _("%(type)s “%(name)s” arrived.") if used.name else _("%(type)s arrived.")
+            badge = outcome_badge(used.outcome)
+            return {"has_arrived": True, "text": text % words, "badge": badge}
+        if lately:
+            text = _("Something arrived and was not used: %(reason)s")
+            badge = outcome_badge(lately[0].outcome)
+            words = {"reason": lately[0].reason}
+            return {"has_arrived": False, "text": text % words, "badge": badge}
+        return {"has_arrived": False, "text": "", "badge": ""}

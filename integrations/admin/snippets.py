@@ -56,11 +56,16 @@ const writeKey = "{key}";
 const analytics = AnalyticsBrowser.load(
   {{
     writeKey,
-    cdnSettings: {{ integrations: {{ "Segment.io": {{ apiKey: writeKey }} }} }},
+    cdnSettings: {{
+      integrations: {{ "Segment.io": {{ apiKey: writeKey }} }},
+    }},
   }},
   {{
     integrations: {{
-      "Segment.io": {{ apiHost: "{host}/v1", protocol: "{scheme}" }},
+      "Segment.io": {{
+        apiHost: "{host}/v1",
+        protocol: "{scheme}",
+      }},
     }},
   }},
 );

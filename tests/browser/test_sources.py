@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from urllib.request import Request, urlopen
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from integrations import digestion, inbox
+from integrations.admin import debugging
 from integrations.models import Source
 from integrations.sources import create_source
 from tests.browser.looking import RULES_OF_LOOKS, dress, faults_by_path, serious_faults, settle
@@ -18,7 +20,7 @@ from workspace.access import SYSTEM
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def _send(address: str, write_key: str, *messages: dict[str, object]) -> None:
+def _send(address: str, write_key: str, *messages: Mapping[str, object]) -> None:
     """Send over HTTP, as a library does, and have it digested."""
     secret = base64.b64encode(f"{write_key}:".encode()).decode()
     request = Request(  # To the server of this test.
@@ -32,7 +34,7 @@ def _send(address: str, write_key: str, *messages: dict[str, object]) -> None:
 
 
 def test_a_source_is_added_heard_and_what_went_wrong_is_mended(
-    logged_in: Page, address: str
+    logged_in: Page, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = logged_in
     page.goto("/admin/integrations/source/")
@@ -83,6 +85,19 @@ def test_a_source_is_added_heard_and_what_went_wrong_is_mended(
     expect(rows).to_have_count(4)
     page.get_by_role("button", name="Resume").click()
     expect(rows).to_have_count(5)
+    monkeypatch.setattr(debugging, "_ARRIVALS", 2)
+    _send(
+        address,
+        write_key,
+        *({"type": "track", "userId": "M-1", "event": f"e{n}"} for n in range(5)),
+    )
+    more = page.get_by_role("button", name="More arrived here: show them")
+    more.click()
+    expect(more).to_have_count(0)
+    expect(rows).to_have_count(10)
+    assert [name[:2] for name in page.locator(".rg-live-name").all_inner_texts()[:6]] == [
+        *("e4", "e3", "e2", "e1", "e0", "la"),
+    ]
     picture(page, "debugger")
 
 

@@ -17,7 +17,7 @@
     let round = 0;
     let arrivedCount = 0;
 
-    const rows = () => [...list.children];
+    const rows = () => [...list.querySelectorAll(":scope > .rg-live-row")];
     const opener = (row) => row.querySelector(".rg-live-open");
     const words = () => {
       const found = new URLSearchParams();
@@ -60,7 +60,7 @@
         if (before.has(id)) continue;
         opener(row).tabIndex = -1;
         row.classList.add("rg-new");
-        const place = rows().find((other) => Number(other.dataset.id) < id);
+        const place = [...list.children].find((other) => Number(other.dataset.id) < id);
         list.insertBefore(row, place ?? null);
         newest = Math.max(newest, id);
         added += 1;
@@ -75,6 +75,33 @@
       keepReachable();
       showEmpty();
       return added;
+    };
+
+    // Where more arrived at once than was drawn, the list says so and leads to the others.
+    const markGap = (lowest) => {
+      const item = document.createElement("li");
+      item.className = "rg-live-gap";
+      item.dataset.id = lowest - 0.5;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "rg-button rg-tiny";
+      button.textContent = box.dataset.skipped;
+      button.addEventListener("click", async () => {
+        const known = new Set(rows().map((row) => row.dataset.id));
+        const answer = await ask({ before: Math.ceil(Number(item.dataset.id)) });
+        const found = drawn(answer.html);
+        const last = found.at(-1);
+        const isFilled = !last || found.some((row) => known.has(row.dataset.id));
+        insert(found);
+        if (isFilled) item.remove();
+        else {
+          item.dataset.id = Number(last.dataset.id) - 0.5;
+          list.querySelector(`[data-id="${last.dataset.id}"]`).after(item);
+          button.focus();
+        }
+      });
+      item.append(button);
+      list.querySelector(`[data-id="${lowest}"]`)?.after(item);
     };
 
     const say = (text) => { if (announce.textContent !== text) announce.textContent = text; };
@@ -96,9 +123,13 @@
       const answer = await ask({ after: newest, known });
       if (mine !== round || isPaused) return;
       showWaiting(answer);
-      if (answer.count) arrivedCount += insert(drawn(answer.html));
-      if (answer.is_more) say(box.dataset.skipped);
-      else if (announce.textContent === box.dataset.lost) say("");
+      if (answer.count) {
+        const fresh = drawn(answer.html);
+        const lowest = fresh.at(-1).dataset.id;
+        arrivedCount += insert(fresh);
+        if (answer.is_more) markGap(lowest);
+      }
+      if (announce.textContent === box.dataset.lost) say("");
     };
     const live = async () => {
       let wait = EVERY;

@@ -33,11 +33,13 @@
         if (!answer.ok) return;
         const found = await answer.json();
         wait = 1000;
+        if (found.text) {
+          box.querySelector("[data-text]").textContent = found.text;
+          box.querySelector("[data-badge]").innerHTML = found.badge;
+        }
         if (!found.has_arrived) continue;
         const title = box.querySelector("[data-title]");
         title.textContent = title.dataset.arrived;
-        box.querySelector("[data-text]").textContent = found.text;
-        box.querySelector("[data-badge]").innerHTML = found.badge;
         box.querySelector(".rg-pulse .material-symbols-outlined").textContent = "check";
         box.querySelector("[data-next]").classList.add("rg-primary");
         box.classList.add("rg-arrived");
