@@ -34,6 +34,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "segments.tasks.find_late_refreshes",
         "schedule": crontab(minute="25"),
     },
+    "Compare members with a full evaluation": {
+        "task": "segments.tasks.audit_memberships",
+        "schedule": crontab(hour="3", minute="45"),
+    },
     "Check the health of segments": {
         "task": "segments.tasks.check_segments",
         "schedule": crontab(hour="4", minute="40"),

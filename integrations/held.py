@@ -22,7 +22,7 @@ from integrations.errors import HeldEventUnknown, NothingToReplay, ReplayInvalid
 from integrations.messages import Envelope, Type, read, unpack
 from integrations.models import HeldEvent, Outcome, Source
 from integrations.processing import Item, process
-from integrations.traits import lost_traits
+from integrations.traits import told_again
 from workspace import audit
 from workspace.access import Actor, require
 from workspace.errors import Problem
@@ -201,7 +201,7 @@ def _items(row: HeldEvent, corrections: Mapping[str, Any], contact_id: int | Non
         return [Item(read(document, envelope), row.received_at)]
     raw = {**document, **corrections, "messageId": row.message_id}
     raw = {key: value for key, value in raw.items() if value is not None}
-    if row.outcome == Outcome.MARKED and not _reduce(raw, row):
+    if row.outcome == Outcome.MARKED and not _reduce(raw, document, row):
         return []
     has_new_time = "timestamp" in corrections
     envelope = Envelope(
@@ -220,17 +220,19 @@ def _items(row: HeldEvent, corrections: Mapping[str, Any], contact_id: int | Non
     return [Item(read(raw, envelope), row.received_at, contact_id)]
 
 
-def _reduce(raw: dict[str, Any], row: HeldEvent) -> bool:
+def _reduce(raw: dict[str, Any], original: Mapping[str, Any], row: HeldEvent) -> bool:
     """Leave of a message that was used only what was not; whether there is anything."""
     if raw.get("type") == Type.ALIAS:
         return True
     if raw.get("type") != Type.IDENTIFY:
         return False
     paths = [str(one["path"]) for one in row.problems]
-    traits = {**_traits(raw.get("context")), **_traits(raw)}
     lost = [path.removeprefix("traits.") for path in paths if path.startswith("traits.")]
-    raw["traits"] = lost_traits(traits, lost)
+    of_device = _traits(raw.get("context"))
+    now = {**of_device, **_traits(raw)}
+    raw["traits"] = told_again({**of_device, **_traits(original)}, now, lost)
     raw.pop("context", None)
+    # A name that was left out counts, too.
     return bool(raw["traits"]) or len(lost) < len(paths)
 
 
@@ -250,8 +252,8 @@ def _settle(row: HeldEvent, items: Sequence[Item]) -> Replayed:
         return Replayed(row.pk, Outcome.ACCEPTED, "", reason, True)
     (item,) = items
     if item.is_held:
-        if item.outcome == Outcome.MARKED:
-            # From here on it counts as it was corrected.
+        if item.outcome == Outcome.MARKED != row.outcome:
+            # It is used now: from here on it counts as it was corrected.
             row.body = item.message.text
         for name, value in event_log.found(item).items():
             setattr(row, name, value)

@@ -9,7 +9,7 @@ nothing: they take no value away.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -199,20 +199,33 @@ def key_of(path: str) -> str:
     return _UNSAFE.sub("_", path).lstrip("_-")[:_KEY_LIMIT]
 
 
-def lost_traits(traits: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """Only what lies at these ways through the traits, as objects in objects."""
+def told_again(
+    before: Mapping[str, Any], now: Mapping[str, Any], lost: Collection[str]
+) -> dict[str, Any]:
+    """Of the traits of a message that was used, those that were not, and those corrected since.
+
+    `lost` are ways through the traits, as "company.name".
+    """
+    former = dict(_paths(before))
     found: dict[str, Any] = {}
-    for path in paths:
-        value: Any = traits
-        steps = path.split(".")
-        for step in steps:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if value is not None:
-            place = found
-            for step in steps[:-1]:
-                place = place.setdefault(step, {})
-            place[steps[-1]] = value
+    for path, value in _paths(now):
+        is_lost = any(path == one or path.startswith(f"{one}.") for one in lost)
+        if not is_lost and path in former and former[path] == value:
+            continue
+        *outer, last = path.split(".")
+        place = found
+        for step in outer:
+            place = place.setdefault(step, {})
+        place[last] = value
     return found
+
+
+def _paths(traits: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in traits.items():
+        if isinstance(value, Mapping) and value:
+            yield from _paths(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _remark(path: str, code: str, text: str, value: Any) -> Remark:

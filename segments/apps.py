@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +12,7 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, because they need the models. Long work is known by what `jobs` registers.
+        from contacts import touches
         from contacts.definitions import register_uses
         from contacts.extensions import register_eraser, register_merger
         from segments import (
@@ -23,6 +26,7 @@ class SegmentsConfig(AppConfig):
             export_schedules,
             exports,
             files,
+            history,
             jobs,  # noqa: F401
             lifecycle,
             masks,
@@ -35,10 +39,21 @@ class SegmentsConfig(AppConfig):
             uses,  # noqa: F401
         )
         from segments.models import Export, ExportSchedule, SavedCriteria, Segment
+        from segments.realtime import audit, clock, following
         from workspace import access, retention, traces, user_groups
+        from workspace.rounds import register_round
         from workspace.user_groups import Entity
 
         timeline.register()
+        audit.register()
+        register_round(
+            "follow",
+            following.follow,
+            channel=touches.CHANNEL,
+            every=timedelta(seconds=1),
+            place=30,
+        )
+        register_round("clock", clock.tick, channel=clock.CHANNEL, every=clock.EVERY, place=40)
         register_eraser("segments", membership.forget_contacts)
         register_eraser("segment_lists", contact_lists.forget_contacts)
         register_eraser("segment_actions", actions.forget_contacts)
@@ -47,7 +62,7 @@ class SegmentsConfig(AppConfig):
         register_merger("segment_actions", merging.merge_undoable_changes)
         register_uses("segments", definition_uses.segments_naming)
         register_uses("segment_actions", actions.actions_naming)
-        membership.on_calculated("actions", action_runs.follow_calculation)
+        history.on_calculated("actions", action_runs.follow_calculation)
         register_uses("saved_criteria", definition_uses.saved_criteria_naming)
         event_uses.register()
         rule_events.register()

@@ -29,6 +29,7 @@ from segments.criteria.syntax import Group, Node
 from segments.errors import CriteriaRefused
 from segments.health import Found, Kind
 from segments.models import Calculation, Export, Finding, Segment, SegmentAction
+from segments.realtime import state
 from segments.uses import used_ids
 from workspace import sql
 from workspace.access import SYSTEM
@@ -114,6 +115,7 @@ def check_late(*, as_of: datetime) -> Checked:
 
 def _check(kinds: Sequence[Kind], *, as_of: datetime) -> Checked:
     active = Segment.objects.filter(status=Segment.Status.ACTIVE).order_by("pk")
+    active = active.select_related("following")
     segments = list(active.defer("criteria") if kinds == (Kind.LATE,) else active)
     look = _Round(segments, as_of)
     counts, new = dict[str, int](), list[Finding]()
@@ -146,7 +148,9 @@ def _late(look: _Round) -> Iterator[Found]:
             if asked is not None and as_of - asked > LATE_AFTER:
                 yield Found(segment.pk, Kind.LATE)
             continue
-        period = schedule.refresh_period(segment)
+        # One that follows its contacts is never old either, as long as somebody runs the rounds.
+        follows = schedule.FALLBACK_EVERY if state.may_follow(segment) else None
+        period = schedule.refresh_period(segment) or follows
         if period is not None and as_of - segment.calculated_at > period * 1.1 + LATE_AFTER:
             yield Found(segment.pk, Kind.LATE, data={"since": segment.calculated_at.isoformat()})
 

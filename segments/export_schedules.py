@@ -11,14 +11,14 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from segments import exports
 from segments.definitions import EVERY_LIMIT, NAME_LIMIT
 from segments.errors import CriteriaRefused, ExportScheduleUnknown
 from segments.export_settings import Wanted, check_wanted, wanted_of
-from segments.models import Export, ExportSchedule, Segment
+from segments.models import Calculation, Export, ExportSchedule, Segment
 from segments.usability import require_usable
 from workspace import access, audit
 from workspace.access import Actor, actor_of_api_user, actor_of_user
@@ -178,8 +178,12 @@ def run_due(*, as_of: datetime) -> int:
 
     One whose last file is still being written waits for it. One that may not run stops.
     """
+    # A segment that follows its contacts is calculated as of now at any time: its history counts.
+    newer = Calculation.objects.filter(
+        segment_id=OuterRef("segment_id"), at__gt=OuterRef("calculation_at")
+    )
     due = Q(mode=Mode.INTERVAL, next_run_at__lte=as_of) | Q(
-        Q(calculation_at__isnull=True) | Q(segment__calculated_at__gt=F("calculation_at")),
+        Q(calculation_at__isnull=True) | Exists(newer),
         mode=Mode.AFTER_REFRESH,
         segment__calculated_at__isnull=False,
     )

@@ -54,7 +54,7 @@ class Told:
     @property
     def is_grave(self) -> bool:
         """Whether the segment does not do what it is for."""
-        return self.kind in (Kind.CONTRADICTION, Kind.LATE)
+        return self.kind in (Kind.ASTRAY, Kind.CONTRADICTION, Kind.LATE)
 
 
 @transaction.atomic
@@ -173,6 +173,16 @@ def _replace(
 # --- Words --------------------------------------------------------------------------------------
 
 
+def _of_astray(finding: Finding, segment: Segment, actor: Actor) -> tuple[str, str]:
+    at = date_format(timezone.localtime(datetime.fromisoformat(finding.data["at"])))
+    message = _(
+        "The audit of %(at)s put its members right: %(missing)d were missing, %(surplus)d too many."
+    )
+    advice = _("This must not happen, and is a defect of Regulars: please report it.")
+    words = {"at": at, "missing": finding.data["missing"], "surplus": finding.data["surplus"]}
+    return message % words, advice
+
+
 def _of_contradiction(finding: Finding, segment: Segment, actor: Actor) -> tuple[str, str]:
     rules = _rules_in_words(segment, finding.data["paths"], actor)
     advice = _("Change one of them, or let one alternative be enough.")
@@ -244,6 +254,7 @@ def _of_unused(finding: Finding, segment: Segment, actor: Actor) -> tuple[str, s
 
 _Words = Callable[[Finding, Segment, Actor], tuple[str, str]]
 _WORDS: dict[Kind, _Words] = {
+    Kind.ASTRAY: _of_astray,
     Kind.CONTRADICTION: _of_contradiction,
     Kind.LATE: _of_late,
     Kind.EMPTY_FIELD: _of_empty_field,

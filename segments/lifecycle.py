@@ -35,6 +35,7 @@ from segments.errors import (
 from segments.facts import parse_criteria
 from segments.masks import Mask, mask_criteria
 from segments.models import ContactList, MembershipChange, Segment, SegmentVersion
+from segments.realtime import heartbeat, state
 from segments.usability import require_usable as require_usable  # for the floors above
 from segments.usability import usable_segments as usable_segments
 from workspace import access, audit, locks, partitions
@@ -229,8 +230,12 @@ def update_segment(segment: Segment, *, actor: Actor, at: datetime, **changes: A
     is_other = bool(difference.keys() & {"criteria", "members_only"})
     if is_other:
         health.check_contradiction(segment, at=at)
-    if is_other and _is_active(segment) and segment.is_calculable:
-        membership.queue_refresh(segment, actor=actor, cause="changed", at=at)
+    if is_other or "refresh_mode" in difference:
+        _stop_following(segment, at=at)
+    # To follow its contacts a segment begins with a full refresh.
+    is_due = is_other or ("refresh_mode" in difference and state.may_follow(segment))
+    if is_due and _is_active(segment) and segment.is_calculable:
+        membership.queue_refresh(segment, actor=actor, cause="criteria", at=at)
         segment.refresh_from_db()
     return segment
 
@@ -280,12 +285,16 @@ def copy_segment(
 def activate(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
     """Let an inactive segment be used and refreshed again; an active one stays as it is.
 
+    One that follows its contacts is refreshed at once, and follows them from then on.
     Raises SegmentArchived.
     """
     segment = _hold(segment, actor=actor, permission="segments.inactivate_segment")
     _refuse_archived(segment)
     if not _is_active(segment):
         _set_status(segment, Segment.Status.ACTIVE, actor=actor, action="activated", at=at)
+        if state.may_follow(segment):
+            membership.queue_refresh(segment, actor=actor, cause="activated", at=at)
+            segment.refresh_from_db()
     return segment
 
 
@@ -429,12 +438,19 @@ def _set_status(
     segment: Segment, status: Segment.Status, *, actor: Actor, action: str, at: datetime
 ) -> None:
     changes = {"status": [str(segment.status), str(status)]}
+    if status != Segment.Status.ACTIVE:
+        _stop_following(segment, at=at)
     segment.status = status
     segment.save()
     schedule.follow(segment)
     if named_attributes(segment.criteria):
         indexes.request()
     audit.record(actor=actor, action=f"segment.{action}", subject=segment, changes=changes, at=at)
+
+
+def _stop_following(segment: Segment, *, at: datetime) -> None:
+    heartbeat.record_pending(segment, at=at)
+    state.stop([segment.pk])
 
 
 def _told(segment: Segment, groups: Sequence[Group]) -> dict[str, Any]:

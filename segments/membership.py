@@ -2,22 +2,22 @@
 
 A refresh is one transaction. It writes memberships, the log of who entered and left, and a line
 of history, all as of one instant; a refresh that fails leaves yesterday's members. Only one runs
-for a segment at a time.
+for a segment at a time, and while it does nobody else writes the segment's members: the rounds
+that follow contacts (segments.realtime) ask later about those whom it may not have seen.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from functools import partial
 from time import monotonic
 
 from django.db import DatabaseError, OperationalError, transaction
 from django.utils.translation import gettext as _
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from segments import contact_lists
+from contacts import touches
+from segments import contact_lists, history, moves
 from segments.criteria import Catalog, compile_members
 from segments.documents import dependencies_first, with_dependencies
 from segments.errors import (
@@ -29,18 +29,15 @@ from segments.errors import (
     SegmentUnknown,
 )
 from segments.facts import catalog_for, criteria_of, references
-from segments.models import Calculation, Membership, Segment
-from workspace import access, jobs, locks, partitions, sql
+from segments.models import Membership, Segment
+from segments.realtime import heartbeat, state
+from workspace import access, jobs, locks, partitions, rounds, sql
 from workspace.access import SYSTEM, Actor
 from workspace.errors import DomainError
 from workspace.jobs import Cancelled, Work
 from workspace.models import Job
 
 logger = logging.getLogger(__name__)
-
-# What follows a calculation: told the segment's id and the instant, after it was committed.
-OnCalculated = Callable[[int, datetime], None]
-_followers: dict[str, OnCalculated] = {}
 
 REFRESH_JOB = "segments.refresh"
 REFRESH_LIMIT_SECONDS = 900
@@ -130,6 +127,14 @@ WHERE s.refresh_requested_at < %s AND NOT EXISTS (
   AND j.state IN ('queued', 'running'))
 """
 _FORGET_CHANGES = "DELETE FROM segments_membershipchange WHERE contact_id = ANY(%s)"
+_FORGET_OWED = "DELETE FROM segments_owed WHERE contact_id = ANY(%s)"
+# Those whose criteria name the segment follow this up; of very many one row says so.
+_TOUCH_DEPENDENTS = """
+INSERT INTO contacts_touch (contact_id, topic)
+SELECT contact_id, %s FROM segments_membershipchange
+WHERE %s <= %s AND segment_id = %s AND at = %s
+UNION ALL SELECT %s, %s WHERE %s > %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,7 @@ def refresh(
     try:
         with sql.local_settings({"statement_timeout": f"{REFRESH_LIMIT_SECONDS}s"}):
             _take_turn(segment_id, wait=wait)
+            state.lock_writing(segment_id)
             segment = _calculable(segment_id)
             requested_at = segment.refresh_requested_at
             if if_requested and requested_at is None:
@@ -328,20 +334,13 @@ def withdraw_lost_requests(*, at: datetime) -> int:
     return sql.execute(_WITHDRAW_LOST, [REFRESH_JOB, at, at - _LOST_AFTER, REFRESH_JOB])
 
 
-def on_calculated(name: str, follow: OnCalculated) -> None:
-    """Have `follow` called after each calculation was committed. May be called again.
-
-    It is a nudge, not a promise: a process that dies in between calls nobody.
-    """
-    _followers[name] = follow
-
-
 def take_turn_to_read(segment_id: int) -> None:
     """Keep the members of a segment as they are until the transaction ends: no refresh writes.
 
-    Waits for a refresh that runs.
+    Waits for a refresh that runs. The rounds that follow contacts ask later.
     """
     locks.lock(_turn(segment_id))
+    state.lock_writing(segment_id)
 
 
 def take_turn_to_remove(segment: Segment) -> None:
@@ -354,6 +353,7 @@ def take_turn_to_remove(segment: Segment) -> None:
     try:
         with sql.local_settings({"lock_timeout": _PATIENCE}):
             locks.lock(_turn(segment.pk))
+            state.lock_writing(segment.pk)
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
@@ -368,8 +368,11 @@ def remove_all(segment: Segment, *, at: datetime, cause: str) -> int:
     """
     begun = monotonic()
     pk = segment.pk
+    heartbeat.record_pending(segment, at=at)
     count, moment = sql.rows(_REMOVE_ALL, [pk, at, pk, at, pk, cause])[0].values()
-    _add_history(segment, at, 0, 0, count, monotonic() - begun, cause, logged_at=moment)
+    if count:
+        moves.announce([(pk, moment)])
+    history.add_line(segment, at, 0, 0, count, monotonic() - begun, cause, logged_at=moment)
     return int(count)
 
 
@@ -381,6 +384,7 @@ def forget_contacts(contact_ids: list[int]) -> int:
     # Until this transaction ends no refresh writes: it will see who is erased.
     sql.one("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_ERASURE])
     memberships = int(sql.one(_FORGET_MEMBERS, [contact_ids]))
+    sql.execute(_FORGET_OWED, [contact_ids])
     return memberships + sql.execute(_FORGET_CHANGES, [contact_ids])
 
 
@@ -466,6 +470,7 @@ def _write(
         query = contact_lists.restricted(query, segment)
     pk = segment.pk
     params = [*query.params, as_of, pk, as_of, pk, pk, pk, pk, cause]
+    state.forget_owed(pk)
     with sql.local_settings({"work_mem": "64MB", **query.settings}):
         found = sql.rows(_DIFFERENCE.format(members=query.text), params)
     fitting, entered, left, moment = found[0].values()
@@ -481,6 +486,7 @@ def _write(
     if count != fitting:
         count = Membership.objects.filter(segment_id=pk).count()
     is_served = held.refresh_requested_at == segment.refresh_requested_at
+    heartbeat.record_pending(held, at=as_of)
     Segment.objects.filter(pk=pk).update(
         member_count=count,
         calculated_at=as_of,
@@ -490,8 +496,17 @@ def _write(
     )
     if entered + left >= _ANALYZE_FROM:
         sql.execute("ANALYZE segments_membership")
+    is_as_read = (held.criteria, held.members_only) == (segment.criteria, segment.members_only)
+    wants_to = is_as_read and state.may_follow(held) and state.may_follow(segment)
+    if wants_to and state.can_follow(tree):
+        state.start(pk, tree, as_of=as_of, stays_stale=not is_served)
+    else:
+        state.stop([pk])
+    if entered + left:
+        _touch_dependents(segment, moment, entered + left)
+        moves.announce([(pk, moment)])
     seconds = monotonic() - begun
-    _add_history(segment, as_of, count, entered, left, seconds, cause, logged_at=moment)
+    history.add_line(segment, as_of, count, entered, left, seconds, cause, logged_at=moment)
     return Refreshed(
         segment.key,
         as_of,
@@ -503,30 +518,14 @@ def _write(
     )
 
 
-def _add_history(
-    segment: Segment,
-    at: datetime,
-    member_count: int,
-    entered: int,
-    left: int,
-    seconds: float,
-    cause: str,
-    *,
-    logged_at: datetime,
-) -> None:
-    Calculation.objects.create(
-        segment_id=segment.pk,
-        at=at,
-        logged_at=logged_at,
-        version_number=segment.version_number,
-        member_count=member_count,
-        entered_count=entered,
-        left_count=left,
-        milliseconds=Decimal(f"{seconds * 1000:.3f}"),
-        cause=cause[:60],
-    )
-    for follow in _followers.values():
-        transaction.on_commit(partial(follow, segment.pk, at), robust=True)
+def _touch_dependents(segment: Segment, moment: datetime, count: int) -> None:
+    """Have segments whose criteria name this one ask about who has just moved."""
+    if not any(segment.key in named for named in references().values()):
+        return
+    topic, many = f"segment:{segment.pk}", touches.LISTED
+    params = [topic, count, many, segment.pk, moment, touches.EVERYONE, topic, count, many]
+    sql.execute(_TOUCH_DEPENDENTS, params)
+    rounds.wake(touches.CHANNEL)
 
 
 def _told(error: DomainError | DatabaseError, seconds: float) -> DomainError | DatabaseError:

@@ -359,6 +359,46 @@ class Calculation(models.Model):
         return f"{self.segment_id} {self.at}: {self.member_count}"
 
 
+class Following(models.Model):
+    """A segment that follows its contacts, as of which instant of time, and what it has to tell.
+
+    Without a row a segment has the members of its last full refresh. `digest` says what its
+    criteria meant then. `entered_count` and `left_count` are not in the history yet; the log has
+    the last of them at `moved_at`. `stale_since`: until a full refresh, some members may be wrong.
+    """
+
+    segment = models.OneToOneField(
+        Segment, on_delete=models.CASCADE, primary_key=True, related_name="following"
+    )
+    digest = models.CharField(max_length=32)
+    followed_until = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    entered_count = models.BigIntegerField(default=0)
+    left_count = models.BigIntegerField(default=0)
+    moved_at = models.DateTimeField(null=True)
+    stale_since = models.DateTimeField(null=True)
+    stale_cause = models.CharField(max_length=60, blank=True, default="", db_default="")
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.followed_until}"
+
+
+class Owed(models.Model):
+    """A contact who is to be asked anew as soon as nobody else writes the segment's members."""
+
+    pk = models.CompositePrimaryKey("segment_id", "contact_id")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_index=False, db_constraint=False
+    )
+    cause = models.CharField(max_length=60)
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.contact_id}"
+
+
 class SegmentAction(models.Model):
     """Something to be done with the members of a segment: once, or after each refresh.
 
@@ -807,6 +847,7 @@ class Finding(models.Model):
     """
 
     class Kind(models.TextChoices):
+        ASTRAY = "astray", _("members were wrong")
         CONTRADICTION = "contradiction", _("nobody can fit")
         LATE = "late", _("refresh is late")
         EMPTY_FIELD = "empty_field", _("field always empty")

@@ -36,6 +36,8 @@ WATCHER = "rules"
 SETTINGS = ("description", "where", "payload", "namespace", "identifier")
 _NAME = re.compile(rf"[A-Za-z0-9_]{{1,{NAME_LIMIT}}}")
 _LOCK = "segments rule events"
+# Words that stand where a name would in addresses.
+_RESERVED = frozenset({"preview"})
 
 
 def find_rule_event(name: str) -> RuleEvent:
@@ -192,6 +194,9 @@ def _name_problems(name: str) -> list[Problem]:
     if not _NAME.fullmatch(name):
         message = _("A name has 1 to %(limit)d letters (a to z), digits and underscores.")
         return [Problem("name", "invalid", message % {"limit": NAME_LIMIT})]
+    if name in _RESERVED:
+        message = _("This name cannot be used. Choose another one.")
+        return [Problem("name", "unavailable", message)]
     if RuleEvent.objects.filter(name=name).exists():
         message = _("There is a rule-based event “%(name)s” already.")
         return [Problem("name", "unique", message % {"name": name})]

@@ -4,7 +4,8 @@ A segment that is refreshed every n hours or days has moments of its own: counte
 creation, and a little earlier by a share that depends on its id, so that segments made together
 do not all start together. It is due when its last calculation is older than the last such moment;
 moments that were missed are made up for once. A periodic task in beat follows each such segment,
-and a sweep every minute finds what beat missed: both ask `is_due`.
+and a sweep every minute finds what beat missed: both ask `is_due`. A segment that follows its
+contacts in real time needs no clock, except where it cannot follow, or is stale.
 """
 
 import json
@@ -18,20 +19,21 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from segments import membership
 from segments.errors import SegmentArchived, SegmentInactive, SegmentNotCalculated
 from segments.models import Segment
+from segments.realtime import state
 from workspace.access import SYSTEM
 from workspace.models import Job
 
-# Until segments follow events as they come, those that should are refreshed this often.
-REALTIME_EVERY = timedelta(minutes=10)
+# How often those are refreshed that should follow their contacts and do not, or are stale.
+FALLBACK_EVERY = timedelta(minutes=10)
 # Of the time from one refresh to the next, how much earlier a segment may start than its moment.
 _SPREAD = 0.1
 TASK = "segments.tasks.refresh_on_schedule"
 
 
 def refresh_period(segment: Segment) -> timedelta | None:
-    """The time from one refresh to the next; None for one that is calculated once."""
-    if segment.refresh_mode == Segment.RefreshMode.REALTIME:
-        return REALTIME_EVERY
+    """The time from one refresh to the next; None where no clock refreshes it."""
+    if state.may_follow(segment):
+        return None if state.is_live(segment) else FALLBACK_EVERY
     return segment.refresh_every
 
 
@@ -41,6 +43,8 @@ def next_refresh_at(segment: Segment) -> datetime | None:
     if period is None or segment.status != Segment.Status.ACTIVE or not segment.is_calculable:
         return None
     last = last_attempt_at(segment)
+    if segment.refresh_every is None:
+        return last + period if last is not None else segment.created_at
     first = _first_moment(segment, period)
     if last is None or last < first:
         return first
@@ -68,7 +72,8 @@ def is_due(segment: Segment, *, as_of: datetime) -> bool:
 
 def due_segments(*, as_of: datetime) -> list[Segment]:
     """The segments that are due, those included for which a request waits."""
-    active = Segment.objects.filter(status=Segment.Status.ACTIVE).defer("criteria")
+    active = Segment.objects.filter(status=Segment.Status.ACTIVE)
+    active = active.select_related("following").defer("criteria")
     return [
         segment
         for segment in active.order_by("pk")
@@ -97,7 +102,7 @@ def refresh_if_due(segment_id: int, *, as_of: datetime) -> Job | None:
 
 def follow(segment: Segment) -> None:
     """Make the periodic task of a segment agree with it, in the transaction that changed it."""
-    period = refresh_period(segment)
+    period = segment.refresh_every
     name = task_name(segment)
     if period is None or segment.status == Segment.Status.ARCHIVED:
         for task in PeriodicTask.objects.filter(name=name):
@@ -140,7 +145,7 @@ def _queue(segment: Segment, *, as_of: datetime) -> Job | None:
 def _repair() -> None:
     """Make periodic tasks that somebody deleted or changed by hand follow their segments again."""
     kept = Segment.objects.exclude(status=Segment.Status.ARCHIVED).defer("criteria")
-    followed = kept.exclude(refresh_mode=Segment.RefreshMode.ONCE)
+    followed = kept.filter(refresh_mode=Segment.RefreshMode.INTERVAL)
     tasks = dict(PeriodicTask.objects.filter(task=TASK).values_list("name", "enabled"))
     wanted = {task_name(segment): segment for segment in followed}
     astray = [
@@ -163,8 +168,6 @@ def _follow_again(segments: Iterable[Segment]) -> None:
 
 
 def _interval(segment: Segment) -> tuple[int, str]:
-    if segment.refresh_mode == Segment.RefreshMode.REALTIME:
-        return int(REALTIME_EVERY.total_seconds() // 60), IntervalSchedule.MINUTES
     is_daily = segment.refresh_unit == Segment.Unit.DAY
     unit = IntervalSchedule.DAYS if is_daily else IntervalSchedule.HOURS
     return segment.refresh_amount or 1, unit

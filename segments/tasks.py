@@ -12,6 +12,7 @@ from segments import (
     indexes,
     schedule,
 )
+from segments.realtime import audit
 
 
 @shared_task
@@ -46,6 +47,16 @@ def check_segments() -> dict[str, int]:
     checked = checkups.check_all(as_of=now)
     health_mail.mail_findings(at=now)
     return checked.counts
+
+
+@shared_task
+def audit_memberships() -> int:
+    """Compare the members of segments that follow with a full evaluation; how many were wrong."""
+    now = timezone.now()
+    wrong = sum(found.is_wrong for found in audit.audit_all(at=now))
+    if wrong:
+        health_mail.mail_findings(at=now)
+    return wrong
 
 
 @shared_task

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from contacts.event_definitions import NAME_LIMIT, Summary
 from contacts.events import MESSAGE_ID_LIMIT
+from contacts.models import EventDefinition, EventProperty
 from workspace.api.serializers import StrictSerializer
 
 
@@ -51,6 +52,45 @@ class RecordedSerializer(serializers.Serializer[Any]):
     rejected = RejectedSerializer(many=True)
 
 
+class EventFaultSerializer(serializers.Serializer[Any]):
+    """A fault of an event: the property, its code, and a sentence."""
+
+    path = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class PropertySerializer(serializers.Serializer[Any]):
+    """A declared property; `name` is a way through objects, as "product.name"."""
+
+    name = serializers.CharField()
+    type = serializers.ChoiceField(choices=EventProperty.Type.choices)
+    required = serializers.BooleanField(  # type: ignore[assignment]  # a field of the shape
+        source="is_required"
+    )
+    description = serializers.CharField()
+
+
+class DeclaringSerializer(StrictSerializer):
+    """A property to declare."""
+
+    name = serializers.CharField(allow_blank=True)
+    type = serializers.CharField()
+    required = serializers.BooleanField(  # type: ignore[assignment]  # a field of the shape
+        default=False
+    )
+    description = serializers.CharField(default="", allow_blank=True)
+
+
+class BreachesSerializer(serializers.Serializer[Any]):
+    """How many events broke the schema since it is checked, and what was wrong with the last."""
+
+    marked = serializers.IntegerField(source="marked_count")
+    refused = serializers.IntegerField(source="refused_count")
+    last_at = serializers.DateTimeField(allow_null=True)
+    last_problems = EventFaultSerializer(many=True)
+
+
 class EventDefinitionSerializer(serializers.Serializer[Summary]):
     """A kind of event: which properties were seen, how often it happened, and when last."""
 
@@ -64,6 +104,13 @@ class EventDefinitionSerializer(serializers.Serializer[Summary]):
         child=serializers.ListField(child=serializers.CharField()),
         help_text="The JSON types that each property was seen with.",
     )
+    properties = PropertySerializer(many=True)
+    enforcement = serializers.ChoiceField(
+        source="definition.enforcement",
+        choices=EventDefinition.Enforcement.choices,
+        help_text="What becomes of events that break what `properties` declare.",
+    )
+    breaches = BreachesSerializer()
     events = serializers.IntegerField(source="event_count")
     contacts = serializers.IntegerField(source="contact_count")
     last_at = serializers.DateTimeField(allow_null=True)
@@ -82,6 +129,10 @@ class EventDefinitionChangeSerializer(StrictSerializer):
         required=False, allow_blank=True, max_length=120
     )
     description = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    properties = DeclaringSerializer(
+        many=True, required=False, help_text="All of them: those that are not named go."
+    )
+    enforcement = serializers.CharField(required=False, help_text="“accept”, “mark” or “refuse”.")
 
 
 class EventDefinitionCreationSerializer(EventDefinitionChangeSerializer):

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -11,7 +12,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts import event_definitions, event_pages
+from contacts import event_declarations, event_definitions, event_pages
 from contacts.api.event_serializers import (
     EventDefinitionChangeSerializer,
     EventDefinitionCreationSerializer,
@@ -23,6 +24,7 @@ from contacts.api.event_serializers import (
 )
 from contacts.api.incoming import record_batch
 from contacts.event_pages import StoredEvent
+from contacts.event_schemas import Declared
 from contacts.events import last_event
 from contacts.models import EventDefinition
 from contacts.survivors import survivor_of
@@ -107,11 +109,10 @@ class EventDefinitionViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Name a kind of event before the first one comes."""
         given = self.read(EventDefinitionCreationSerializer)
-        known = event_definitions.define_events([given.pop("name")])
-        (definition_id,) = (one.id for one in known.values())
-        event_definitions.describe_definition(
-            definition_id, actor=self.actor, at=timezone.now(), **given
-        )
+        with transaction.atomic():
+            known = event_definitions.define_events([given.pop("name")])
+            (definition_id,) = (one.id for one in known.values())
+            self._change(definition_id, given)
         return Response(self._describe(definition_id), status=201)
 
     @extend_schema(responses=EventDefinitionDetailSerializer)
@@ -123,12 +124,27 @@ class EventDefinitionViewSet(ApiViewSet):
         request=EventDefinitionChangeSerializer, responses=EventDefinitionDetailSerializer
     )
     def partial_update(self, request: Request, name: str) -> Response:
-        """Change the label or the description; the name is the sources'."""
+        """Change the label, the description or the schema; the name is the sources'."""
         definition_id, given = self._find(name), self.read(EventDefinitionChangeSerializer)
-        event_definitions.describe_definition(
-            definition_id, actor=self.actor, at=timezone.now(), **given
-        )
+        with transaction.atomic():
+            self._change(definition_id, given)
         return Response(self._describe(definition_id))
+
+    def _change(self, definition_id: int, given: dict[str, Any]) -> None:
+        at, declared = timezone.now(), given.pop("properties", None)
+        event_declarations.declare_schema(
+            definition_id,
+            properties=None
+            if declared is None
+            else [
+                Declared(one["name"], one["type"], one["required"], one["description"])
+                for one in declared
+            ],
+            enforcement=given.pop("enforcement", None),
+            actor=self.actor,
+            at=at,
+        )
+        event_definitions.describe_definition(definition_id, actor=self.actor, at=at, **given)
 
     def _find(self, name: str) -> int:
         found = EventDefinition.objects.filter(name=name).values_list("pk", flat=True).first()

@@ -10,6 +10,7 @@ from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
 from segments.api.export_views import ExportScheduleViewSet, ExportViewSet
 from segments.api.file_views import SegmentFileViewSet
 from segments.api.list_views import FixedListViewSet
+from segments.api.rule_event_views import RuleEventViewSet
 from segments.api.saved_criteria_views import SavedCriteriaViewSet
 from segments.api.views import KEY, SegmentViewSet
 
@@ -19,6 +20,7 @@ router = SimpleRouter()
 router.register("segments", SegmentViewSet, basename="segment")
 router.register(rf"segments/(?P<key>{KEY})/actions", ActionViewSet, basename="segment-action")
 router.register("saved-criteria", SavedCriteriaViewSet, basename="saved-criteria")
+router.register("rule-events", RuleEventViewSet, basename="rule-event")
 router.register("exports", ExportViewSet, basename="export")
 router.register("export-schedules", ExportScheduleViewSet, basename="export-schedule")
 router.register(

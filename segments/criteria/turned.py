@@ -194,10 +194,11 @@ _FIELD_SELECT = (
     " FROM unnest({}, {}, {}) line(place, low, high) JOIN {} ON {} BETWEEN line.low AND line.high{}"
     " JOIN {} ON wish.place = line.place WHERE {}"
 )
-# Whoever may have turned to true was no member, and who may have turned to false was one.
+# Whoever may have turned to true was no member, and who may have turned to false was one. Not by
+# EXISTS: for that, the server would read the members of all segments into a hash table.
 _MAY_TURN = (
-    "(wish.towards = 0 OR (wish.towards < 0) = EXISTS (SELECT FROM segments_membership m"
-    " WHERE m.segment_id = wish.segment_id AND m.contact_id = {}))"
+    "(wish.towards = 0 OR (wish.towards < 0) = ((SELECT true FROM segments_membership m"
+    " WHERE m.segment_id = wish.segment_id AND m.contact_id = {}) IS NOT NULL))"
 )
 
 

@@ -25,6 +25,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ingest", action="store_true", help="events by the batch")
     parser.add_argument("--actions", action="store_true", help="tags and consents by the segment")
     parser.add_argument("--insights", action="store_true", help="overlap, metrics, explanations")
+    parser.add_argument(
+        "--incremental",
+        action="store_true",
+        help="contacts that changed, and time that went by; by itself, without other engines",
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -36,6 +41,10 @@ def main(arguments: list[str]) -> int:
         import django
 
         django.setup()
+        if options.incremental:
+            from . import incremental
+
+            return incremental.run(size, place, options.runs, writes=options.write)
         from .runs import run
 
         return run(size, place, options)

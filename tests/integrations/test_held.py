@@ -81,9 +81,14 @@ def test_of_an_identify_only_what_was_lost_is_told_again(shop: Source) -> None:
     send(shop, identify(age="30 years", city="Oslo", size="M"))
     send(shop, identify(city="Rome", size="L"))
     assert not replay().is_resolved
-    assert replay(traits={"age": 30, "city": "Oslo"}).is_resolved
+    traits = {"age": 30, "city": "Oslo", "size": "M", "shoe": {"size": 41}}
+    assert replay(traits=traits).is_resolved
     found = contact()
-    assert (found.city, found.attributes) == ("Rome", {"age": 30, "size": "L"})
+    assert found.city == "Rome"
+    assert found.attributes == {"age": 30, "size": "L", "shoe_size": 41}
+    send(shop, {**identify(), "traits": "size L"})
+    assert replay(traits={"size": "XL"}).is_resolved
+    assert contact().attributes["size"] == "XL"
 
 
 def test_a_new_attribute_takes_what_was_kept_aside(shop: Source) -> None:

@@ -149,7 +149,7 @@ def test_other_criteria_make_a_version_and_a_calculation() -> None:
     assert (changed.name, changed.version_number) == ("Parisians", 2)
     assert [v.number for v in changed.versions.all()] == [2, 1]
     assert changed.versions.get(number=2).author == "anna"
-    assert Job.objects.get().arguments["cause"] == "changed"
+    assert Job.objects.get().arguments["cause"] == "criteria"
     assert changed.refresh_requested_at == _LATER
     entry = AuditEntry.objects.get(action="segment.updated")
     assert entry.changes["name"] == ["Poles", "Parisians"]

@@ -10,7 +10,8 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from config.schedule import SCHEDULE
 from contacts.models import AttributeDefinition
 from segments import lifecycle, membership, schedule, tasks
-from segments.models import Segment
+from segments.models import Following, Segment
+from segments.realtime import state
 from tests.segments.factories import (
     DAY,
     HOUR,
@@ -123,10 +124,25 @@ def test_the_task_follows_the_segment() -> None:
     lifecycle.update_segment(segment, actor=SYSTEM, at=NOW, refresh_mode="once")
     assert not PeriodicTask.objects.filter(name=schedule.task_name(segment)).exists()
     lifecycle.update_segment(segment, actor=SYSTEM, at=NOW, refresh_mode="realtime")
-    assert (_task(segment).interval.every, _task(segment).interval.period) == (10, "minutes")
+    assert not PeriodicTask.objects.filter(name=schedule.task_name(segment)).exists()
     lifecycle.inactivate(segment, actor=SYSTEM, at=NOW)
     lifecycle.archive(segment, actor=SYSTEM, at=NOW)
     assert not PeriodicTask.objects.filter(name=schedule.task_name(segment)).exists()
+
+
+def test_a_segment_in_real_time_is_due_only_where_it_does_not_follow_or_is_stale() -> None:
+    segment = make_segment(refresh_mode="realtime")
+    refresh(segment)
+    Job.objects.all().delete()
+    assert _due(NOW + 9 * DAY) == []
+    assert schedule.next_refresh_at(segment) is None
+    state.mark_stale([segment.pk], cause="import", at=NOW)
+    assert _due(NOW + timedelta(minutes=9)) == []
+    assert _due(NOW + timedelta(minutes=10)) == ["poles"]
+    refresh(segment, as_of=NOW + HOUR)
+    assert _due(NOW + 9 * DAY) == []
+    Following.objects.all().delete()
+    assert _due(NOW + HOUR + timedelta(minutes=10)) == ["poles"]
 
 
 def test_beat_hears_of_a_change_only_when_there_is_one() -> None:

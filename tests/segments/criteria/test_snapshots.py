@@ -2,15 +2,15 @@
 
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segments.criteria import compile_members, explain
+from segments.criteria import Query, compile_members, compile_turned, compile_vector, explain
 from tests.segments.criteria.asking import all_of, any_of, lasting, rule
-from tests.segments.criteria.people import make_world, members, read
+from tests.segments.criteria.people import make_world, members, read, run
 
 FOLDER = Path(__file__).parents[2] / "snapshots" / "criteria"
 WORLD = make_world(datetime(2026, 1, 1, tzinfo=UTC))
@@ -144,15 +144,48 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+# Many documents in one statement, by their names above.
+TOGETHER = {
+    "vector_of_fields": (
+        *("columns", "columns_or_label", "anniversary", "last_seen", "labels", "consents"),
+        *("consent_unknown", "segments", "metrics", "loyalty", "everyone"),
+    ),
+    "vector_of_behaviour": (
+        *("ever", "never", "often", "lately", "often_lately", "address", "sum", "average"),
+        *("first", "last_long_ago", "properties", "sequence_not"),
+    ),
+    "vector_within_windows": ("often_lately", "sum", "address_often"),
+    "turned": (
+        *("often_lately", "not_lately", "address", "properties", "last_seen", "first"),
+        *("sequence_not", "columns"),
+    ),
+}
+
+
 def shown(document: dict[str, Any]) -> str:
     """The sentence, the settings, the SQL in lines, and the values."""
     criteria = read(document, WORLD)
-    query = compile_members(criteria, now=WORLD.now)
+    return f"-- {explain(criteria)}\n{written(compile_members(criteria, now=WORLD.now))}"
+
+
+def together(name: str) -> Query:
+    """The statement for several documents, numbered from 1: about two contacts, or one hour."""
+    trees = {place: read(DOCUMENTS[one], WORLD) for place, one in enumerate(TOGETHER[name], 1)}
+    if name != "turned":
+        return compile_vector(trees, now=WORLD.now, among=[1, 2])
+    query = compile_turned(trees, since=WORLD.now - timedelta(hours=1), until=WORLD.now).query
+    assert query is not None
+    return query
+
+
+def written(query: Query) -> str:
+    """The settings of a query, its SQL in lines, and its values."""
     text = re.sub(r" (?=(FROM|WHERE|AND|OR|GROUP BY|HAVING|UNION ALL|UNION)\b)", "\n", query.text)
     text = re.sub(r"(BETWEEN [^\n]*)\n", r"\1 ", text)
+    text = re.sub(r" (?=(LEFT JOIN|CASE WHEN [^n]|JOIN \(VALUES)\b)", "\n", text)
     settings = "".join(f"SET LOCAL {name} = '{value}';\n" for name, value in query.settings.items())
     values = "".join(f"-- {value!r}\n" for value in query.params)
-    return f"-- {explain(criteria)}\n{settings}{_indented(text)};\n{values}"
+    return f"{settings}{_indented(text)};\n{values}"
 
 
 def _indented(text: str) -> str:
@@ -165,21 +198,37 @@ def _indented(text: str) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_sql_of_a_document_is_the_one_that_was_reviewed(name: str) -> None:
+def hold(name: str, found: str) -> None:
+    """Hold the SQL against the file that was reviewed, or write it anew."""
     path = FOLDER / f"{name}.sql"
-    found = shown(DOCUMENTS[name])
     if os.environ.get("REWRITE_SNAPSHOTS") == "1":
         path.write_text(found, "utf-8")
     assert path.exists(), f"{path} is missing: run with REWRITE_SNAPSHOTS=1 and review it."
     assert found == path.read_text("utf-8"), "Changed on purpose? REWRITE_SNAPSHOTS=1, and review."
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_sql_of_a_document_is_the_one_that_was_reviewed(name: str) -> None:
+    hold(name, shown(DOCUMENTS[name]))
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_the_sql_of_many_documents_is_the_one_that_was_reviewed(name: str) -> None:
+    names = "".join(f"-- {place}: {one}\n" for place, one in enumerate(TOGETHER[name], 1))
+    hold(name, names + written(together(name)))
+
+
 def test_every_snapshot_belongs_to_a_document() -> None:
-    assert {path.stem for path in FOLDER.glob("*.sql")} == set(DOCUMENTS)
+    assert {path.stem for path in FOLDER.glob("*.sql")} == {*DOCUMENTS, *TOGETHER}
 
 
 @pytest.mark.usefixtures("definitions")
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_sql_of_a_document_runs(name: str) -> None:
     assert members(DOCUMENTS[name], WORLD) == []
+
+
+@pytest.mark.usefixtures("definitions")
+@pytest.mark.parametrize("name", TOGETHER)
+def test_the_sql_of_many_documents_runs(name: str) -> None:
+    assert run(together(name)) == []
