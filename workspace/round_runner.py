@@ -1,24 +1,24 @@
 """The process that runs the rounds: it hears who calls, keeps the times, and does not give up.
 
 It listens on a connection of its own, which also holds the lock by which `checkup` sees that
-somebody runs the rounds. Any number of such processes may run: each round guards itself.
+somebody runs the rounds. Each round has a thread, so that a slow one delays no other. Any number
+of such processes may run: each round guards itself.
 """
 
 import logging
-import math
 import os
 import select
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event, Thread
 from types import FrameType
 from typing import Any
 
 import psycopg
 import psycopg.sql
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
 from workspace import sql
@@ -34,18 +34,12 @@ _LONGEST_WAIT_SECONDS = 60.0
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Turn:
-    """When a round is to be run again; times are those of the monotonic clock, in seconds."""
+    """A round, and whether somebody called for it since it began to run the last time."""
 
     round: Round
-    due_at: float = 0.0
-    pause_seconds: float = 0.0
-
-    def call(self) -> None:
-        """Be due now; after a failure not before its pause is over."""
-        if not self.pause_seconds:
-            self.due_at = 0.0
+    called: Event = field(default_factory=Event)
 
 
 class Runner:
@@ -55,29 +49,36 @@ class Runner:
         self._turns = [_Turn(one) for one in rounds]
         self._listener: psycopg.Connection[tuple[Any, ...]] | None = None
         self._pause_seconds = 0.0
-        self._stops = False
+        self._stops = Event()
         # What `stop` writes wakes a wait at once, also from the handler of a signal.
         self._hears, self._says = os.pipe()
 
     def run(self) -> None:
         """Run each round when its channel is called or its time has come, until `stop`."""
-        while not self._stops:
-            try:
-                if self._listener is None:
-                    self._connect()
-                self._hear()
-                if not self._run_due():
-                    due_at = min((turn.due_at for turn in self._turns), default=math.inf)
-                    self._wait(min(due_at - time.monotonic(), _LONGEST_WAIT_SECONDS))
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self._lose(error)
-        self._hang_up()
+        threads = [
+            Thread(target=self._repeat, args=(turn,), name=turn.round.name) for turn in self._turns
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            while not self._stops.is_set():
+                try:
+                    self._listen()
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                    self._lose(error)
+        finally:
+            self._stops.set()
+            for turn in self._turns:
+                turn.called.set()
+            for thread in threads:
+                thread.join()
+            self._hang_up()
 
     def run_once(self) -> bool:
-        """Run each round until it has nothing more to do; false where one failed."""
+        """Run each round in turn until it has nothing more to do; false where one failed."""
         went_well = True
         for turn in self._turns:
-            while not self._stops:
+            while not self._stops.is_set():
                 try:
                     if not turn.round.run(timezone.now()):
                         break
@@ -90,8 +91,8 @@ class Runner:
         return went_well
 
     def stop(self) -> None:
-        """End after the piece of work that runs. May be called from anywhere, more than once."""
-        self._stops = True
+        """End after the pieces of work that run. May be called from anywhere, more than once."""
+        self._stops.set()
         os.write(self._says, b".")
 
     @contextmanager
@@ -108,62 +109,58 @@ class Runner:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _connect(self) -> None:
+    def _repeat(self, turn: _Turn) -> None:
+        """What the thread of a round does, first when somebody listens for its calls."""
+        pause_seconds = 0.0
+        while True:
+            turn.called.wait(turn.round.every.total_seconds())
+            if self._stops.is_set():
+                return
+            turn.called.clear()
+            try:
+                if turn.round.run(timezone.now()):
+                    turn.called.set()
+                pause_seconds = 0.0
+            except Exception as error:
+                turn.called.set()
+                pause_seconds = _longer(pause_seconds)
+                words = (turn.round.name, pause_seconds)
+                if _is_lost(error):
+                    logger.warning("The round “%s” lost the database; again in %g s.", *words)
+                else:
+                    logger.exception("The round “%s” failed; again in %g s.", *words)
+            finally:
+                close_old_connections()
+            # Whoever calls meanwhile is heard afterwards.
+            self._stops.wait(pause_seconds)
+
+    def _listen(self) -> None:
+        """Pass on who calls, several calls of one channel as one, until something is to be done."""
+        if self._listener is None:
+            self._listener = self._connected()
+        self._wait(_LONGEST_WAIT_SECONDS)
+        called = {notice.channel for notice in self._listener.notifies(timeout=0)}
+        for turn in self._turns:
+            if turn.round.channel in called:
+                turn.called.set()
+
+    def _connected(self) -> "psycopg.Connection[tuple[Any, ...]]":
         params = {**connection.get_connection_params(), **_KEEPALIVES, "connect_timeout": 5}
-        self._listener = listener = psycopg.connect(**params, autocommit=True)
+        listener = psycopg.connect(**params, autocommit=True)
         listener.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", [LOCK])
         for channel in sorted({turn.round.channel for turn in self._turns}):
             listener.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
         # Who called before somebody listened is heard now.
         for turn in self._turns:
-            turn.call()
+            turn.called.set()
         self._pause_seconds = 0.0
-        names = ", ".join(turn.round.name for turn in self._turns)
-        logger.info("Listening for: %s.", names)
-
-    def _hear(self) -> None:
-        """Note who called; several calls of one channel are one."""
-        assert self._listener is not None
-        called = {notice.channel for notice in self._listener.notifies(timeout=0)}
-        for turn in self._turns:
-            if turn.round.channel in called:
-                turn.call()
-
-    def _run_due(self) -> bool:
-        """Run what is due, each round once and in order; whether there may be more to do now."""
-        is_more = False
-        for turn in self._turns:
-            if self._stops:
-                return True
-            # One round leaves work for the next: it is heard in the same turn.
-            self._hear()
-            if turn.due_at <= time.monotonic():
-                is_more = self._run_one(turn) or is_more
-        return is_more
-
-    def _run_one(self, turn: _Turn) -> bool:
-        try:
-            is_more = turn.round.run(timezone.now())
-        except Exception:
-            # A database that is gone is said once, and not by each round.
-            assert self._listener is not None
-            self._listener.execute("SELECT 1")
-            turn.pause_seconds = _longer(turn.pause_seconds)
-            turn.due_at = time.monotonic() + turn.pause_seconds
-            logger.exception(
-                "The round “%s” failed; again in %g s.", turn.round.name, turn.pause_seconds
-            )
-            return False
-        finally:
-            close_old_connections()
-        turn.pause_seconds = 0.0
-        turn.due_at = 0.0 if is_more else time.monotonic() + turn.round.every.total_seconds()
-        return is_more
+        logger.info("Listening for: %s.", ", ".join(turn.round.name for turn in self._turns))
+        return listener
 
     def _wait(self, seconds: float) -> None:
         """Until somebody calls, `stop` is called or the time is over."""
         heard = [self._hears] if self._listener is None else [self._hears, self._listener.fileno()]
-        select.select(heard, [], [], max(0.0, seconds))
+        select.select(heard, [], [], seconds)
 
     def _lose(self, error: psycopg.Error) -> None:
         self._hang_up()
@@ -190,3 +187,10 @@ def is_running() -> bool:
 
 def _longer(pause_seconds: float) -> float:
     return min(max(_SHORTEST_PAUSE_SECONDS, 2 * pause_seconds), _LONGEST_PAUSE_SECONDS)
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the database itself is gone, of which the listener tells the reason."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    is_silent = not state or state.startswith(("08", "57P"))
+    return isinstance(error, OperationalError | InterfaceError) and is_silent

@@ -17,7 +17,10 @@ Run = Callable[[datetime], bool]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A piece of work that is done again and again; those with a smaller `place` come first."""
+    """A piece of work that is done again and again, never twice at a time in one process.
+
+    Where all are done once, those with a smaller `place` come first.
+    """
 
     name: str
     channel: str
@@ -35,7 +38,7 @@ def register_round(name: str, run: Run, *, channel: str, every: timedelta, place
 
 
 def registered_rounds() -> list[Round]:
-    """All rounds, in the order in which one turn runs them."""
+    """All rounds, in the order of their places."""
     return sorted(_rounds.values(), key=lambda one: (one.place, one.name))
 
 
