@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db import transaction
 
+from segments.criteria import compile_vector
 from tests.reference.criteria import Happening, Person, World
-from tests.segments.criteria.people import add_people, members
+from tests.segments.criteria.people import add_people, members, read, run
 
 EARLY = datetime(2001, 1, 1, tzinfo=UTC)
 SOMEONE = {"created_at": EARLY, "updated_at": EARLY}
@@ -49,8 +50,14 @@ def rolled_back() -> Iterator[None]:
 
 
 def who(world: World, asked: dict[str, Any], *people: Person) -> list[bool]:
-    """For whom of these people, who are all there are, a rule or document holds."""
+    """For whom of these people, who are all there are, a rule or document holds.
+
+    Asked alone and as one of many documents, which has to be the same.
+    """
+    document = asked if "rules" in asked else all_of(asked)
     with rolled_back():
         ids = add_people(people)
-        found = members(asked if "rules" in asked else all_of(asked), world)
+        found = members(document, world)
+        rows = run(compile_vector({1: read(document, world)}, now=world.now, among=ids))
+    assert [number for number, held in sorted(rows) if held] == found
     return [number in found for number in ids]
