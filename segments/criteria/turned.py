@@ -101,7 +101,7 @@ def prepare_clock(trees: Mapping[int, Criteria], *, only_early: bool = False) ->
     events, fields = _Events(only_early), _Fields()
     unindexed: dict[int, tuple[Literal["date", "property"], ZoneInfo]] = {}
     for segment_id, criteria in trees.items():
-        for edge in dict.fromkeys(_edges(criteria)):
+        for edge in _edges(criteria):
             match edge:
                 case EventEdge():
                     events.add(segment_id, edge, criteria.zone)

@@ -11,10 +11,19 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segments.criteria import NeedsFull, Turned, Turns, prepare_clock, turns_by_time
+from segments.criteria import NeedsFull, Turned, Turns, prepare_clock, prepare_vector, turns_by_time
 from segments.criteria.edges import next_date
 from tests.reference.criteria import Person, holds
-from tests.segments.criteria.asking import all_of, did, lasting, person, rolled_back, rule, who
+from tests.segments.criteria.asking import (
+    all_of,
+    any_of,
+    did,
+    lasting,
+    person,
+    rolled_back,
+    rule,
+    who,
+)
 from tests.segments.criteria.people import WARSAW, add_people, make_world, read, run
 from tests.segments.criteria.strategies import TICK, Case, cases
 
@@ -191,6 +200,21 @@ def test_the_conditions_on_an_event_leave_out_who_cannot_turn() -> None:
         did(("page_visit", left, {"amount": 60, "gift": True})),
     ]
     assert looked_for(asked, *people, members=[1, 2, 3, 4]) == [1]
+
+
+def test_conditions_that_python_takes_for_the_same_are_told_apart() -> None:
+    """True is 1 in Python, and neither is the other in criteria."""
+    asked = [
+        rule("event.purchase", ">=", 1, where={**LATELY, "rules": [*LATELY["rules"], condition]})
+        for condition in (rule("properties.x", "=", True), rule("properties.x", "=", 1))
+    ]
+    people = [did(("purchase", NOW - 7 * DAY, {"x": x})) for x in (True, 1, "1", 2)]
+    assert looked_for(any_of(*asked), *people, members=[1, 2, 3, 4]) == [1, 2, 3]
+    trees = {place: read(all_of(one), WORLD) for place, one in enumerate(asked)}
+    with rolled_back():
+        add_people(people)
+        vector = prepare_vector(trees).at(now=NOW - HOUR, among=[1, 2, 3, 4])
+        assert dict(run(vector)) == {1: [0], 2: [1], 3: [1], 4: []}
 
 
 def test_addresses_that_are_in_no_index_are_not_read_but_may_count() -> None:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -99,3 +100,31 @@ def test_more_questions_than_a_table_has_columns_are_answered() -> None:
             [did(("purchase", NOW)), did(("purchase", NOW), ("purchase", NOW - timedelta(days=7)))]
         )
         assert run(compile_vector(trees, now=NOW, among=ids)) == [(1, [1]), (2, [2])]
+
+
+def test_events_are_read_from_the_earliest_edge_on_that_any_document_has() -> None:
+    def lately(event: str, days: int, **more: Any) -> Any:
+        where = all_of(rule("occurred_at", "inLast", lasting(days, "day")))
+        return read(all_of(rule(f"event.{event}", ">=", 1, where=where, **more)), WORLD)
+
+    dear = rule("event.page_visit", ">=", 1, where=all_of(rule("properties.amount", ">", 5)))
+    windows = {7: lately("purchase", 7), 30: lately("purchase", 30), 90: lately("page_visit", 90)}
+    days_ago = (1, 20, 60, 100)
+    people = [
+        did((event, NOW - timedelta(days=days), {"amount": 6}))
+        for event in ("purchase", "page_visit")
+        for days in days_ago
+    ]
+    with rolled_back():
+        ids = add_people(people)
+        bounded = run(compile_vector(windows, now=NOW, among=ids))
+        trees = {**windows, 1: read(all_of(dear), WORLD)}
+        unbounded = run(compile_vector(trees, now=NOW, among=ids))
+    assert [held for _, held in sorted(bounded)] == [
+        *([7, 30], [30], [], []),
+        *([90], [90], [90], []),
+    ]
+    assert [held for _, held in sorted(unbounded)] == [
+        *([7, 30], [30], [], []),
+        *([90, 1], [90, 1], [90, 1], [1]),
+    ]
