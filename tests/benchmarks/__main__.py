@@ -30,6 +30,11 @@ def main(arguments: list[str]) -> int:
         action="store_true",
         help="contacts that changed, and time that went by; by itself, without other engines",
     )
+    parser.add_argument(
+        "--http",
+        action="store_true",
+        help="events over HTTP, up to the membership; by itself, without other engines",
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -45,6 +50,10 @@ def main(arguments: list[str]) -> int:
             from . import incremental
 
             return incremental.run(size, place, options.runs, writes=options.write)
+        if options.http:
+            from . import over_http
+
+            return over_http.run(size, place, writes=options.write)
         from .runs import run
 
         return run(size, place, options)
