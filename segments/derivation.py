@@ -7,7 +7,7 @@ event's, so that it is made once, whatever is repeated.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -20,7 +20,7 @@ from contacts.event_definitions import Known, learn_schemas
 from contacts.event_notes import CHANNEL, Note
 from contacts.events import share_recording, store_events
 from contacts.identities import find_contact_ids
-from contacts.models import EventDefinition
+from contacts.models import EventDefinition, EventStatistic
 from segments import criteria, tickets
 from segments.criteria import Query
 from segments.facts import parse_conditions
@@ -36,9 +36,6 @@ EXAMPLES = 3
 PREVIEW_DAYS = 7
 PREVIEW_SECONDS = 3.0
 _LOCK = "segments derivation"
-# A portion is looked up in the index of the few months that it is of. The server would guess that
-# each lookup reads all months, and read whole months instead.
-_BY_INDEX = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
 
 
 def derive_events(at: datetime) -> bool:
@@ -51,61 +48,59 @@ def derive_events(at: datetime) -> bool:
             return False
         # First of all, as everyone who records: nobody is erased meanwhile.
         share_recording()
-        for name, value in _BY_INDEX.items():
-            sql.rows("SELECT set_config(%s, %s, true)", [name, value])
         notes = event_notes.take(WATCHER, PORTION)
         if not notes:
             return False
         rules = RuleEvent.objects.filter(
             is_enabled=True, base_id__in={note.definition_id for note in notes}
         )
-        # A few statements for each rule: its condition is a part of them.
-        for rule in rules.select_related("base", "definition").order_by("pk"):
-            own = [note for note in notes if note.definition_id == rule.base_id]
-            _derive(rule, own, at)
+        _derive(list(rules.select_related("base", "definition").order_by("pk")), notes, at)
     return len(notes) == PORTION
 
 
-def _derive(rule: RuleEvent, notes: Sequence[Note], at: datetime) -> None:
-    fitting = _fitting(rule, notes, at)
-    if rule.namespace:
-        fitting = _of_identities(rule, fitting, at)
-    if store_events(*_events(rule, fitting, at)):
-        _learn(rule)
+def _derive(rules: Sequence[RuleEvent], notes: Sequence[Note], at: datetime) -> None:
+    """Make the events of all these rules with one statement, which takes its locks in order."""
+    parts: list[str] = []
+    params: list[Any] = []
+    for rule in rules:
+        own = [note for note in notes if note.definition_id == rule.base_id]
+        fitting = _fitting(rule, own, at)
+        if rule.namespace:
+            # A query for each rule that goes by identities: its condition is a part of it.
+            fitting = _of_identities(rule, fitting, at)
+        part, values = _events(rule, fitting)
+        parts.append(part)
+        params += values
+    if parts and store_events(f"({' UNION ALL '.join(parts)}) AS incoming", params):
+        _learn(rules)
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitting:
-    """The base events `e` that a rule holds for; `contact` is whose the new event is."""
+    """A FROM item: the base events `e` that a rule holds for; `contact` is whose the new one is."""
 
-    joins: str
-    where: str
-    join_params: tuple[Any, ...]
-    where_params: tuple[Any, ...]
+    source: str
+    params: tuple[Any, ...]
     contact: str = "e.contact_id"
-
-    @property
-    def params(self) -> tuple[Any, ...]:
-        return (*self.join_params, *self.where_params)
 
 
 def _fitting(rule: RuleEvent, notes: Sequence[Note], at: datetime) -> _Fitting:
     """Those of the noted events that were received while the rule is on, and that it holds for."""
     condition = _condition(rule.where, at)
     times = [note.occurred_at for note in notes]
-    contact_ids, message_ids = (
-        [note.contact_id for note in notes],
-        [note.message_id for note in notes],
-    )
+    # By OFFSET each note is looked up by itself, in the one month that it is of: left to choose,
+    # the server reads all events between the first and the last, and again for every note.
     return _Fitting(
-        joins="unnest(%s::bigint[], %s::text[], %s::timestamptz[])"
-        " AS note (contact_id, message_id, occurred_at)"
-        " JOIN contacts_event e ON e.contact_id = note.contact_id"
-        " AND e.message_id = note.message_id AND e.occurred_at = note.occurred_at",
-        where="e.definition_id = %s AND e.occurred_at BETWEEN %s AND %s AND e.received_at >= %s"
-        f" AND {condition.text}",
-        join_params=(contact_ids, message_ids, times),
-        where_params=(
+        "unnest(%s::bigint[], %s::text[], %s::timestamptz[])"  # noqa: S608  our own words
+        " AS note (contact_id, message_id, occurred_at) CROSS JOIN LATERAL ("
+        "SELECT e.* FROM contacts_event e WHERE e.contact_id = note.contact_id"
+        " AND e.message_id = note.message_id AND e.occurred_at = note.occurred_at"
+        " AND e.definition_id = %s AND e.occurred_at BETWEEN %s AND %s AND e.received_at >= %s"
+        f" AND {condition.text} OFFSET 0) e",
+        (
+            [note.contact_id for note in notes],
+            [note.message_id for note in notes],
+            times,
             *(rule.base_id, min(times), max(times), rule.enabled_at),
             *condition.params,
         ),
@@ -121,8 +116,7 @@ def _of_identities(rule: RuleEvent, fitting: _Fitting, at: datetime) -> _Fitting
     steps = rule.identifier.split(".")
     value = f"segments_text(e.properties{' -> %s::text' * len(steps)})"
     found = sql.lists(
-        f"SELECT {value} AS value, count(*) FROM {fitting.joins} WHERE {fitting.where}"  # noqa: S608
-        " GROUP BY 1",
+        f"SELECT {value} AS value, count(*) FROM {fitting.source} GROUP BY 1",  # noqa: S608
         [*steps, *fitting.params],
     )
     owners = _owners(rule.namespace, [text for text, _count in found])
@@ -132,12 +126,8 @@ def _of_identities(rule: RuleEvent, fitting: _Fitting, at: datetime) -> _Fitting
             unmatched_count=F("unmatched_count") + nobody, unmatched_at=at
         )
     join = f" JOIN unnest(%s::text[], %s::bigint[]) AS owner (value, id) ON owner.value = {value}"
-    return replace(
-        fitting,
-        joins=fitting.joins + join,
-        join_params=(*fitting.join_params, list(owners), list(owners.values()), *steps),
-        contact="owner.id",
-    )
+    params = (*fitting.params, list(owners), list(owners.values()), *steps)
+    return _Fitting(fitting.source + join, params, "owner.id")
 
 
 def _owners(namespace: str, values: Iterable[str | None]) -> dict[str, int]:
@@ -145,8 +135,11 @@ def _owners(namespace: str, values: Iterable[str | None]) -> dict[str, int]:
     return {value: contact_id for (_namespace, value), contact_id in found.items()}
 
 
-def _events(rule: RuleEvent, fitting: _Fitting, at: datetime) -> tuple[str, list[Any]]:
-    """The new events, for `store_events`."""
+def _events(rule: RuleEvent, fitting: _Fitting) -> tuple[str, list[Any]]:
+    """SELECT the new events of a rule, as `store_events` takes them.
+
+    They were received when their base events were: nobody was seen since.
+    """
     properties, url_id, chosen = "e.properties", "e.url_id", list[Any]()
     if rule.payload is not None:
         properties = (
@@ -157,13 +150,13 @@ def _events(rule: RuleEvent, fitting: _Fitting, at: datetime) -> tuple[str, list
         if "url" not in rule.payload:
             url_id = str(urls.WITHOUT)
     statement = (
-        f"(SELECT {fitting.contact} AS contact_id, %s AS definition_id, e.occurred_at,"  # noqa: S608
-        f" %s::timestamptz AS received_at, {_MESSAGE_ID} AS message_id,"
+        f"SELECT {fitting.contact} AS contact_id, %s AS definition_id, e.occurred_at,"  # noqa: S608
+        f" e.received_at, {_MESSAGE_ID} AS message_id,"
         f" {url_id} AS url_id, {properties} AS properties"
-        f" FROM {fitting.joins} WHERE {fitting.where} AND EXISTS (SELECT FROM contacts_contact c"
-        f" WHERE c.id = {fitting.contact} AND c.erased_at IS NULL)) AS incoming"
+        f" FROM {fitting.source} WHERE EXISTS (SELECT FROM contacts_contact c"
+        f" WHERE c.id = {fitting.contact} AND c.erased_at IS NULL)"
     )
-    return statement, [rule.definition_id, at, f"rule:{rule.pk}:", *chosen, *fitting.params]
+    return statement, [rule.definition_id, f"rule:{rule.pk}:", *chosen, *fitting.params]
 
 
 # Message ids have 100 characters at most; a long one goes by its digest.
@@ -173,15 +166,22 @@ _MESSAGE_ID = (
 )
 
 
-def _learn(rule: RuleEvent) -> None:
-    """The definition of the made events shows the properties that they take over."""
-    carried = {
-        name: kinds
-        for name, kinds in rule.base.schema.items()
-        if rule.payload is None or name.split(".")[0] in rule.payload
-    }
-    known = {rule.name: Known(rule.definition_id, rule.definition.schema)}
-    learn_schemas(known, {rule.name: carried})
+def _learn(rules: Iterable[RuleEvent]) -> None:
+    """The definitions of the made events show the properties that they take over."""
+    known: dict[str, Known] = {}
+    carried: dict[str, dict[str, list[str]]] = {}
+    for rule in rules:
+        found = {
+            name: kinds
+            for name, kinds in rule.base.schema.items()
+            if rule.payload is None or name.split(".")[0] in rule.payload
+        }
+        # Asked only while there is something to learn.
+        is_known = found.items() <= rule.definition.schema.items()
+        if not is_known and EventStatistic.objects.filter(definition=rule.definition).exists():
+            known[rule.name] = Known(rule.definition_id, rule.definition.schema)
+            carried[rule.name] = found
+    learn_schemas(known, carried)
 
 
 @dataclass(frozen=True, slots=True)

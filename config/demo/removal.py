@@ -89,7 +89,12 @@ _DEFINITIONS: tuple[tuple[Any, str, str], ...] = (
         "attributes",
     ),
     (MetricDefinition, "SELECT FROM contacts_metricvalue u WHERE u.metric_id = d.id", "metrics"),
-    (EventDefinition, "SELECT FROM contacts_event u WHERE u.definition_id = d.id", "events"),
+    (
+        EventDefinition,
+        "SELECT 1 FROM contacts_event u WHERE u.definition_id = d.id UNION ALL"
+        " SELECT 1 FROM segments_ruleevent r WHERE d.id IN (r.base_id, r.definition_id)",
+        "events",
+    ),
 )
 
 

@@ -53,7 +53,7 @@ def test_a_rule_is_made_in_two_steps_and_tested_on_the_way(admin: Client) -> Non
     assert 'value="product"' in form
     chosen = _form(takes="chosen", chosen=["product"], others="price, ")
     tried = admin.post(address, {**chosen, "_test": "1"}).content.decode()
-    assert '<strong class="rg-figure">1</strong> of 2 base events' in tried
+    assert '<strong class="rg-matched">1</strong> of 2 base events' in tried
     assert "tea" in tried
     assert not RuleEvent.objects.exists()
     assert admin.post(address, chosen).status_code == 302
@@ -119,7 +119,7 @@ def test_whoever_may_not_see_events_gets_counts_and_no_examples(
     maker = make_person("segments.view_ruleevent", "segments.add_ruleevent")
     address = f"{reverse(ADD)}?base=purchase"
     tried = maker.post(address, _form(_test="1")).content.decode()
-    assert '<strong class="rg-figure">1</strong> of 1 base event' in tried
+    assert '<strong class="rg-matched">1</strong> of 1 base event' in tried
     assert "a secret tea" not in tried
 
 
