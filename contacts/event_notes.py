@@ -3,7 +3,7 @@
 A watcher says which kinds it waits for; the statement that stores events notes those of these
 kinds, whichever way they came. Whoever takes notes deletes them in the transaction that acts on
 them. A note tells that the event was stored, not that it is still there: contacts merge, and old
-events go. Recording costs the same where nobody waits (docs/events.md).
+events go. Recording costs the same where nobody waits (docs/event_definitions.md).
 """
 
 from collections.abc import Collection, Sequence
