@@ -126,9 +126,12 @@ def set_mappings(
 
     A target is "contact.city", "attribute.plan", an attribute to be made, "" for nowhere, or None
     for what becomes of a trait that nobody mapped. Traits that are not named stay as they are.
-    What came in before stays where it is. Raises SourceInvalid with every fault, DefinitionInvalid.
+    What came in before stays where it is. Raises NotAllowed, DefinitionInvalid, and SourceInvalid
+    with every fault.
     """
     require(actor, "integrations.change_source")
+    if any(isinstance(target, NewAttribute) for target in wanted.values()):
+        require(actor, "contacts.add_attributedefinition")
     Source.objects.select_for_update().get(pk=source.pk)
     _check(wanted)
     before = dict(source.trait_mappings.values_list("trait", "target"))

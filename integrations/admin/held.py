@@ -28,9 +28,11 @@ from workspace.access import actor_of
 from workspace.admin import EmptyState, PagesAdmin, ReadOnlyAdmin, page_context
 from workspace.admin.pictures import number
 from workspace.errors import DomainError
+from workspace.exactjson import exact_dumps
 
 _PAGE = 50
 _RESOLVED_SHOWN = 20
+_VALUE_SHOWN, _VALUE_READ = 80, 500
 
 
 class HeldPages(PagesAdmin):
@@ -142,6 +144,7 @@ class HeldEventAdmin(ReadOnlyAdmin):
             "event": event,
             "advice": advice_for(event.code),
             "form": form,
+            "problems": _problems(event, limit=_VALUE_READ),
             "body": coloured(event.body),
             "may_replay": actor.may(PERMISSION),
             "badge": held_badge(event),
@@ -256,8 +259,15 @@ def _event_rows(request: HttpRequest, events: Sequence[HeldEvent]) -> list[dict[
 
 def _value(event: HeldEvent) -> str:
     """What was given where it is wrong, in short."""
-    if not event.problems or "value" not in event.problems[0]:
-        return ""
-    value = event.problems[0]["value"]
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    problems = _problems(event, limit=_VALUE_SHOWN)
+    return str(problems[0]["value"]) if problems else ""
+
+
+def _problems(event: HeldEvent, *, limit: int) -> list[dict[str, Any]]:
+    """What is wrong with an event, its values as texts that are not longer than a limit."""
+    found = []
+    for problem in event.problems:
+        value = problem.get("value")
+        text = value if isinstance(value, str) else "" if value is None else exact_dumps(value)
+        found.append({**problem, "value": text if len(text) <= limit else f"{text[:limit]}…"})
+    return found

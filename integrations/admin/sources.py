@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,7 +18,9 @@ from integrations.admin.overview import overview_context
 from integrations.admin.setting_up import SetUpPages
 from integrations.admin.settling import SettingsPages
 from integrations.models import Source
+from integrations.source_counts import open_held_counts
 from workspace.admin import EmptyState
+from workspace.admin.pictures import number
 
 
 @admin.register(Source)
@@ -53,6 +56,17 @@ class SourceAdmin(
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Sources are disabled, never deleted: what they sent names them.
         return False
+
+    def tabs_of(self, request: HttpRequest, thing: Any, current: str = "") -> list[dict[str, Any]]:
+        """The pages of a source; how much is held stands on the tab."""
+        tabs = super().tabs_of(request, thing, current)
+        count = open_held_counts([thing.pk]).get(thing.pk, 0)
+        if count:
+            url = reverse("admin:integrations_source_held", args=[thing.pk])
+            for tab in tabs:
+                if tab["url"] == url:
+                    tab["title"] = _("Held (%(n)s)") % {"n": number(count)}
+        return tabs
 
     def change_view(
         self,

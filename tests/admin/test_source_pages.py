@@ -253,7 +253,9 @@ def test_all_events_of_a_problem_are_dealt_with(
     assert Job.objects.get().title == "Dismiss 1 held event"
 
 
-def test_traits_are_sent_elsewhere_from_the_page(admin: Client, source: Source) -> None:
+def test_traits_are_sent_elsewhere_from_the_page(
+    admin: Client, make_person: MakePerson, source: Source
+) -> None:
     AttributeDefinition.objects.create(key="plan", label="Plan")
     traits = {"address": {"city": "Kraków"}, "level": 3, "plan": "gold", "town": "Gdynia"}
     send(source, {"type": "identify", "userId": "A-1", "traits": {**traits, "level": None}})
@@ -275,6 +277,10 @@ def test_traits_are_sent_elsewhere_from_the_page(admin: Client, source: Source) 
     }
     changes = AuditEntry.objects.get(action="source.traits_mapped").changes
     assert changes["town"] == [None, "contact.city"]
+
+    changer = make_person(*READ, "integrations.change_source")
+    refused = changer.post(page_of(source, "traits"), {"another": "new", "another_target": "new"})
+    assert "lacks the permission contacts.add_attributedefinition" in refused.content.decode()
 
     form["target_3"] = "contact.nonsense"
     wrong = admin.post(page_of(source, "traits"), form).content.decode()
