@@ -40,6 +40,7 @@ FIELDS = (
     *("email", "phone", "first_name", "last_name", "gender", "country", "city", "postal_code"),
     *("language", "time_zone", "birth_date"),
 )
+_NAMED = frozenset({"email", "phone"})
 # Columns of a survivor's row that may be filled, with their types.
 _COLUMNS = {
     **dict.fromkeys(FIELDS, "text"),
@@ -228,8 +229,9 @@ def merge_many(
 def filled_columns(survivor: Contact, loser: Contact) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the survivor gets of the loser's row, and what of it is dropped, by name.
 
-    Fields that the survivor has stay; attributes are named "attributes.KEY". The lead score is
-    the higher of both: each was given for what the same person did. Known since is the earlier.
+    Fields that the survivor has stay; an e-mail address or phone number of the loser is not lost,
+    it stays an identity. Attributes are named "attributes.KEY". The lead score is the higher of
+    both: each was given for what the same person did. Known since is the earlier.
     """
     filled: dict[str, Any] = {}
     dropped: dict[str, Any] = {}
@@ -237,7 +239,7 @@ def filled_columns(survivor: Contact, loser: Contact) -> tuple[dict[str, Any], d
         own, other = getattr(survivor, name), getattr(loser, name)
         if other and not own:
             filled[name] = other
-        elif other and other != own:
+        elif other and other != own and name not in _NAMED:
             dropped[name] = str(other)
     missing = {
         key: value for key, value in loser.attributes.items() if key not in survivor.attributes

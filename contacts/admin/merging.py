@@ -31,6 +31,7 @@ from contacts.models import (
     EventStatistic,
 )
 from contacts.survivors import survivor_of
+from contacts.timeline.identities import namespace_name
 from workspace.access import actor_of
 from workspace.admin import page_context
 from workspace.admin.pictures import number
@@ -162,7 +163,9 @@ def _shown(contacts: list[Contact]) -> list[dict[str, Any]]:
         {
             "contact": contact,
             "place": ", ".join(part for part in (contact.city, contact.country) if part),
-            "names": [f"{name.namespace} {name.value}" for name in names[contact.pk]][:4],
+            "names": [
+                f"{namespace_name(name.namespace)} {name.value}" for name in names[contact.pk]
+            ][:4],
         }
         for contact in contacts
     ]
@@ -187,7 +190,15 @@ def _field_rows(survivor: Contact, loser: Contact, filled: dict[str, Any]) -> li
     for name in FIELDS:
         kept, given = getattr(survivor, name), getattr(loser, name)
         if kept or given:
-            rows.append(_row(field_label(name), kept, given, filled.get(name, kept)))
+            rows.append(
+                _row(
+                    field_label(name),
+                    kept,
+                    given,
+                    filled.get(name, kept),
+                    is_name=name in {identities.EMAIL, identities.PHONE},
+                )
+            )
     score = filled.get("lead_score", survivor.lead_score)
     rows.append(
         Row(
@@ -215,9 +226,11 @@ def _attribute_rows(survivor: Contact, loser: Contact) -> list[Row]:
     ]
 
 
-def _row(label: Any, kept: Any, given: Any, after: Any) -> Row:
-    is_lost = given not in (None, "") and given != after
-    note = _("“%(value)s” is dropped") % {"value": _text(given)} if is_lost else ""
+def _row(label: Any, kept: Any, given: Any, after: Any, *, is_name: bool = False) -> Row:
+    note = ""
+    if given not in (None, "") and given != after:
+        told = _("“%(value)s” stays an identity") if is_name else _("“%(value)s” is dropped")
+        note = told % {"value": _text(given)}
     return Row(str(label), _text(kept), _text(given), _text(after), note)
 
 
@@ -238,7 +251,8 @@ def _set_rows(
         _("Tags"): _labels(ContactTag, "tag", pair),
         _("Categories"): _labels(ContactCategory, "category", pair),
         _("Identities"): {
-            one: {f"{name.namespace} {name.value}" for name in names[one]} for one in pair
+            one: {f"{namespace_name(name.namespace)} {name.value}" for name in names[one]}
+            for one in pair
         },
     }
     rows = [
@@ -289,11 +303,11 @@ def _warnings(
         ]
         limit = rules.of(namespace).value_limit
         if len(both) > limit:
-            words = {"namespace": namespace, "count": len(both), "limit": limit}
+            words = {"namespace": namespace_name(namespace), "count": len(both), "limit": limit}
             found.append(
                 _(
-                    "Together they have %(count)d values of %(namespace)s, where a contact has at"
-                    " most %(limit)d: the rules would keep them apart. Merge them only if you know"
+                    "Together they have %(count)d names of the kind “%(namespace)s”, where a"
+                    " contact has at most %(limit)d: the rules would keep them apart. Merge them only if you know"
                     " that they are one person."
                 )
                 % words

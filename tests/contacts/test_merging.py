@@ -105,7 +105,6 @@ def test_the_survivor_has_all_and_its_own_values_win() -> None:
     assert [line.score for line in scores.history(shop.pk)] == [12, 3, 12]
     assert merge.dropped == {
         "city": "Potsdam",
-        "email": "ann@work.example",
         "attributes.shoe_size": Decimal(39),
     }
     assert merge.moved["identities"] == 3
