@@ -222,7 +222,7 @@ def merge_many(
         if word:
             _count(moved, word, counts)
     # Besides what the triggers saw: lists that name the contact, and whatever is kept elsewhere.
-    touches.touch([pair.survivor_id for pair in pairs], touches.NEW)
+    touches.touch([pair.survivor_id for pair in pairs] + losers, touches.NEW)
     return _record(mergers, moved, dropped, actor=actor, at=at, cause=cause)
 
 

@@ -3,7 +3,7 @@
 The loser leaves each segment with a line "merge" in the log; what the log says of its past stays
 under its number, as each line was true. Segments that follow every change find out by themselves
 whether the survivor fits now. Members of others are those of their last calculation, in which the
-person was: there the survivor takes the place.
+person was: there the survivor takes the place. Where a refresh is just running it decides.
 """
 
 from collections import Counter
@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from contacts.extensions import Moved, Pair
+from segments import moves
 from segments.membership import CHANGES
+from segments.models import Following
+from segments.realtime import state
 from workspace import partitions, sql
 
 CAUSE = "merge"
@@ -35,11 +38,12 @@ SELECT g.run_id, pair.survivor, min(g.had_since)
 FROM gone g JOIN {_PAIRS} ON pair.loser = g.contact_id
 GROUP BY 1, 2 ORDER BY 1, 2 ON CONFLICT DO NOTHING
 """  # noqa: S608
+_PLACES_OF = "SELECT segment_id, contact_id FROM segments_membership WHERE contact_id = ANY(%s)"
 # Never waits: a row that is held is being removed by a refresh, which logs it.
 _LEAVE = """
 WITH held AS (
-  SELECT segment_id, contact_id FROM segments_membership WHERE contact_id = ANY(%s)
-  FOR UPDATE SKIP LOCKED)
+  SELECT segment_id, contact_id FROM segments_membership
+  WHERE contact_id = ANY(%s) AND segment_id = ANY(%s) FOR UPDATE SKIP LOCKED)
 DELETE FROM segments_membership m USING held h
 WHERE m.segment_id = h.segment_id AND m.contact_id = h.contact_id
 RETURNING m.segment_id, m.contact_id
@@ -67,6 +71,13 @@ _COUNT = """
 UPDATE segments_segment s SET member_count = s.member_count + new.step
 FROM unnest(%s::integer[], %s::bigint[]) AS new (id, step) WHERE s.id = new.id
 """
+# What a segment that follows has to tell in its history.
+_NOTE = """
+UPDATE segments_following f SET entered_count = f.entered_count + n.entered,
+  left_count = f.left_count + n.gone, moved_at = n.at
+FROM unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+  AS n (segment_id, entered, gone, at) WHERE f.segment_id = n.segment_id
+"""
 
 
 def merge_lists(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved]:
@@ -85,21 +96,39 @@ def merge_undoable_changes(pairs: Sequence[Pair], at: datetime) -> Mapping[int, 
 
 
 def merge_memberships(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved]:
-    """Have the losers leave all segments, and the survivors take their places where they were."""
+    """Have the losers leave all segments, and the survivors take their places where they were.
+
+    Waits for no refresh. Where somebody writes the members of a segment that follows contacts,
+    the losers are owed and leave right after that.
+    """
     losers, survivors = _arrays(pairs)
-    survivor_of = dict(zip(losers, survivors, strict=True))
-    gone: list[tuple[int, int]] = [(one, other) for one, other in sql.lists(_LEAVE, [losers])]
-    if not gone:
+    held = {(segment_id, contact_id) for segment_id, contact_id in sql.lists(_PLACES_OF, [losers])}
+    if not held:
         return {}
+    segments = {segment_id for segment_id, _contact_id in held}
+    ours = state.try_lock_writing(segments)
+    following = set(Following.objects.filter(pk__in=segments).values_list("pk", flat=True))
+    state.owe((*place, CAUSE) for place in held if place[0] in following - ours)
+    leaving = sorted(segments - (following - ours))
+    gone: list[tuple[int, int]] = list(sql.lists(_LEAVE, [losers, leaving]))
+    if gone:
+        _move(gone, dict(zip(losers, survivors, strict=True)), ours=ours, at=at)
+    moved = Counter(contact_id for _segment_id, contact_id in held)
+    return {loser_id: Moved(count) for loser_id, count in moved.items()}
+
+
+def _move(
+    gone: list[tuple[int, int]], survivor_of: Mapping[int, int], *, ours: set[int], at: datetime
+) -> None:
+    """Let the survivors in where they have to take the place, and write all of it down."""
     partitions.ensure_months(CHANGES, [at])
     segments = sorted({segment_id for segment_id, _contact_id in gone})
     found = sql.rows(_MOMENTS, [at, at, segments])
-    moments = {row["id"]: row["at"] for row in found}
-    kept = {row["id"] for row in found if not row["is_realtime"]}
+    moments: dict[int, datetime] = {row["id"]: row["at"] for row in found}
+    kept = {row["id"] for row in found if not row["is_realtime"]} & ours
     places = sorted({(one, survivor_of[other]) for one, other in gone if one in kept})
-    come: list[tuple[int, int]] = [
-        (one, other)
-        for one, other in sql.lists(
+    come: list[tuple[int, int]] = list(
+        sql.lists(
             _ENTER,
             [
                 [segment_id for segment_id, _contact_id in places],
@@ -107,7 +136,7 @@ def merge_memberships(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved
                 [moments[segment_id] for segment_id, _contact_id in places],
             ],
         )
-    ]
+    )
     lines = [(*one, "left") for one in gone] + [(*one, "entered") for one in come]
     sql.execute(
         _LOG,
@@ -119,11 +148,14 @@ def merge_memberships(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved
             [kind for _segment_id, _contact_id, kind in lines],
         ],
     )
-    steps = Counter(segment_id for segment_id, _contact_id in come)
-    steps.subtract(segment_id for segment_id, _contact_id in gone)
-    sql.execute(_COUNT, [list(steps), list(steps.values())])
-    moved = Counter(contact_id for _segment_id, contact_id in gone)
-    return {loser_id: Moved(count) for loser_id, count in moved.items()}
+    entered = Counter(segment_id for segment_id, _contact_id in come)
+    left = Counter(segment_id for segment_id, _contact_id in gone)
+    counts = [[counted[segment_id] for segment_id in segments] for counted in (entered, left)]
+    steps = [one - other for one, other in zip(*counts, strict=True)]
+    sql.execute(_COUNT, [segments, steps])
+    instants = [moments[segment_id] for segment_id in segments]
+    sql.execute(_NOTE, [segments, *counts, instants])
+    moves.announce(list(zip(segments, instants, strict=True)))
 
 
 def _arrays(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:

@@ -307,8 +307,8 @@ def _warnings(
             found.append(
                 _(
                     "Together they have %(count)d names of the kind “%(namespace)s”, where a"
-                    " contact has at most %(limit)d: the rules would keep them apart. Merge them only if you know"
-                    " that they are one person."
+                    " contact has at most %(limit)d: the rules would keep them apart. Merge them"
+                    " only if you know that they are one person."
                 )
                 % words
             )

@@ -28,7 +28,16 @@ from contacts.models import (
     LastSeen,
 )
 from loyalty.models import Member
-from segments.models import ListedContact, Membership, MembershipChange, Segment
+from segments import moves
+from segments.models import (
+    Following,
+    ListedContact,
+    Membership,
+    MembershipChange,
+    Owed,
+    Segment,
+)
+from segments.realtime import state
 from tests.factories import (
     DAY,
     HOUR,
@@ -149,14 +158,14 @@ def test_the_same_message_at_the_same_time_counts_once() -> None:
 def test_the_latest_word_on_a_consent_counts_whosever_it_was() -> None:
     make_consent("sms"), make_consent("mail")
     one, two = make_contact(), make_contact()
-    for contact, key, state, at in [
+    for contact, key, word, at in [
         (one, "sms", "granted", NOW),
         (two, "sms", "withdrawn", NOW + HOUR),
         (two, "mail", "granted", NOW),
         (one, "mail", "withdrawn", NOW),
     ]:
         consents.record(
-            contact_id=contact.pk, key=key, state=state, at=at, source="shop", actor=SYSTEM
+            contact_id=contact.pk, key=key, state=word, at=at, source="shop", actor=SYSTEM
         )
     _merge(one, two)
     assert consents.states_of([one.pk])[one.pk] == {"sms": "withdrawn", "mail": "withdrawn"}
@@ -335,3 +344,43 @@ def test_what_is_recorded_while_contacts_are_merged_is_the_survivors() -> None:
     assert accepted == 2 * 20 * 8
     assert Event.objects.filter(contact=survivor).count() == accepted
     assert EventStatistic.objects.get().event_count == accepted
+
+
+@pytest.mark.django_db
+def test_who_moves_is_announced_and_told_to_the_history() -> None:
+    told: list[tuple[int, datetime]] = []
+    live = Segment.objects.create(key="live", name="Live", refresh_mode="realtime", member_count=1)
+    Following.objects.create(segment=live, digest="x", followed_until=NOW, recorded_at=NOW)
+    one, two = make_contact(), make_contact()
+    Membership.objects.create(segment=live, contact=two, entered_at=NOW)
+    moves.register_consumer("test", told.extend)
+    try:
+        _merge(one, two)
+    finally:
+        moves.unregister_consumer("test")
+    assert told == [(live.pk, LATER)]
+    assert (Following.objects.get().left_count, Following.objects.get().moved_at) == (1, LATER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whose_segment_is_being_written_is_owed_to_it() -> None:
+    live = Segment.objects.create(key="live", name="Live", refresh_mode="realtime", member_count=1)
+    Following.objects.create(segment=live, digest="x", followed_until=NOW, recorded_at=NOW)
+    one, two = make_contact(), make_contact()
+    Membership.objects.create(segment=live, contact=two, entered_at=NOW)
+
+    def merge() -> None:
+        try:
+            _merge(one, two)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        state.lock_writing(live.pk)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(merge).result()
+    assert Owed.objects.values_list("segment_id", "contact_id", "cause").get() == (
+        live.pk,
+        two.pk,
+        "merge",
+    )
