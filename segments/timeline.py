@@ -180,6 +180,7 @@ def _plain(cause: str) -> str:
         "archived": _("because the segment was archived"),
         "scheduled": _("when the segment was refreshed on time"),
         "requested": _("when somebody refreshed the segment"),
+        "audit": _("put right by the nightly audit"),
         "refresh": _("when the segment was refreshed"),
     }
     return words.get(cause, cause)

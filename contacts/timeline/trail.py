@@ -106,7 +106,7 @@ def _created(contact_id: int) -> list[Item]:
             kind=CHANGE,
             key="created",
             at=row["created_at"],
-            title=_("Known since then"),
+            title=_("Became known"),
             icon="person_add",
             tone="good",
             actor=row["actor_label"] or "",

@@ -226,7 +226,7 @@ def test_what_staff_changed_is_told_without_the_values() -> None:
     only: dict[str, Any] = {"tags": []}
     profiles.update_contact(anna, changes=only, actor=SYSTEM, at=NOW + 2 * HOUR)
     found = page(anna, actor=SYSTEM, filters=Filters(kinds=frozenset({"change"})))
-    assert [item.title for item in found] == ["Profile changed", "Known since then"]
+    assert [item.title for item in found] == ["Profile changed", "Became known"]
     assert dict(found[0].details) == {"city": "changed", "Favourite colour": "filled in"}
     assert "Gdańsk" not in str(found)
 
