@@ -49,7 +49,6 @@ class SeenTrait:
     usual: str | None
     samples: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
-    event_count: int = 0
 
     @property
     def target(self) -> str | None:
@@ -74,7 +73,6 @@ def seen_traits(source: Source, *, looked_at: int = 300) -> list[SeenTrait]:
     for event in page.events:
         for trait, value in _flat(_traits(event.body), mapped):
             one = seen(trait)
-            one.event_count += 1
             text = value if isinstance(value, str) else exact_dumps(value)
             text = text if len(text) <= _SAMPLE_LENGTH else f"{text[:_SAMPLE_LENGTH]}…"
             if len(one.samples) < _SAMPLES and text not in one.samples:

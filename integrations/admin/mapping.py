@@ -69,8 +69,8 @@ class MappingPages(PagesAdmin):
             may_change=actor.may(_CHANGE),
             may_make=actor.may("contacts.add_attributedefinition"),
             settings_url=reverse("admin:integrations_source_settings", args=[source.pk]),
+            another={name: request.POST.get(name, "") for name in ("another", "another_target")},
             makes_new=source.new_traits == Source.NewTraits.MAKE,
-            another=given.get("", ""),
         )
         return TemplateResponse(request, "integrations/traits.html", context)
 
@@ -134,13 +134,11 @@ def _row(
         "trait": one.trait,
         "samples": one.samples,
         "chosen": chosen,
-        "is_mapped": one.mapped is not None,
         "usual": _usual_label(one, labels, source),
         "goes_to": _usual_label(one, labels, source)
         if one.mapped is None
         else _label(one.mapped, labels),
         "is_lost": one.target is None and source.new_traits == Source.NewTraits.KEEP_ASIDE,
-        "is_ignored": one.target == NOWHERE,
         "is_new_possible": bool(key_of(one.trait)) and key_of(one.trait) not in labels,
         "is_unknown": chosen not in {_USUAL, _NOWHERE, _NEW, *targets()}
         and chosen.removeprefix(f"{ATTRIBUTE}.") not in labels,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -18,7 +17,6 @@ from integrations.admin.badges import kind_badge, share_unused, state_badge
 from integrations.admin.listing import last_event
 from integrations.models import InboundRequest, Outcome, Source
 from integrations.source_counts import DAYS, Course, daily_courses, open_held_counts
-from workspace.access import actor_of
 from workspace.admin.pictures import chart, number
 
 _PROBLEMS_SHOWN = 5
@@ -45,7 +43,7 @@ class Concern:
     tone: str = "warning"
 
 
-def overview_context(request: HttpRequest, source: Source) -> dict[str, Any]:
+def overview_context(source: Source) -> dict[str, Any]:
     """What the template of the page needs; as many queries for much as for little."""
     now = timezone.now()
     course = daily_courses([source.pk], until=now)[source.pk]
@@ -65,7 +63,6 @@ def overview_context(request: HttpRequest, source: Source) -> dict[str, Any]:
         "problems": held_problems.problems(source.pk)[:_PROBLEMS_SHOWN] if held else [],
         "held_url": reverse("admin:integrations_source_held", args=[source.pk]),
         "setup_url": reverse("admin:integrations_source_setup", args=[source.pk]),
-        "may_change": actor_of(request).may("integrations.change_source"),
         "debugger_url": reverse("admin:integrations_source_debugger", args=[source.pk]),
     }
 

@@ -80,5 +80,5 @@ class SourceAdmin(
             raise Http404
         source = self.visible_or_404(request, object_id)
         context = self.thing_context(request, source, page="", title=_("Overview"))
-        context |= overview_context(request, source)
+        context |= overview_context(source)
         return TemplateResponse(request, "integrations/overview.html", context)

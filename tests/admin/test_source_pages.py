@@ -286,6 +286,7 @@ def test_traits_are_sent_elsewhere_from_the_page(
     wrong = admin.post(page_of(source, "traits"), form).content.decode()
     assert "“contact.nonsense” is neither a field nor an attribute of contacts." in wrong
     assert TraitMapping.objects.get(trait="town").target == "contact.city"
+    assert 'name="another" value="level"' in wrong, "what was written stays in the form"
 
 
 def test_a_new_key_leaves_the_former_one_working_until_it_is_stopped(

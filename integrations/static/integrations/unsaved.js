@@ -7,7 +7,8 @@
     const hint = form.querySelector("[data-unsaved]");
     const initial = written();
     let isSent = false;
-    const isChanged = () => written() !== initial;
+    // What the server refused is as it was sent, and not saved.
+    const isChanged = () => form.dataset.refused !== undefined || written() !== initial;
     const note = () => { if (hint) hint.hidden = !isChanged(); };
     form.addEventListener("input", note);
     form.addEventListener("change", note);
