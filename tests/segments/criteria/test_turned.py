@@ -128,6 +128,7 @@ WORLD = make_world(NOW)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LATELY = all_of(rule("occurred_at", "inLast", lasting(7, "day")))
 AT_LEAST = rule("event.purchase", ">=", 2, where=LATELY)
+ANY = rule("properties.x", "null")
 BELOW = rule("event.purchase", "<", 2, where=LATELY)
 
 
@@ -158,6 +159,35 @@ def test_an_event_that_leaves_a_window_turns_members_only() -> None:
     # An exact number may be passed from either side.
     exactly = {**AT_LEAST, "operator": "="}
     assert looked_for(exactly, leaving, leaving, staying, members=[2, 3]) == [1, 2]
+
+
+def test_a_window_turns_one_way_at_each_of_its_ends() -> None:
+    """The first contact's time is passed by now, the second's by the far end of the next week."""
+    times = (NOW - HOUR / 2, NOW + 7 * DAY - HOUR / 2)
+    people = [person(fields={"created_at": at}) for at in times]
+    week = lasting(7, "day")
+    for operator, outside, inside in (("inNext", [2], [1]), ("notInNext", [1], [2])):
+        asked = rule("contact.created_at", operator, week)
+        assert looked_for(asked, *people) == outside
+        assert looked_for(asked, *people, members=[1, 2]) == inside
+    times = (NOW - HOUR / 2, NOW - 7 * DAY - HOUR / 2)
+    for operator, outside, inside in (("inLast", [1], [2]), ("notInLast", [1, 2], [])):
+        where = all_of(rule("occurred_at", operator, week))
+        asked = rule("event.purchase", ">=", 1, where={**where, "rules": [*where["rules"], ANY]})
+        people = [did(("purchase", at)) for at in times]
+        assert looked_for(asked, *people) == outside, operator
+        assert looked_for(asked, *people, members=[1, 2]) == inside
+
+
+def test_an_event_that_comes_may_be_the_last_or_the_first() -> None:
+    come = did(("purchase", NOW - HOUR / 2))
+    since, until = "2025-06-15T11:00Z", "2025-06-15T12:00Z"
+    for function, operator, value in (("last", ">=", since), ("first", "<=", until)):
+        asked = rule("event.purchase", operator, value, measure={"function": function})
+        assert looked_for(asked, come, come, members=[2]) == [1]
+    # It may take the place of one that was before.
+    asked = rule("event.purchase", "<=", until, measure={"function": "last"})
+    assert looked_for(asked, come, come, members=[2]) == [1, 2]
 
 
 def test_both_ends_of_the_stretch_are_as_in_windows() -> None:
@@ -228,7 +258,7 @@ def test_addresses_that_are_in_no_index_are_not_read_but_may_count() -> None:
 
 
 def test_a_sequence_that_waits_in_vain_turns_when_the_time_is_over() -> None:
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"event": "page_visit"},
         {"event": "purchase", "within": lasting(2, "day"), "not": True},
     ]
@@ -236,16 +266,45 @@ def test_a_sequence_that_waits_in_vain_turns_when_the_time_is_over() -> None:
         did(("page_visit", NOW - 2 * DAY - apart)) for apart in (HOUR + TICK, HOUR, TICK, 0 * DAY)
     ]
     assert looked_for({"field": "sequence", "steps": steps}, *people) == [2, 3]
+    # Or when what it waited for counts no more.
+    steps[1]["where"] = LATELY
+    came = [("page_visit", NOW - 8 * DAY), ("purchase", NOW - 7 * DAY)]
+    assert looked_for({"field": "sequence", "steps": steps}, did(*came), did(*came[:1])) == [1]
 
 
-def test_a_month_that_jumps_back_is_looked_at_in_between_too() -> None:
-    """From 28 to 31 March one month back is 28 February: whoever was out comes in for a night."""
+def test_a_month_to_wait_may_end_on_a_day_with_another_number() -> None:
+    """A month after 31 January is 28 February, a month before which is the 28th of January."""
+    steps = [
+        {"event": "page_visit"},
+        {"event": "purchase", "within": lasting(1, "month"), "not": True},
+    ]
+    tree = read(all_of({"field": "sequence", "steps": steps}), WORLD)
+    end = datetime(2025, 2, 28, 12, tzinfo=UTC)
+    with rolled_back():
+        add_people(
+            [did(("page_visit", datetime(2025, 1, day, 12, tzinfo=UTC))) for day in (29, 31)]
+        )
+        query = prepare_clock({7: tree}).between(end - HOUR, end + HOUR).query
+        assert query is not None
+        assert sorted(run(query)) == [(7, 1), (7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("created_at", "instants"),
+    [
+        # From 28 to 31 March one month back is 28 February: who was out comes in for a night.
+        ("2025-02-28T02:00Z", ("2025-03-28T12:00Z", "2025-03-29T01:00Z", "2025-03-29T12:00Z")),
+        # From two to three o'clock it leads to an hour that was skipped, and read as the next.
+        ("2025-03-30T01:30Z", ("2025-04-30T00:59Z", "2025-04-30T01:10Z", "2025-04-30T01:31Z")),
+    ],
+)
+def test_a_month_that_jumps_back_is_looked_at_in_between_too(
+    created_at: str, instants: tuple[str, ...]
+) -> None:
     asked = rule("contact.created_at", "inLast", lasting(1, "month"))
-    someone = person(fields={"created_at": datetime(2025, 2, 28, 2, tzinfo=UTC)})
-    since, night, until = (
-        datetime(2025, 3, day, hour, tzinfo=UTC) for day, hour in ((28, 12), (29, 1), (29, 12))
-    )
-    assert [who(make_world(at), asked, someone)[0] for at in (since, night, until)] == [
+    someone = person(fields={"created_at": datetime.fromisoformat(created_at)})
+    since, between, until = map(datetime.fromisoformat, instants)
+    assert [who(make_world(at), asked, someone)[0] for at in (since, between, until)] == [
         *(False, True, False)
     ]
     with rolled_back():
