@@ -12,9 +12,10 @@ from django.db import connection
 from contacts.events import MESSAGE_ID_LIMIT
 from contacts.extensions import Moved, Pair
 from contacts.models import Contact, Identity
-from integrations.messages import Remark, as_json, storable
+from integrations.messages import as_json, storable
 from integrations.models import HeldEvent, ReceivedEvent, Source
 from integrations.processing import Item
+from integrations.remarks import Remark
 from workspace import sql
 
 # How long the log is kept, and held events after somebody has dealt with them.

@@ -9,7 +9,7 @@ sender's clock, whose error `sentAt` shows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -22,14 +22,14 @@ from contacts.events import MESSAGE_ID_LIMIT
 from contacts.identities import EMAIL, PHONE, USER_ID, Name, check_namespace, normalize
 from contacts.identity_rules import ANONYMOUS_ID
 from contacts.values import ValueRefused
+from integrations.clocks import occurred_at, read_instant
+from integrations.remarks import Remark
 
 # Of what may be sent the double: requests add their context, and Segment what it knows besides.
 SIZE_LIMIT = 64 * 1024
-FUTURE_LIMIT = timedelta(days=1)
 PAGE_EVENT, SCREEN_EVENT, GROUP_EVENT = "page_visit", "screen_view", "group"
 # What of `context.page` an event says of itself, where it does not say so anyway.
 PAGE_FACTS = ("url", "path", "title", "referrer", "search")
-_TIME_TEXT_LIMIT = 64
 _EXTERNAL_ID_LIMIT = 10
 _ENCODER = simplejson.JSONEncoder(
     use_decimal=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
@@ -47,20 +47,6 @@ class Type(StrEnum):
     GROUP = "group"
     ALIAS = "alias"
     DELETE = "delete"
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """What of a message could not be used: where it stands, its code, a sentence, the value.
-
-    Without `is_lost` nothing is missing in what we know: the event itself was recorded whole.
-    """
-
-    path: str
-    code: str
-    message: str
-    value: Any = None
-    is_lost: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +97,7 @@ def unpack(call: str, document: Any, *, receipt: str, received_at: datetime) -> 
     envelope = Envelope(
         receipt=receipt,
         received_at=received_at,
-        sent_at=_instant(said.get("sentAt")),
+        sent_at=read_instant(said.get("sentAt")),
         context=_object(said.get("context")),
         corrects_clock=call not in {"import", "webhook"},
         may_delete=call == "webhook",
@@ -206,13 +192,15 @@ def _raw_messages(call: str, document: Any) -> tuple[Sequence[Any], Mapping[str,
 def _begun(raw: Mapping[str, Any], envelope: Envelope, index: int, kind: str, text: str) -> Message:
     own_id = _text(raw.get("messageId"))
     remarks: list[Remark] = []
-    sent_at = (_instant(raw.get("sentAt")) or envelope.sent_at) if envelope.corrects_clock else None
+    sent_at = (
+        (read_instant(raw.get("sentAt")) or envelope.sent_at) if envelope.corrects_clock else None
+    )
     return Message(
         type=kind,
         message_id=own_id or f"receipt-{envelope.receipt}-{index}",
         has_own_id=bool(own_id),
         text=text,
-        occurred_at=_occurred_at(raw, sent_at, envelope.received_at, remarks),
+        occurred_at=occurred_at(raw, sent_at, envelope.received_at, remarks),
         sent_at=sent_at,
         user_id=_text(raw.get("userId")),
         anonymous_id=_text(raw.get("anonymousId")),
@@ -314,48 +302,6 @@ def _part(raw: Mapping[str, Any], name: str, message: Message) -> Mapping[str, A
         text = _("It has to be an object of names and values.")
         message.remarks.append(Remark(name, "wrong_type", text, value))
     return _object(value)
-
-
-def _occurred_at(
-    raw: Mapping[str, Any],
-    sent_at: datetime | None,
-    received_at: datetime,
-    remarks: list[Remark],
-) -> datetime:
-    given = raw.get("timestamp")
-    if given in (None, ""):
-        given = raw.get("originalTimestamp")
-    if given in (None, ""):
-        return received_at
-    said = _instant(given)
-    if said is None:
-        text = _("It is no time: write it as 2026-03-31T18:30:00.000Z. The time of receipt counts.")
-        remarks.append(Remark("timestamp", "timestamp_invalid", text, given))
-        return received_at
-    try:
-        occurred_at = said if sent_at is None else received_at - (sent_at - said)
-    except OverflowError:
-        text = _("By its sentAt it lies outside the calendar. The time of receipt counts.")
-        remarks.append(Remark("timestamp", "timestamp_invalid", text, given))
-        return received_at
-    if occurred_at - received_at > FUTURE_LIMIT:
-        text = _(
-            "It is more than a day in the future: a clock is wrong. The time of receipt counts."
-        )
-        remarks.append(Remark("timestamp", "timestamp_in_future", text, given))
-        return received_at
-    return occurred_at
-
-
-def _instant(value: Any) -> datetime | None:
-    """A time in UTC, which is meant where no offset is given; None where it is none."""
-    if not isinstance(value, str) or len(value) > _TIME_TEXT_LIMIT:
-        return None
-    try:
-        at = datetime.fromisoformat(value.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _text(value: Any) -> str:

@@ -17,8 +17,9 @@ from contacts.events import IncomingEvent, record_events
 from contacts.identities import EMAIL, PHONE, USER_ID, Name
 from contacts.profile_writes import Told, write_told
 from contacts.resolution import Claim, LeftOut, resolve
-from integrations.messages import Message, Remark, Type, names_of
+from integrations.messages import Message, Type, names_of
 from integrations.models import Outcome, Source
+from integrations.remarks import Remark
 from integrations.traits import Profile, TraitReader
 from workspace import sql
 from workspace.access import Actor

@@ -25,8 +25,8 @@ from contacts.fields import WRITABLE
 from contacts.models import AttributeDefinition
 from contacts.profile_writes import COLUMNS
 from contacts.values import ValueRefused
-from integrations.messages import Remark
 from integrations.models import Source, TraitMapping
+from integrations.remarks import Remark
 from workspace.access import SYSTEM
 
 # So many attributes a workspace has at most before sources make no more of them.
