@@ -1,5 +1,7 @@
 """Definitions of segments as JSON, out and in: to keep them in files and carry them elsewhere.
 
+Rule-based events, for which segments may ask, are in the file of all segments.
+
 Members do not travel: they are calculated where the definitions arrive. What was loaded is
 loaded again without effect.
 """
@@ -12,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from segments import lifecycle
+from segments import lifecycle, rule_transfer
 from segments.documents import dependencies_first, named_segments
 from segments.models import Segment
 from workspace import audit
@@ -34,7 +36,7 @@ _OPTIONAL: dict[str, tuple[type, ...]] = {
 
 @dataclass(slots=True)
 class Loaded:
-    """The keys of what was made, changed, and found as it is in the file."""
+    """The keys (of rules the names) of what was made, changed, and found as it is in the file."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -42,12 +44,14 @@ class Loaded:
 
 
 def dump_definitions(keys: Iterable[str] | None = None) -> dict[str, Any]:
-    """The definitions of all segments but archived ones, or of these keys."""
+    """The definitions of all segments but archived ones, with the rules; or of these keys alone."""
     segments = Segment.objects.filter(status__in=_STATUSES, source=Segment.Source.CRITERIA)
     if keys is not None:
         segments = segments.filter(key__in=list(keys))
     ordered = segments.order_by("key").prefetch_related("groups")
-    return {"format": FORMAT, "segments": [_definition(segment) for segment in ordered]}
+    dumped = {"format": FORMAT, "segments": [_definition(segment) for segment in ordered]}
+    rules = rule_transfer.dump_rules() if keys is None else []
+    return {**dumped, "rule_events": rules} if rules else dumped
 
 
 @transaction.atomic
@@ -60,7 +64,11 @@ def load_definitions(document: Any, *, actor: Actor, at: datetime) -> Loaded:
     references = {key: named_segments(found["criteria"]) for key, found in definitions.items()}
     present = {segment.key: segment for segment in Segment.objects.filter(key__in=definitions)}
     places = {key: place for place, key in enumerate(definitions)}
-    loaded, problems = Loaded(), list[Problem]()
+    loaded = Loaded()
+    done, problems = rule_transfer.load_rules(document.get("rule_events", []), actor=actor, at=at)
+    loaded.created += done["created"]
+    loaded.updated += done["updated"]
+    loaded.unchanged += done["unchanged"]
     for key in dependencies_first(definitions, references):
         try:
             with transaction.atomic():
@@ -147,6 +155,7 @@ def _checked(document: Any) -> dict[str, dict[str, Any]]:
         if not faults and found.setdefault(given["key"], given) is not given:
             message = _("The key stands in the file twice.")
             problems.append(Problem(f"{path}.key", "duplicate", message))
+    problems += rule_transfer.shape_faults(document.get("rule_events", []))
     if problems:
         first = problems[0]
         raise InputInvalid(f"{first.path}: {first.message}", problems=problems)

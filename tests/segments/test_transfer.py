@@ -10,14 +10,16 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from segments import lifecycle
-from segments.models import Segment
+from segments.models import RuleEvent, Segment
+from segments.rule_events import create_rule_event
 from segments.transfer import dump_definitions, load_definitions
-from tests.segments.factories import NOW, is_in, make_segment
+from tests.segments.factories import HOUR, NOW, is_in, make_segment
 from workspace.access import SYSTEM
 from workspace.errors import InputInvalid
 from workspace.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
+LATER = NOW + HOUR
 
 
 def _several() -> dict[str, Any]:
@@ -94,6 +96,49 @@ def test_a_definition_of_the_wrong_shape_is_refused(change: dict[str, Any], path
     with pytest.raises(InputInvalid) as refused:
         load_definitions(dumped, actor=SYSTEM, at=NOW)
     assert refused.value.problems[0].path == path
+
+
+def _with_a_rule() -> dict[str, Any]:
+    make_segment("fans")
+    create_rule_event(
+        name="thanked", base="purchase", where=EVERY, payload=["a"], actor=SYSTEM, at=NOW
+    )
+    return dump_definitions()
+
+
+EVERY: dict[str, Any] = {"combinator": "and", "rules": []}
+
+
+def test_rules_travel_with_all_segments() -> None:
+    dumped = _with_a_rule()
+    assert "rule_events" not in dump_definitions(["fans"])
+    assert load_definitions(dumped, actor=SYSTEM, at=LATER).unchanged == ["thanked", "fans"]
+    RuleEvent.objects.all().delete()
+    assert load_definitions(dumped, actor=SYSTEM, at=LATER).created == ["thanked"]
+    assert dump_definitions() == dumped
+    dumped["rule_events"][0] |= {"enabled": True, "payload": None}
+    assert load_definitions(dumped, actor=SYSTEM, at=LATER).updated == ["thanked"]
+    assert dump_definitions() == dumped
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"name": ""}, "rule_events[0].name"),
+        ({"base": "visit"}, "rule_events[0].base"),
+        ({"payload": "a"}, "rule_events[0].payload"),
+        ({"colour": 1}, "rule_events[0].colour"),
+        ({"where": {"combinator": "and", "rules": 1}}, "rule_events[0].where"),
+    ],
+)
+def test_a_faulty_rule_is_refused_and_nothing_is_loaded(change: dict[str, Any], path: str) -> None:
+    dumped = _with_a_rule()
+    dumped["rule_events"][0] |= change
+    dumped["segments"][0]["name"] = "Changed"
+    with pytest.raises(InputInvalid) as refused:
+        load_definitions(dumped, actor=SYSTEM, at=LATER)
+    assert [one.path for one in refused.value.problems] == [path]
+    assert not Segment.objects.filter(name="Changed").exists()
 
 
 @pytest.mark.parametrize("document", [[], {}, {"segments": []}, {"format": "x", "segments": []}])
