@@ -122,27 +122,6 @@ def schema_of(definition: EventDefinition) -> Schema:
     return Schema(definition.enforcement, tuple(Declared(*row) for row in declared))
 
 
-def check(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, list[Problem]]]:
-    """For each (name, properties) its enforcement and its problems; two queries for all.
-
-    There are none where the kind is unknown or its schema only describes.
-    """
-    names = {name for name, _properties in events}
-    enforced = EventDefinition.objects.filter(name__in=names).exclude(
-        enforcement=Enforcement.ACCEPT
-    )
-    ids = dict(enforced.values_list("name", "pk"))
-    schemas = load_schemas(ids.values())
-    found: list[tuple[str, list[Problem]]] = []
-    for name, properties in events:
-        schema = schemas.get(ids.get(name, 0))
-        if schema is None:
-            found.append((Enforcement.ACCEPT.value, []))
-        else:
-            found.append((schema.enforcement, schema.problems(properties)))
-    return found
-
-
 def sentence(problems: Iterable[Problem]) -> str:
     """What is wrong, in one line."""
     return " ".join(problem.message for problem in problems)

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from contacts import event_notes, urls
 from contacts.event_definitions import Known, learn_schemas
@@ -26,7 +27,8 @@ from segments.criteria import Query
 from segments.facts import parse_conditions
 from segments.models import RuleEvent
 from segments.rule_events import WATCHER
-from workspace import locks, sql
+from workspace import checkup, locks, sql
+from workspace.checkup import Finding
 from workspace.exactjson import exact_loads
 from workspace.rounds import register_round
 
@@ -36,6 +38,8 @@ EXAMPLES = 3
 PREVIEW_DAYS = 7
 PREVIEW_SECONDS = 3.0
 _LOCK = "segments derivation"
+# A file of a million base events is worked off in minutes; so many wait only where nobody works.
+_MANY = 1_000_001
 
 
 def derive_events(at: datetime) -> bool:
@@ -284,6 +288,15 @@ def _text_at(properties: Any, way: str) -> str | None:
     return str(properties).lower() if isinstance(properties, bool) else str(properties)
 
 
+def examine_rules() -> Finding:
+    """Whether the rules keep up with the base events."""
+    if event_notes.waiting_count(WATCHER, limit=_MANY) < _MANY:
+        return Finding("rule_events", True, _("Base events become events of rules at once."))
+    message = _("More than %(count)d base events wait for the rules: do the rounds run?")
+    return Finding("rule_events", False, message % {"count": _MANY - 1})
+
+
 def register() -> None:
-    """Have the round run as soon as base events are stored."""
+    """Have the round run as soon as base events are stored, and looked after."""
+    checkup.register("rule_events", examine_rules)
     register_round("rules", derive_events, channel=CHANNEL, every=EVERY, place=20)

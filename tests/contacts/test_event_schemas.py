@@ -268,27 +268,6 @@ def test_python_and_the_database_find_what_the_oracle_finds(
     ]
 
 
-def test_a_batch_is_checked_with_two_queries(
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    declare("review_left", "refuse", RATING)
-    declare("visit", "accept", RATING)
-    events: list[tuple[str, dict[str, Any]]] = [
-        ("review_left", {"rating": "5"}),
-        ("visit", {}),
-        ("unknown", {}),
-        ("review_left", {"rating": 5}),
-    ]
-    with django_assert_num_queries(2):
-        found = event_schemas.check(events)
-    assert [(how, [one.code for one in problems]) for how, problems in found] == [
-        ("refuse", ["wrong_type"]),
-        ("accept", []),
-        ("accept", []),
-        ("refuse", []),
-    ]
-
-
 def test_a_leap_second_and_far_offsets_are_no_times() -> None:
     assert not event_schemas.fits("2026-06-30T23:59:60Z", "datetime")
     assert not event_schemas.fits("2026-06-30T23:59:00+16:00", "datetime")

@@ -1,5 +1,6 @@
 """Rule-based events: of each base event that fits one is made, for the right contact, once."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +19,9 @@ from contacts.event_uses import origins_of, uses_of
 from contacts.events import IncomingEvent, record_events
 from contacts.merging import merge_contacts
 from contacts.models import Contact, Event, EventDefinition
+from integrations import inbox, sources
 from segments import facts, rule_events
-from segments.derivation import PORTION, derive_events, preview_rule
+from segments.derivation import PORTION, derive_events, examine_rules, preview_rule
 from segments.errors import CriteriaRefused, RuleEventInUse
 from segments.models import RuleEvent
 from segments.rule_events import (
@@ -36,6 +38,7 @@ from tests.segments.factories import make_segment
 from workspace.access import SYSTEM
 from workspace.errors import InputInvalid
 from workspace.models import AuditEntry
+from workspace.rounds import registered_rounds
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -150,6 +153,26 @@ def test_an_import_of_base_events_counts_too(tmp_path: Path) -> None:
     assert made() == [(anna, {"purchaseMessage": "thank you"})]
 
 
+def test_what_a_source_sends_counts_at_once() -> None:
+    source, _key = sources.create_source(name="Shop", actor=SYSTEM, at=NOW)
+    make_rule()
+    message = {
+        "type": "track",
+        "event": "purchase",
+        "userId": "anna",
+        "messageId": "m1",
+        "properties": {"purchaseMessage": "thank you"},
+    }
+    body = json.dumps({"batch": [message, message]})
+    inbox.receive(source_id=source.pk, call="batch", body=body, event_count=2, received_at=NOW)
+    for run in registered_rounds():
+        while run.run(NOW):
+            pass
+    [(contact_id, properties)] = made()
+    assert properties == {"purchaseMessage": "thank you"}
+    assert Contact.objects.get().pk == contact_id
+
+
 @pytest.mark.parametrize(
     ("namespace", "value"), [("email", " Anna@Example.com"), ("user_id", "4711"), ("user_id", 4711)]
 )
@@ -216,6 +239,16 @@ def test_a_rule_of_nothing_costs_one_look(
     assert event_notes.waiting_count("rules", limit=5) == 0
     with django_assert_max_num_queries(9):
         assert not derive_events(NOW)
+
+
+def test_doctor_says_when_base_events_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_rule()
+    assert examine_rules().is_well
+    monkeypatch.setattr("segments.derivation._MANY", 1)
+    buy(make_contact().pk, {})
+    assert not examine_rules().is_well
+    derive()
+    assert examine_rules().is_well
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

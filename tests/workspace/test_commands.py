@@ -116,7 +116,7 @@ def test_the_doctor_looks_at_every_part() -> None:
     status, found = examine()
     assert list(found) == [
         *("database", "broker", "worker", "migrations", "letters", "clock", "beat"),
-        *("rounds", "work", "statistics", "inbox", "membership", "mail", "disk"),
+        *("rounds", "work", "statistics", "inbox", "membership", "rule_events", "mail", "disk"),
     ]
     assert {part for part in found if not found[part]["ok"]} == {"worker", "beat", "rounds"}, (
         "none of them runs beside the tests"
