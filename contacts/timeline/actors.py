@@ -1,4 +1,11 @@
-"""Who acted, where a ledger keeps only a short name such as "user:3"."""
+"""Who acted and whom a line is about, where a table keeps only a name: "user:3", "4711"."""
+
+# The numbers, as text, of a contact and of all who were merged into it: what was changed of them
+# is a part of its story. Two parameters, both the number of the contact.
+ALL_IDS = """
+  SELECT %s::text UNION ALL
+  SELECT loser_id::text FROM contacts_contactmerge WHERE survivor_id = %s
+"""
 
 # Who is named as "user:3" or "api:4" in the ledgers `l`, as people call him.
 ACTOR = """

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from contacts.models import Contact
+from contacts.timeline.actors import ALL_IDS
 from contacts.timeline.items import Ask, Item
 from workspace import sql
 
@@ -29,7 +30,7 @@ WITH told AS (
     SELECT label_key, true AS is_given FROM ({_NOW} EXCEPT {_BEFORE}) g (label_key)
     UNION ALL
     SELECT label_key, false FROM ({_BEFORE} EXCEPT {_NOW}) t (label_key)) x
-  WHERE e.object_type = %s AND e.object_id = %s
+  WHERE e.object_type = %s AND e.object_id IN ({ALL_IDS})
     AND (e.changes ? 'tags' OR e.changes ? 'categories')
   GROUP BY e.at, k.kind, x.label_key, x.is_given
 ), has AS (
@@ -62,8 +63,8 @@ def load(ask: Ask) -> list[Item]:
     """Tags and categories that were given and taken away; one query."""
     conditions, params = ask.where("at", "key")
     statement = _LABELS.format(conditions=conditions, order=ask.order("at", "key"))
-    id_ = ask.contact_id
-    rows = sql.rows(statement, [Contact._meta.label_lower, str(id_), id_, id_, *params])
+    ids = [ask.contact_id] * 4
+    rows = sql.rows(statement, [Contact._meta.label_lower, *ids, *params])
     return [_item(row) for row in rows]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from contacts.models import AttributeDefinition, Contact
+from contacts.timeline.actors import ALL_IDS
 from contacts.timeline.items import Ask, Item, number_key
 from workspace import sql
 from workspace.exactjson import exact_loads
@@ -22,7 +23,7 @@ _ATTRIBUTES = "attributes."
 _ENTRIES = f"""
 SELECT {_KEY} AS key, at, actor_kind, actor_label, action, changes::text AS changes
 FROM workspace_auditentry
-WHERE object_type = %s AND object_id = %s {{only}} {{conditions}} {{order}}
+WHERE object_type = %s AND object_id IN ({ALL_IDS}) {{only}} {{conditions}} {{order}}
 """  # noqa: S608
 # A change of nothing but labels, consents or the score is told by their sources; so are merges.
 _ONLY_CHANGES = """
@@ -57,12 +58,15 @@ def entries(
 ) -> list[dict[str, Any]]:
     """Lines of the audit trail about something that has the number of the contact.
 
+    Or of one that was merged into it.
+
     `only` is a condition in SQL, beginning with AND, with its `params`. The rows have `key`, `at`,
     `actor_kind`, `actor_label`, `action` and `changes`.
     """
     conditions, values = ask.where("at", _KEY)
     statement = _ENTRIES.format(only=only, conditions=conditions, order=ask.order("at", _KEY))
-    rows = sql.rows(statement, [object_type, str(ask.contact_id), *params, *values])
+    ids = [ask.contact_id] * 2
+    rows = sql.rows(statement, [object_type, *ids, *params, *values])
     return [{**row, "changes": exact_loads(row["changes"])} for row in rows]
 
 

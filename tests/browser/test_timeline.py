@@ -50,6 +50,8 @@ def test_one_filters_loads_older_ones_and_sees_what_is_new(logged_in: Page) -> N
 
     came = [IncomingEvent(anna.pk, f"came {n}", timezone.now()) for n in range(2)]
     record_events(came, received_at=timezone.now())
+    # As when one comes back to the page, so that nobody waits for the clock.
+    logged_in.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     pill = logged_in.get_by_role("button", name="2 new")
     expect(items.first).to_contain_text("visit")
     pill.click()

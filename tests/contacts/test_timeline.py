@@ -275,10 +275,12 @@ def test_a_merge_tells_who_became_one_and_brings_what_the_other_did() -> None:
     other = make_contact().pk
     ewa = actor_of_user(User.objects.create(username="ewa", is_staff=True))
     record_events([IncomingEvent(other, "visit", NOW + HOUR)], received_at=NOW + HOUR)
+    profiles.update_contact(other, changes={"city": "Gdynia"}, actor=ewa, at=NOW + MINUTE)
     merge_contacts(anna, other, actor=ewa, at=NOW + DAY, cause="staff", evidence="said so")
     now = Filters(until=NOW + 2 * DAY)
-    found = page(anna, actor=SYSTEM, filters=now, limit=2)
-    assert [item.title for item in found] == [f"Became one with #{other}", "visit"]
+    found = page(anna, actor=SYSTEM, filters=now, limit=3)
+    titles = [item.title for item in found]
+    assert titles == [f"Became one with #{other}", "visit", "Profile changed"]
     assert found[0].actor == "ewa"
     assert ("Evidence", "said so") in found[0].details
     assert ("events", "1") in found[0].details
