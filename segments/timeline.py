@@ -18,24 +18,28 @@ from contacts.models import (
     MetricDefinition,
     Tag,
 )
+from contacts.survivors import merged_into
 from contacts.timeline import Ask, Item, TimelineSource, register_source
 from segments.models import MembershipChange, Segment
 from workspace import access, sql
 from workspace.access import Actor
 
 KIND = "segment"
-_KEY = """(lpad(segment_id::text, 10, '0') || ':' || kind) COLLATE "C\""""
-_CHANGES = f"""
+_OWN_KEY = """(lpad(segment_id::text, 10, '0') || ':' || kind) COLLATE "C\""""
+# Lines of contacts that were merged into this one, which may be of the same instant.
+_MERGED_KEY = """(lpad(segment_id::text, 10, '0') || ':' || kind
+  || CASE WHEN contact_id <> {own} THEN ':' || contact_id ELSE '' END) COLLATE "C\""""
+_CHANGES = """
 SELECT m.key, m.at, m.kind, m.cause, s.id, s.key AS segment_key, s.name FROM (
-  SELECT {_KEY} AS key, segment_id, at, kind, cause FROM segments_membershipchange
-  WHERE contact_id = %s AND segment_id = ANY(%s) {{conditions}} {{order}}) m
+  SELECT {key} AS key, segment_id, at, kind, cause FROM segments_membershipchange
+  WHERE {whose} AND segment_id = ANY(%s) {conditions} {order}) m
 JOIN segments_segment s ON s.id = m.segment_id
-{{outer}}
-"""  # noqa: S608
+{outer}
+"""
 _COUNT = """
 SELECT count(*) FROM (
   SELECT FROM segments_membershipchange
-  WHERE contact_id = %s AND segment_id = ANY(%s) {conditions} LIMIT %s) counted
+  WHERE {whose} AND segment_id = ANY(%s) {conditions} LIMIT %s) counted
 """
 # What a cause names, by its first word.
 _NAMED: dict[str, tuple[Any, str]] = {
@@ -53,11 +57,16 @@ def load(ask: Ask) -> list[Item]:
     known = _known(ask)
     if not known:
         return []
-    conditions, params = ask.where("at", _KEY)
+    whose, ids, key = _whose(ask.contact_id)
+    conditions, params = ask.where("at", key)
     statement = _CHANGES.format(
-        conditions=conditions, order=ask.order("at", _KEY), outer=ask.order("m.at", "m.key")
+        key=key,
+        whose=whose,
+        conditions=conditions,
+        order=ask.order("at", key),
+        outer=ask.order("m.at", "m.key"),
     )
-    rows = sql.rows(statement, [ask.contact_id, known, *params])
+    rows = sql.rows(statement, [ids, known, *params])
     causes = _Causes([row["cause"] for row in rows], ask.actor)
     return [_item(row, causes) for row in rows]
 
@@ -67,9 +76,10 @@ def count(ask: Ask) -> int:
     known = _known(ask)
     if not known:
         return 0
-    conditions, params = ask.where("at", _KEY)
-    statement = _COUNT.format(conditions=conditions)
-    return int(sql.one(statement, [ask.contact_id, known, *params, ask.limit]))
+    whose, ids, key = _whose(ask.contact_id)
+    conditions, params = ask.where("at", key)
+    statement = _COUNT.format(whose=whose, conditions=conditions)
+    return int(sql.one(statement, [ids, known, *params, ask.limit]))
 
 
 def register() -> None:
@@ -93,6 +103,15 @@ def _known(ask: Ask) -> list[int]:
     if ask.filters.segment is not None:
         seen = seen.filter(key=ask.filters.segment)
     return list(seen.values_list("pk", flat=True))
+
+
+def _whose(contact_id: int) -> tuple[str, Any, str]:
+    """The condition for the lines of a contact and of those merged into it, its value, the key."""
+    merged = merged_into([contact_id])
+    if not merged:
+        return "contact_id = %s", contact_id, _OWN_KEY
+    key = _MERGED_KEY.format(own=int(contact_id))
+    return "contact_id = ANY(%s)", [contact_id, *merged], key
 
 
 def _item(row: dict[str, Any], causes: "_Causes") -> Item:

@@ -12,7 +12,15 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts import consents, event_statistics, identities, metrics, profiles, scores
+from contacts import (
+    consents,
+    event_statistics,
+    identities,
+    metrics,
+    profiles,
+    scores,
+    timeline,
+)
 from contacts.erasure import erase_contact
 from contacts.errors import ContactUnknown, MergeRefused
 from contacts.events import IncomingEvent, record_events
@@ -27,6 +35,7 @@ from contacts.models import (
     EventStatistic,
     LastSeen,
 )
+from contacts.timeline import Filters, Item
 from loyalty.models import Member
 from segments import moves
 from segments.models import (
@@ -49,6 +58,7 @@ from tests.factories import (
     make_metric,
     make_tag,
 )
+from workspace import partitions
 from workspace.access import SYSTEM
 
 LATER = NOW + DAY
@@ -384,3 +394,36 @@ def test_whose_segment_is_being_written_is_owed_to_it() -> None:
         two.pk,
         "merge",
     )
+
+
+@pytest.mark.django_db
+def test_the_timeline_goes_on_with_what_both_were_in() -> None:
+    once = Segment.objects.create(key="once", name="Once", member_count=2)
+    one, two, three = make_contact(), make_contact(), make_contact()
+    partitions.ensure_months("segments_membershipchange", [NOW])
+    for contact, at in [(two, NOW - DAY), (three, NOW - HOUR)]:
+        Membership.objects.create(segment=once, contact=contact, entered_at=at)
+        MembershipChange.objects.create(
+            segment=once, at=at, contact=contact, kind="entered", cause="refresh"
+        )
+    mergers = [Merger(one.pk, two.pk), Merger(one.pk, three.pk)]
+    merge_many(mergers, actor=SYSTEM, at=LATER, cause="test")
+    wanted = Filters(kinds=frozenset({"segment"}))
+    told = timeline.page(one.pk, actor=SYSTEM, filters=wanted)
+    assert [(item.at, item.data["change"]) for item in told] == [
+        (LATER, "left"),
+        (LATER, "left"),
+        (LATER, "entered"),
+        (NOW - HOUR, "entered"),
+        (NOW - DAY, "entered"),
+    ]
+    turned: list[Item] = []
+    while page := timeline.page(
+        one.pk,
+        actor=SYSTEM,
+        limit=1,
+        after=turned[-1].place if turned else None,
+        filters=wanted,
+    ):
+        turned += page
+    assert turned == told
