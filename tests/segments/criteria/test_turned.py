@@ -100,7 +100,7 @@ _stretches = {
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     suppress_health_check=[*HealthCheck],
@@ -185,6 +185,11 @@ def test_an_event_that_comes_may_be_the_last_or_the_first() -> None:
     for function, operator, value in (("last", ">=", since), ("first", "<=", until)):
         asked = rule("event.purchase", operator, value, measure={"function": function})
         assert looked_for(asked, come, come, members=[2]) == [1]
+    # And with time it is no more as late as it has to be.
+    old = did(("purchase", NOW - 7 * DAY))
+    for operator, found in (("inLast", [2]), ("notInLast", [1])):
+        asked = rule("event.purchase", operator, lasting(7, "day"), measure={"function": "last"})
+        assert looked_for(asked, old, old, members=[2]) == found
     # It may take the place of one that was before.
     asked = rule("event.purchase", "<=", until, measure={"function": "last"})
     assert looked_for(asked, come, come, members=[2]) == [1, 2]
