@@ -30,6 +30,8 @@ from workspace.exactjson import exact_loads
 logger = logging.getLogger(__name__)
 
 EVENT_LIMIT = 2000
+# Of the bodies as the database keeps them, where they have about a third of their size.
+SIZE_LIMIT = 8 * 2**20
 # A request that even could not be held is left alone after so many attempts; `doctor` tells.
 ATTEMPT_LIMIT = 5
 PATIENCE = timedelta(minutes=1)
@@ -40,17 +42,20 @@ _CONFLICT = "40"
 _TRIES = 3
 
 # The requests of one source, beginning with the oldest of all, as long as they have not too many
-# events: a source has its own mappings, and tells of each contact by itself.
+# events and are not too large: a source has its own mappings, and tells of each contact by itself.
 _TAKE = f"""
 WITH oldest AS (
-  SELECT id, source_id, event_count FROM integrations_inboundrequest
+  SELECT id, source_id, event_count, pg_column_size(body) AS size
+  FROM integrations_inboundrequest
   WHERE attempts < {ATTEMPT_LIMIT} ORDER BY id LIMIT {EVENT_LIMIT}
 ), summed AS (
-  SELECT id, sum(event_count) OVER (ORDER BY id) - event_count AS before FROM oldest
-  WHERE source_id = (SELECT source_id FROM oldest ORDER BY id LIMIT 1)
+  SELECT id, sum(event_count) OVER (ORDER BY id) - event_count AS events_before,
+    sum(size) OVER (ORDER BY id) - size AS size_before
+  FROM oldest WHERE source_id = (SELECT source_id FROM oldest ORDER BY id LIMIT 1)
 )
 SELECT * FROM integrations_inboundrequest
-WHERE id IN (SELECT id FROM summed WHERE before < {EVENT_LIMIT})
+WHERE id IN (
+  SELECT id FROM summed WHERE events_before < {EVENT_LIMIT} AND size_before < {SIZE_LIMIT})
 ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608  made of our own numbers only
 

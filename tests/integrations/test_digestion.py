@@ -1,6 +1,7 @@
 """What becomes of what was received: contacts, traits, events, the log, what is held."""
 
 import json
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -491,6 +492,17 @@ def test_a_batch_is_bounded_and_one_sources_own(
         "shop": 6,
         "app": 3,
     }
+
+
+def test_a_batch_of_large_requests_is_small(shop: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = str(digestion.SIZE_LIMIT)
+    monkeypatch.setattr(digestion, "_TAKE", digestion._TAKE.replace(limit, "1000"))
+    for _n in range(3):
+        receive(shop, [track(properties={"noise": str(random.getrandbits(4000))})])
+    assert digestion.digest(NOW)
+    assert Event.objects.count() == 1
+    digest()
+    assert Event.objects.count() == 3
 
 
 def test_the_number_of_statements_does_not_grow_with_the_messages(
