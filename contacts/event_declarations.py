@@ -154,10 +154,16 @@ def suggest_properties(definition: EventDefinition, *, at: datetime) -> list[Sug
     declared = {one.name: one.type for one in schema_of(definition).properties}
     events = newest_properties(definition.pk, at=at)
     seen: dict[str, list[Any]] = {}
+    # Keys with a dot in them, which no way through objects leads to.
+    unnamable: set[str] = set()
     for properties in events:
         for name, _kind in described(properties):
-            seen.setdefault(name, []).append(_at(properties, name))
-    names = {*seen, *definition.schema} - declared.keys()
+            value = _at(properties, name)
+            if value is None:
+                unnamable.add(name)
+            else:
+                seen.setdefault(name, []).append(value)
+    names = {*seen, *(definition.schema.keys() - unnamable)} - declared.keys()
     found = [
         _suggestion(name, definition.schema.get(name, []), seen.get(name, []), len(events))
         for name in names
@@ -226,7 +232,6 @@ def breach_totals(definition_ids: Collection[int]) -> dict[int, BreachTotal]:
 
 
 def _at(properties: Any, name: str) -> Any:
-    # A key that has a dot in it is seen too, and is found by no way.
     for step in name.split("."):
         properties = properties.get(step) if isinstance(properties, dict) else None
     return properties

@@ -76,7 +76,10 @@ def test_a_schema_is_tried_before_it_is_saved_and_then_holds(admin: Client) -> N
 
 def test_what_was_seen_is_taken_over_with_one_click(admin: Client) -> None:
     told = {"on": "2026-03-01", "at": "2026-03-01T10:00:00Z", "page": "https://a.example/"}
-    definition = _review({**told, "product": {"name": "tea"}, "n": 1}, {"n": "one", "rating": 3})
+    odd = {"a.b": "a key with a dot cannot be named"}
+    definition = _review(
+        {**told, "product": {"name": "tea"}, "n": 1}, {"n": "one", "rating": 3, **odd}
+    )
     page = admin.get(_page(definition)).content.decode()
     assert "50%" in page
     assert 'value="product.name"' in page
