@@ -115,11 +115,8 @@ def _events_chart(days: list[tuple[str, int]]) -> dict[str, Any] | None:
 
 def _segments(actor: access.Actor, now: datetime) -> list[dict[str, Any]]:
     """The segments calculated last, with their state and the course of their size."""
-    found = list(
-        access.visible(Segment.objects.filter(status=Segment.Status.ACTIVE), actor).order_by(
-            "-calculated_at", "-pk"
-        )[:_SEGMENTS_SHOWN]
-    )
+    active = Segment.objects.filter(status=Segment.Status.ACTIVE).select_related("following")
+    found = list(access.visible(active, actor).order_by("-calculated_at", "-pk")[:_SEGMENTS_SHOWN])
     lines = sparklines([segment.pk for segment in found])
     return [
         {

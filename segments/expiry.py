@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from segments import schedule
 from segments.models import Segment, SegmentAction
+from segments.realtime.liveness import is_followed
 from segments.sections import with_expiry
 from workspace import access
 from workspace.access import Actor
@@ -56,7 +57,7 @@ def deadlines_of(segments: Iterable[Segment], *, at: datetime) -> dict[int, Dead
 
 def next_deadlines(actor: Actor, *, at: datetime, limit: int) -> list[Deadline]:
     """The nearest deadlines of segments that the actor may know of; those with plans first."""
-    active = Segment.objects.filter(status=Segment.Status.ACTIVE)
+    active = Segment.objects.filter(status=Segment.Status.ACTIVE).select_related("following")
     ending = with_expiry(access.visible(active, actor)).filter(
         expires_at__gt=at, expires_at__lte=at + SOON
     )
@@ -82,7 +83,7 @@ def _ends_soon(segment: Segment, *, at: datetime) -> bool:
     until = segment.ready_until
     if segment.status != Segment.Status.ACTIVE or until is None or not at < until <= at + SOON:
         return False
-    if segment.refresh_requested_at is not None:
+    if segment.refresh_requested_at is not None or is_followed(segment, at=at):
         return False
     refreshed = schedule.next_refresh_at(segment)
     return refreshed is None or refreshed >= until

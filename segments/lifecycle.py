@@ -71,7 +71,7 @@ def create_segment(
     groups: Iterable[str] = (),
     owner: User | None = None,
     members_only: bool = False,
-    refresh_mode: str = Segment.RefreshMode.ONCE,
+    refresh_mode: str | None = None,
     refresh_amount: int | None = None,
     refresh_unit: str = "",
     readiness_hours: int | None = None,
@@ -81,7 +81,8 @@ def create_segment(
 ) -> Segment:
     """Make an active segment and request its first calculation.
 
-    One of another `source` than criteria waits for the list of whom it is chosen from.
+    One of another `source` than criteria waits for the list of whom it is chosen from, and is
+    refreshed once where nothing else is said; one from criteria follows its contacts.
 
     `groups` are names of user groups. Without a key one is made of the name; without an owner the
     person who makes it is. Raises InputInvalid with all faults (CriteriaRefused where the
@@ -91,6 +92,9 @@ def create_segment(
     faults = Faults()
     if owner is None and actor.kind == AuditEntry.ActorKind.USER and actor.id is not None:
         owner = User.objects.filter(pk=actor.id).first()
+    if refresh_mode is None:
+        follows = source == Segment.Source.CRITERIA
+        refresh_mode = Segment.RefreshMode.REALTIME if follows else Segment.RefreshMode.ONCE
     kept = check_settings(
         {
             "name": name,

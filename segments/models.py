@@ -104,7 +104,7 @@ class Segment(models.Model):
         help_text=_("Only members of the loyalty programme can be in it."),
     )
     refresh_mode = models.CharField(
-        _("refresh"), max_length=8, choices=RefreshMode, default=RefreshMode.ONCE
+        _("refresh"), max_length=8, choices=RefreshMode, default=RefreshMode.REALTIME
     )
     refresh_amount = models.PositiveSmallIntegerField(_("every"), null=True, blank=True)
     refresh_unit = models.CharField(_("unit"), max_length=4, choices=Unit, blank=True, default="")

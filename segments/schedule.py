@@ -32,7 +32,7 @@ TASK = "segments.tasks.refresh_on_schedule"
 
 def refresh_period(segment: Segment) -> timedelta | None:
     """The time from one refresh to the next; None where no clock refreshes it."""
-    if state.may_follow(segment):
+    if segment.refresh_mode == Segment.RefreshMode.REALTIME:
         return None if state.is_live(segment) else FALLBACK_EVERY
     return segment.refresh_every
 

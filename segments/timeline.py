@@ -10,21 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contacts.models import (
-    AttributeDefinition,
-    Category,
-    ConsentDefinition,
-    EventDefinition,
-    MetricDefinition,
-    Tag,
-)
 from contacts.survivors import merged_into
 from contacts.timeline import Ask, Item, TimelineSource, register_source
+from segments.causes import KIND, Causes
 from segments.models import MembershipChange, Segment
 from workspace import access, sql
-from workspace.access import Actor
 
-KIND = "segment"
 _OWN_KEY = """(lpad(segment_id::text, 10, '0') || ':' || kind) COLLATE "C\""""
 # Lines of contacts that were merged into this one, which may be of the same instant.
 _MERGED_KEY = """(lpad(segment_id::text, 10, '0') || ':' || kind
@@ -41,15 +32,6 @@ SELECT count(*) FROM (
   SELECT FROM segments_membershipchange
   WHERE {whose} AND segment_id = ANY(%s) {conditions} LIMIT %s) counted
 """
-# What a cause names, by its first word.
-_NAMED: dict[str, tuple[Any, str]] = {
-    "event": (EventDefinition, "name"),
-    "attribute": (AttributeDefinition, "key"),
-    "tag": (Tag, "key"),
-    "category": (Category, "key"),
-    "consent": (ConsentDefinition, "key"),
-    "metric": (MetricDefinition, "key"),
-}
 
 
 def load(ask: Ask) -> list[Item]:
@@ -67,7 +49,7 @@ def load(ask: Ask) -> list[Item]:
         outer=ask.order("m.at", "m.key"),
     )
     rows = sql.rows(statement, [ids, known, *params])
-    causes = _Causes([row["cause"] for row in rows], ask.actor)
+    causes = Causes([row["cause"] for row in rows], ask.actor)
     return [_item(row, causes) for row in rows]
 
 
@@ -114,7 +96,7 @@ def _whose(contact_id: int) -> tuple[str, Any, str]:
     return "contact_id = ANY(%s)", [contact_id, *merged], key
 
 
-def _item(row: dict[str, Any], causes: "_Causes") -> Item:
+def _item(row: dict[str, Any], causes: Causes) -> Item:
     has_entered = row["kind"] == MembershipChange.Kind.ENTERED
     title = _("Entered “%(segment)s”") if has_entered else _("Left “%(segment)s”")
     return Item(
@@ -132,74 +114,3 @@ def _item(row: dict[str, Any], causes: "_Causes") -> Item:
             "cause": causes.masked(row["cause"]),
         },
     )
-
-
-class _Causes:
-    """The causes of some changes in words; a query for each kind of thing that they name."""
-
-    def __init__(self, causes: list[str], actor: Actor) -> None:
-        named: dict[str, set[str]] = {}
-        for cause in causes:
-            kind, _colon, name = cause.partition(":")
-            named.setdefault(kind, set()).add(name)
-        self._labels: dict[tuple[str, str], str] = {}
-        for kind, (model, field) in _NAMED.items():
-            # A query for each kind that occurs, six at most.
-            for thing in model.objects.filter(**{f"{field}__in": named.get(kind, ())}):
-                self._labels[kind, getattr(thing, field)] = str(thing)
-        if KIND in named:
-            segments = Segment.objects.filter(key__in=named[KIND])
-            for key, name in access.visible(segments, actor).values_list("key", "name"):
-                self._labels[KIND, key] = name
-
-    def masked(self, cause: str) -> str:
-        """The cause as programs get it; a segment that may not be known of is not named."""
-        kind, _colon, name = cause.partition(":")
-        return kind if kind == KIND and (kind, name) not in self._labels else cause
-
-    def words(self, cause: str) -> str:
-        """The cause in words."""
-        kind, _colon, name = cause.partition(":")
-        label = self._labels.get((kind, name), name if kind != KIND else "")
-        if not name or not label:
-            return _plain(kind)
-        sentence = {
-            "event": _("because of the event “%(name)s”"),
-            "attribute": _("because “%(name)s” changed"),
-            "contact": _("because “%(name)s” changed"),
-            "tag": _("because of the tag “%(name)s”"),
-            "category": _("because of the category “%(name)s”"),
-            "consent": _("because of the consent “%(name)s”"),
-            "metric": _("because “%(name)s” changed"),
-            KIND: _("because of the segment “%(name)s”"),
-        }.get(kind)
-        return sentence % {"name": label} if sentence else _plain(kind)
-
-
-def _plain(cause: str) -> str:
-    """A cause that names nothing, in words; one that nobody described is called as it is."""
-    words = {
-        "event": _("because of an event"),
-        "contact": _("because the profile changed"),
-        "tag": _("because of a tag"),
-        "category": _("because of a category"),
-        "consent": _("because of a consent"),
-        "metric": _("because a metric changed"),
-        "table": _("because of the loyalty programme"),
-        KIND: _("because of another segment"),
-        "time": _("as time passed"),
-        "criteria": _("because the criteria of the segment changed"),
-        "changed": _("because the segment was changed"),
-        "created": _("when the segment was made"),
-        "import": _("by an import"),
-        "merge": _("because two contacts became one"),
-        "new": _("when the contact became known"),
-        "file": _("because of the file that the segment is from"),
-        "list": _("because of the list that the segment is from"),
-        "archived": _("because the segment was archived"),
-        "scheduled": _("when the segment was refreshed on time"),
-        "requested": _("when somebody refreshed the segment"),
-        "audit": _("put right by the nightly audit"),
-        "refresh": _("when the segment was refreshed"),
-    }
-    return words.get(cause, cause)

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from segments.models import Calculation, Segment
+from segments.realtime.liveness import is_followed
 from workspace.admin.pictures import badge, sparkline
 
 _POINTS = 20
@@ -56,6 +57,8 @@ def calculation_badge(segment: Segment, *, at: datetime, is_running: bool = Fals
         return badge(_("last refresh failed"), "bad", "error")
     if state == State.WAITING and segment.refresh_requested_at is None and segment.failed_at:
         return badge(_("cancelled"), "warning", "block")
+    if state == State.READY and is_followed(segment, at=at):
+        return badge(_("live"), "good", "bolt")
     return badge(state.label, *_STATE_TONES[state])
 
 

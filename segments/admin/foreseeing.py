@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from segments import action_undo, action_writes, actions
 from segments.action_writes import CONSENTS, LABELS
 from segments.models import Segment, SegmentAction
+from segments.realtime import state
 from segments.schedule import next_refresh_at
 from workspace import sql
 from workspace.admin.pictures import number
@@ -38,8 +39,7 @@ def foreseen(plan: actions.Plan, segment: Segment, *, at: datetime) -> tuple[lis
     sentences, warnings = [_effect(plan, segment, at=at)], []
     if not plan.is_defined:
         sentences.append(_("“%(key)s” does not exist yet: it is made.") % {"key": plan.key})
-    state = segment.calculation_state(at=at)
-    is_ready = state == Segment.CalculationState.READY
+    is_ready = segment.calculation_state(at=at) == Segment.CalculationState.READY
     if plan.timing == Timing.AFTER_REFRESH:
         sentences.append(_("It is done after each refresh, from the next one on."))
         if segment.refresh_every is None and segment.refresh_mode != "realtime":
@@ -142,7 +142,7 @@ def _expiry_warning(segment: Segment, planned_for: datetime) -> list[str]:
     if until is None or planned_for < until:
         return []
     refreshed = next_refresh_at(segment)
-    if refreshed is not None and refreshed <= planned_for:
+    if state.is_live(segment) or (refreshed is not None and refreshed <= planned_for):
         return []
     moment = date_format(timezone.localtime(until), "DATETIME_FORMAT")
     return [

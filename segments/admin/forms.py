@@ -98,7 +98,7 @@ class SegmentForm(forms.Form):
     refresh_mode = forms.ChoiceField(
         label=gettext_lazy("Refresh"),
         choices=Segment.RefreshMode.choices,
-        initial=Segment.RefreshMode.ONCE,
+        initial=Segment.RefreshMode.REALTIME,
         widget=UnfoldAdminSelectWidget(),
     )
     refresh_amount = forms.IntegerField(

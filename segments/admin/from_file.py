@@ -105,6 +105,8 @@ class FileSegmentForm(SegmentForm):
     def __init__(self, data: Any = None, *, actor: Actor, initial: dict[str, Any]) -> None:
         super().__init__(data, actor=actor)
         self.fields.pop("criteria", None)
+        # There is nothing to follow: who is on the list is.
+        self.fields["refresh_mode"].initial = Segment.RefreshMode.ONCE
         self.initial.update(initial)
 
 

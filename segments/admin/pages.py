@@ -22,6 +22,7 @@ from segments.admin.exporting import export_rows
 from segments.admin.history import history_page
 from segments.admin.past import members_then_page
 from segments.admin.versioning import versions_page
+from segments.causes import Causes
 from segments.export_schedules import visible_schedules
 from segments.members import changes_page, members_page
 from segments.models import MembershipChange, Segment
@@ -115,6 +116,7 @@ class SegmentPages(PagesAdmin):
         names = Contact.objects.in_bulk([c.contact_id for c in shown]) if may_see else {}
         entered, left = badge(_("entered"), "good", "add"), badge(_("left"), "bad", "remove")
         last = shown[-1] if shown else None
+        causes = Causes((change.cause for change in shown), actor_of(request))
         context = self.thing_context(request, segment, page="changes", title=_("Entered and left"))
         context.update(
             rows=[
@@ -122,6 +124,7 @@ class SegmentPages(PagesAdmin):
                     change,
                     names.get(change.contact_id),
                     entered if change.kind == "entered" else left,
+                    causes.words(change.cause),
                 )
                 for change in shown
             ],

@@ -23,6 +23,7 @@ from segments.admin.versioning import VersionPages
 from segments.admin.warnings import warnings_of
 from segments.admin.writing import SegmentWriting
 from segments.models import Segment
+from segments.realtime.liveness import liveness
 from segments.uses import uses_of
 from workspace import jobs
 from workspace.access import actor_of
@@ -92,6 +93,7 @@ class SegmentAdmin(
             "members": number(segment.member_count),
             "change": change_since(segment.last_entered, segment.last_left),
             "next_refresh": schedule.next_refresh_at(segment),
+            "liveness": liveness(segment, at=now),
             "now": now,
             "sentence": facts.describe_criteria(segment, actor=actor),
             "running": job_context(job) if job is not None else None,

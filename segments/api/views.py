@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from contacts.profiles import describe_contacts
 from segments import (
+    causes,
     clause_counts,
     criteria,
     explanation,
@@ -242,7 +243,7 @@ class SegmentViewSet(ApiViewSet):
         is_descending = self.ordering() == "-at"
 
         def fetch(place: Place | None, is_backward: bool, limit: int) -> list[members.Change]:
-            return members.changes_page(
+            found = members.changes_page(
                 segment,
                 since=since,
                 until=until,
@@ -251,6 +252,7 @@ class SegmentViewSet(ApiViewSet):
                 newest_first=is_descending != is_backward,
                 limit=limit,
             )
+            return causes.masked_changes(found, actor=self.actor)
 
         return self.walk(
             fetch,

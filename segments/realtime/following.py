@@ -90,6 +90,8 @@ def restart_changed(known: Documents, *, at: datetime) -> bool:
     """Have what means something else than when it began to follow refreshed in full; if any."""
     following = Following.objects.values_list("segment_id", "digest")
     astray = [one for one, digest in following if known.digests.get(one) != digest]
+    if not astray:
+        return False
     held = list(Segment.objects.filter(pk__in=astray).order_by("pk").select_for_update())
     state.stop(segment.pk for segment in held)
     for segment in held:

@@ -182,9 +182,7 @@ def _difference(
     among = sorted(contacts)
     query = documents.vector(segment_ids).at(now=at, among=among)
     text = _DIFFERENCE.format(vector=query.text)
-    params = [*query.params, among, list(segment_ids)]
-    with sql.local_settings(query.settings):
-        rows = sql.lists(text, params)
+    rows = sql.lists(text, [*query.params, among, list(segment_ids)])
     for segment_id, contact_id, is_new in rows:
         # Who was asked about other segments only is left to what touches him for this one.
         cause = asked.cause(segment_id, contact_id, documents)

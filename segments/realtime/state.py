@@ -78,6 +78,8 @@ def start(segment_id: int, tree: Criteria, *, as_of: datetime, stays_stale: bool
 def stop(segment_ids: Iterable[int]) -> None:
     """Have segments whose rows are locked follow no more, until their next full refresh."""
     ids = list(segment_ids)
+    if not ids:
+        return
     Following.objects.filter(segment__in=ids).delete()
     sql.execute("DELETE FROM segments_owed WHERE segment_id = ANY(%s)", [ids])
 

@@ -49,7 +49,11 @@ def make_contacts(*cities: str) -> list[int]:
 def make_segment(
     key: str = "poles", criteria: Any = None, *, actor: Actor = SYSTEM, **given: Any
 ) -> Segment:
-    """An active segment, not calculated yet; of people in Warszawa where nothing else is said."""
+    """An active segment, not calculated yet; of people in Warszawa where nothing else is said.
+
+    It is calculated once, where nothing else is said.
+    """
+    given.setdefault("refresh_mode", "once")
     return lifecycle.create_segment(
         actor=actor,
         at=given.pop("at", NOW),

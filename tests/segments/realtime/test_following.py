@@ -218,6 +218,7 @@ def test_where_very_much_waits_a_full_refresh_is_asked_for(monkeypatch: pytest.M
     segment = live()
     monkeypatch.setattr(following, "BATCH", 5)
     monkeypatch.setattr(following, "OVERFLOW_LEAST", 10)
+    monkeypatch.setattr(following, "OVERFLOW_SHARE", 0)
     Contact.objects.update(city="Warszawa")
     _follow()
     assert member_ids(segment) == set()
