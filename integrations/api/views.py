@@ -1,6 +1,5 @@
 """Sources of events in the API, and what they sent."""
 
-from datetime import UTC, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -30,7 +29,8 @@ from integrations.api.serializers import (
 )
 from integrations.errors import HeldEventUnknown
 from integrations.filtersets import HeldEventFilterSet, ReceivedEventFilterSet, SourceFilterSet
-from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
+from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source
+from integrations.source_counts import daily_courses
 from workspace.api.pages import NEWEST_FIRST, Ordering, fault
 from workspace.api.views import ApiViewSet
 
@@ -133,15 +133,15 @@ class SourceViewSet(ApiViewSet):
     def counts(self, request: Request, key: str) -> Response:
         """How many events came on each day (UTC), by what became of them, the newest day first."""
         source = sources.find_source(key)
-        today, days = timezone.now().astimezone(UTC).date(), _days(request)
-        counts = {
-            today - timedelta(days=back): dict.fromkeys(Outcome.values, 0) for back in range(days)
-        }
-        counted = SourceCount.objects.filter(source=source, day__range=(min(counts), today))
-        for day, outcome, count in counted.values_list("day", "outcome", "event_count"):
-            counts[day][outcome] = count
-        rows = [{"day": day, **by_outcome} for day, by_outcome in counts.items()]
-        return Response(self.shapes(CountSerializer)(rows))
+        days = _days(request)
+        course = daily_courses([source.pk], until=timezone.now(), days=days)[source.pk]
+        nothing = [0] * days
+        columns = [course.by_outcome.get(outcome, nothing) for outcome in Outcome.values]
+        rows = [
+            {"day": day, **dict(zip(Outcome.values, counts, strict=True))}
+            for day, *counts in zip(course.days, *columns, strict=True)
+        ]
+        return Response(self.shapes(CountSerializer)(rows[::-1]))
 
     def _answer(self, key: str) -> Response:
         return Response(self.shape(SourceSerializer, sources.find_source(key)))
