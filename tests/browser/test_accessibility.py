@@ -71,6 +71,10 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Shown)
         "/admin/segments/export/add/",
         "/admin/segments/exportschedule/",
         f"/admin/contacts/contact/{contact.pk}/change/",
+        f"/admin/contacts/contact/{contact.pk}/merge/",
+        f"/admin/contacts/contact/{contact.pk}/merge/?other={contact.pk + 1}",
+        "/admin/contacts/identityrule/",
+        "/admin/contacts/identityrule/email/change/",
     ]
     page, rules = shown
     assert faults_by_path(page, paths, rules=rules) == {}

@@ -65,6 +65,18 @@ def test_michael_browses_signs_up_and_comes_back_on_his_phone() -> None:
 
 
 @pytest.mark.django_db
+def test_who_has_an_external_id_survives_else_the_older() -> None:
+    older, newer = _one(anonymous="a"), _one(anonymous="b")
+    assert _one(email="ann@example.com", anonymous="b") == newer
+    known = _one(user="ann")
+    assert _one(user="ann", anonymous="a") == known
+    assert survivor_of(older) == known
+    third = _one(anonymous="c")
+    assert _one(email="ann@example.com", anonymous="c") == newer
+    assert survivor_of(third) == newer
+
+
+@pytest.mark.django_db
 def test_two_people_at_one_computer_stay_two() -> None:
     anna = _one(user="anna", anonymous="family-pc")
     (found,) = _resolve(_claim(user="ben", anonymous="family-pc"))
