@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,18 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segments.criteria import Catalog, Fact, Type, compile_clauses, compile_members, parse
+from segments.criteria import (
+    Catalog,
+    Criteria,
+    Fact,
+    Query,
+    Type,
+    compile_clauses,
+    compile_members,
+    compile_turned,
+    compile_vector,
+    parse,
+)
 from tests.segments.criteria.asking import all_of, any_of, rule
 from tests.segments.criteria.people import make_world, members, read
 from tests.segments.criteria.strategies import documents_at
@@ -19,7 +30,7 @@ WORLD = make_world(datetime(2025, 6, 15, 12, 0, tzinfo=UTC))
 # All literals that developers wrote, in the compiler and in the facts of these tests.
 OURS = {
     *("''", "'number'", "'array'", "'object'", "'boolean'", "'[]'", "'MM-DD'", "'null'", "'\"\"'"),
-    *("'UTC'", "'unknown'", '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''),
+    *("'granted'", "'withdrawn'", "'UTC'", "'unknown'", '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''),
 }
 _texts = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30
@@ -46,6 +57,15 @@ def documents_about(text: str) -> list[dict[str, Any]]:
     ]
 
 
+def together(*trees: Criteria) -> list[Query]:
+    """The statements that ask many documents at once."""
+    numbered = dict(enumerate(trees, 1))
+    hour = timedelta(hours=1)
+    turned = compile_turned(numbered, since=WORLD.now - hour, until=WORLD.now).query
+    vector = compile_vector(numbered, now=WORLD.now, among=[1, 2])
+    return [vector] if turned is None else [vector, turned]
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(text=_texts)
 def test_a_text_changes_no_letter_of_the_sql(text: str) -> None:
@@ -54,6 +74,14 @@ def test_a_text_changes_no_letter_of_the_sql(text: str) -> None:
             compile_members(read(document, WORLD), now=WORLD.now) for document in (asked, baseline)
         )
         assert found.text == expected.text
+    ours, plain = (
+        [
+            query.text
+            for query in together(*(read(document, WORLD) for document in documents_about(one)))
+        ]
+        for one in (text, "x")
+    )
+    assert ours == plain
 
 
 @pytest.mark.usefixtures("definitions")
@@ -72,6 +100,7 @@ def test_only_our_own_literals_stand_in_the_sql(document: Any) -> None:
         compile_members(criteria, now=WORLD.now),
         compile_members(criteria, now=WORLD.now, among=[1, 2]),
         compile_clauses(criteria, now=WORLD.now, contact_id=1),
+        *together(criteria),
     ):
         assert set(re.findall(r"'[^']*'", query.text)) <= OURS
         assert len(re.findall(r"(?<!%)(?:%%)*%s", query.text)) == len(query.params)
@@ -85,6 +114,8 @@ def test_a_percent_sign_in_a_fact_is_no_placeholder() -> None:
     catalog = replace(Catalog(), facts={fact.name: fact})
     document = all_of(rule("loyalty.is_odd", "=", True))
     query = compile_members(parse(document, catalog, WORLD.zone), now=WORLD.now)
+    vector = together(parse(document, catalog, WORLD.zone))[0]
     with connection.cursor() as cursor:
-        cursor.execute(query.text, query.params)
-        assert cursor.fetchall() == []
+        for one in (query, vector):
+            cursor.execute(one.text, one.params)
+            assert cursor.fetchall() == []
