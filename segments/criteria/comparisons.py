@@ -33,7 +33,8 @@ def column_test(
 ) -> Fragment:
     """A test of the contact `row`; true or false where `negated`, else perhaps NULL."""
     if isinstance(field, AttributeField):
-        return complemented(_attribute_test(field, test, row), negated=negated)
+        positive = attribute_test(field, test, attribute(field, row))
+        return complemented(positive, negated=negated)
     found = column(field, row)
     if field.type is Type.TEXT:
         # Never NULL: '' is missing, and no test of ours but “not null” has '' in it.
@@ -192,8 +193,8 @@ def _one_of(field: Property, values: tuple[Scalar, ...], *, row: str, zone: str)
     return any_of(parts)
 
 
-def _attribute_test(field: AttributeField, test: Resolved, row: str) -> Fragment:
-    found = attribute(field, row)
+def attribute_test(field: AttributeField, test: Resolved, found: Fragment) -> Fragment:
+    """A test of an attribute, `found` as `attribute` reads it; perhaps NULL."""
     match field.type, test:
         case Type.LIST, Present():
             return sql("({} <> '[]' AND jsonb_typeof({}) = 'array')", found, found)

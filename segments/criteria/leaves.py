@@ -19,7 +19,7 @@ from .behaviour import (
     measure_passes,
     measured_property,
 )
-from .comparisons import column_test, complemented, time_test, typed_test
+from .comparisons import attribute_test, column_test, complemented, time_test, typed_test
 from .fragments import Fragment, any_of, joined, row_id, select, sql, value
 from .moving import AMONG, NOW, Earliest
 from .plan import (
@@ -40,7 +40,8 @@ from .plan import (
     Source,
 )
 from .spans import Moving, Span
-from .syntax import ContactField, Fact, Function, InLast, MetricField, OccurredAt
+from .storage import attribute
+from .syntax import AttributeField, ContactField, Fact, Function, InLast, MetricField, OccurredAt
 from .times import LAST_INSTANT
 
 # A table of the server has at most 1664 columns: of more questions to one table, it is read again.
@@ -101,6 +102,7 @@ def _joined_rows(rows: Fragment, name: str) -> Fragment:
 class Leaves:
     """The questions of some documents, about contacts in a row `c`."""
 
+    attributes: dict[AttributeField, str] = field(default_factory=dict)
     held: dict[str, set[int] | None] = field(default_factory=dict)
     asks_consents: bool = False
     asks_last_seen: bool = False
@@ -117,12 +119,19 @@ class Leaves:
 
     def ask(self, leaf: ColumnTest | InSet, scope: MovingScope) -> Fragment:
         """The condition for `leaf`, true where it holds; perhaps NULL where it does not."""
-        if isinstance(leaf, ColumnTest):
-            return column_test(leaf.field, leaf.test, row="c", negated=leaf.negated)
+        match leaf:
+            case ColumnTest(AttributeField() as field, test, negated):
+                name = self.attributes.setdefault(field, f"attribute.a{len(self.attributes)}")
+                found = attribute_test(field, test, Fragment(name))
+                return complemented(found, negated=negated)
+            case ColumnTest(field, test, negated):
+                return column_test(field, test, row="c", negated=negated)
         return complemented(self._set(leaf.source, scope), negated=leaf.negated)
 
     def joins(self) -> Iterator[Fragment]:
         """What to join to the contacts `c`: the rows with the answers."""
+        if self.attributes:
+            yield self._attributes()
         yield from (_held(kind, ids) for kind, ids in self.held.items())
         if self.asks_consents:
             yield _consents()
@@ -224,6 +233,14 @@ class Leaves:
             rest = event_condition(events.rest, row="e", zone=scope.zone, urls="u")
             conditions.append(rest)
         return joined(" AND ", conditions)
+
+    def _attributes(self) -> Fragment:
+        """Each attribute taken out of its document once: without OFFSET, once for each test."""
+        columns = (
+            sql("{} AS {}", attribute(known, "c"), Fragment(name.rpartition(".")[2]))
+            for known, name in self.attributes.items()
+        )
+        return sql(" CROSS JOIN LATERAL (SELECT {} OFFSET 0) attribute", joined(", ", columns))
 
     def _statistics(self) -> Fragment:
         """The statistics up to now, as they would be without the events that are later."""

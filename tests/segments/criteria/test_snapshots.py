@@ -148,7 +148,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 TOGETHER = {
     "vector_of_fields": (
         *("columns", "columns_or_label", "anniversary", "last_seen", "labels", "consents"),
-        *("consent_unknown", "segments", "metrics", "loyalty", "everyone"),
+        *("consent_unknown", "segments", "metrics", "loyalty", "everyone", "attributes"),
     ),
     "vector_of_behaviour": (
         *("ever", "never", "often", "lately", "often_lately", "address", "sum", "average"),

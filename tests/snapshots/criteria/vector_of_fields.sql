@@ -9,6 +9,7 @@
 -- 9: metrics
 -- 10: loyalty
 -- 11: everyone
+-- 12: attributes
 SELECT c.id AS contact_id, array_remove(ARRAY[CASE WHEN (c.city = ANY(%s::text[])
     AND c.birth_date >= %s::date) THEN 1 END,
   CASE WHEN (c.lead_score > %s::numeric
@@ -26,8 +27,14 @@ SELECT c.id AS contact_id, array_remove(ARRAY[CASE WHEN (c.city = ANY(%s::text[]
     AND (metric0.a1) IS NOT TRUE) THEN 9 END,
   CASE WHEN (fact0_0.a0
     AND fact0_0.a1
-    AND (fact0_0.a2) IS NOT TRUE) THEN 10 END, CASE WHEN true THEN 11 END]::integer[], NULL) AS segment_ids
-FROM contacts_contact c
+    AND (fact0_0.a2) IS NOT TRUE) THEN 10 END, CASE WHEN true THEN 11 END,
+  CASE WHEN (attribute.a0 = %s::text
+    AND attribute.a1 BETWEEN %s::numeric AND %s::numeric
+    AND (attribute.a2 = to_jsonb(%s::boolean)) IS NOT TRUE
+    AND attribute.a3 BETWEEN %s::text AND %s::text
+    AND attribute.a4 <= %s::text
+    AND attribute.a5 ?& %s::text[]) THEN 12 END]::integer[], NULL) AS segment_ids
+FROM contacts_contact c CROSS JOIN LATERAL (SELECT (c.attributes->>%s::text) AS a0, (CASE WHEN jsonb_typeof(c.attributes->%s::text) = 'number' THEN (c.attributes->%s::text)::numeric END) AS a1, (c.attributes->%s::text) AS a2, ((c.attributes->>%s::text) COLLATE "C") AS a3, ((c.attributes->>%s::text) COLLATE "C") AS a4, (c.attributes->%s::text) AS a5 OFFSET 0) attribute
 LEFT JOIN (SELECT t.contact_id, array_agg(t.tag_id::integer) AS ids
   FROM contacts_contacttag t
   WHERE t.contact_id = ANY(%s::bigint[])
@@ -69,6 +76,21 @@ AND c.erased_at IS NULL;
 -- ['01-01', '01-02', '01-03']
 -- datetime.datetime(2025, 12, 1, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
 -- datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- 'x'
+-- Decimal('1')
+-- Decimal('2')
+-- True
+-- '2026-01-01'
+-- '2026-01-14'
+-- '2024-12-31T22:59:59.999999Z'
+-- ['s', 'm']
+-- 'text'
+-- 'number'
+-- 'number'
+-- 'flag'
+-- 'day'
+-- 'at'
+-- 'sizes'
 -- '{1,2}'
 -- '{1,2}'
 -- '{1,2}'
