@@ -45,6 +45,15 @@ SELECT id FROM contacts_contact WHERE id = ANY(%s::bigint[]) AND erased_at IS NU
 ORDER BY id FOR NO KEY UPDATE
 """
 _NAMES = "SELECT contact_id, namespace, value FROM contacts_identity WHERE contact_id = ANY(%s)"
+# Names that somebody wrote to a contact at the moment when it was merged or erased.
+_FOLLOW = """
+UPDATE contacts_identity i SET contact_id = m.survivor_id FROM contacts_contactmerge m
+WHERE i.contact_id = m.loser_id AND m.loser_id = ANY(%s)
+"""
+_DROP = """
+DELETE FROM contacts_identity i USING contacts_contact c
+WHERE c.id = i.contact_id AND c.erased_at IS NOT NULL AND i.contact_id = ANY(%s)
+"""
 _MAKE = """
 INSERT INTO contacts_contact (id, email, phone, created_at, updated_at)
 SELECT id, email, phone, %s, %s
@@ -128,8 +137,8 @@ def resolve(claims: Sequence[Claim], *, at: datetime, cause: str) -> list[Resolu
             with transaction.atomic():
                 share_recording()
                 return _Attempt(claims, readings, at, cause).settle()
-        except _Overtaken:
-            continue
+        except _Overtaken as overtaken:
+            _tidy(overtaken.gone)
         except OperationalError as error:
             if not isinstance(error.__cause__, DeadlockDetected):
                 raise
@@ -137,7 +146,18 @@ def resolve(claims: Sequence[Claim], *, at: datetime, cause: str) -> list[Resolu
 
 
 class _Overtaken(Exception):
-    """Somebody changed whose names they are after we had looked."""
+    """Somebody changed whose names they are after we had looked; `gone` are emptied contacts."""
+
+    def __init__(self, gone: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.gone = list(gone)
+
+
+def _tidy(gone: Sequence[int]) -> None:
+    """Take names from contacts that were merged or erased: none could be resolved with them."""
+    if gone:
+        sql.execute(_FOLLOW, [gone])
+        sql.execute(_DROP, [gone])
 
 
 @dataclass(slots=True)
@@ -213,7 +233,7 @@ class _Attempt:
         ]
         names = {name for _contact_id, name in known}
         if any(Name(namespace, value) not in names for namespace, value, _id in owners):
-            raise _Overtaken
+            raise _Overtaken([contact_id for contact_id in ids if contact_id not in locked])
         return known
 
     def _make(self, made: Sequence[Node], graph: IdentityGraph) -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.embedded import paths
+from contacts.erasure import erase_contact
 from contacts.identities import Name
 from contacts.identity_graph import IdentityGraph, find
 from contacts.identity_rules import Rule, Rules
@@ -23,6 +24,7 @@ from contacts.resolution import Claim, Resolution, resolve
 from contacts.survivors import survivor_of
 from tests.factories import NOW, make_contact
 from tests.reference.identities import People
+from workspace.access import SYSTEM
 
 _NAMESPACES = {"user": "user_id", "anonymous": "anonymous_id"}
 
@@ -145,6 +147,19 @@ def test_rules_of_the_workspace_take_the_place_of_the_defaults() -> None:
     assert many.contact_id == found.contact_id
     (third,) = _resolve(_claim(user="anna", household="h-3"))
     assert [one.code for one in third.left_out] == ["limit_reached"]
+
+
+@pytest.mark.django_db
+def test_a_name_that_was_left_with_a_merged_contact_finds_the_survivor() -> None:
+    browsing, ann = _one(anonymous="a"), _one(user="ann")
+    _one(user="ann", anonymous="a")
+    Identity.objects.create(namespace="card", value="7", contact_id=browsing)
+    assert _one(card="7") == ann
+    gone = make_contact()
+    erase_contact(gone.pk, actor=SYSTEM, at=NOW)
+    Identity.objects.create(namespace="card", value="8", contact=gone)
+    (found,) = _resolve(_claim(card="8"))
+    assert found.is_new
 
 
 @pytest.mark.django_db
