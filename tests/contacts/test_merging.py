@@ -200,7 +200,7 @@ def test_points_add_up_and_who_is_a_member_as_one_of_the_two_stays_one() -> None
 
 @pytest.mark.django_db
 def test_the_survivor_takes_the_losers_place_where_nobody_calculates_anew() -> None:
-    once = Segment.objects.create(key="once", name="Once", member_count=1)
+    once = Segment.objects.create(key="once", name="Once", refresh_mode="once", member_count=1)
     live = Segment.objects.create(key="live", name="Live", refresh_mode="realtime", member_count=2)
     one, two = make_contact(), make_contact()
     for segment, contact in [(once, two), (live, one), (live, two)]:
@@ -398,7 +398,7 @@ def test_whose_segment_is_being_written_is_owed_to_it() -> None:
 
 @pytest.mark.django_db
 def test_the_timeline_goes_on_with_what_both_were_in() -> None:
-    once = Segment.objects.create(key="once", name="Once", member_count=2)
+    once = Segment.objects.create(key="once", name="Once", refresh_mode="once", member_count=2)
     one, two, three = make_contact(), make_contact(), make_contact()
     partitions.ensure_months("segments_membershipchange", [NOW])
     for contact, at in [(two, NOW - DAY), (three, NOW - HOUR)]:
