@@ -25,7 +25,7 @@ from workspace.models import Job
 pytestmark = pytest.mark.django_db
 
 
-def _lately(operator: str = "inLast", amount: int = 1, unit: str = "hour") -> dict[str, Any]:
+def lately(operator: str = "inLast", amount: int = 1, unit: str = "hour") -> dict[str, Any]:
     rule = {
         "field": "event.visit",
         "measure": {"function": "count"},
@@ -45,7 +45,7 @@ def _lately(operator: str = "inLast", amount: int = 1, unit: str = "hour") -> di
     return {"combinator": "and", "rules": [rule]}
 
 
-def _visit(contact_id: int, at: datetime) -> None:
+def visit(contact_id: int, at: datetime) -> None:
     record_events([IncomingEvent(contact_id, "visit", at)], received_at=NOW)
     while following.follow(NOW):
         pass
@@ -53,8 +53,8 @@ def _visit(contact_id: int, at: datetime) -> None:
 
 def test_who_did_something_lately_leaves_when_it_is_no_longer_lately() -> None:
     (ania,) = make_contacts("Brno")
-    segment = live("lately", _lately())
-    _visit(ania, NOW)
+    segment = live("lately", lately())
+    visit(ania, NOW)
     assert member_ids(segment) == {ania}
     clock.tick(NOW + HOUR - SECOND)
     assert member_ids(segment) == {ania}
@@ -66,8 +66,8 @@ def test_who_did_something_lately_leaves_when_it_is_no_longer_lately() -> None:
 
 def test_what_was_told_before_it_happens_counts_when_it_does() -> None:
     (ania,) = make_contacts("Brno")
-    segment = live("lately", _lately())
-    _visit(ania, NOW + 10 * SECOND)
+    segment = live("lately", lately())
+    visit(ania, NOW + 10 * SECOND)
     assert member_ids(segment) == set()
     clock.tick(NOW + 9 * SECOND)
     assert member_ids(segment) == set()
@@ -77,10 +77,10 @@ def test_what_was_told_before_it_happens_counts_when_it_does() -> None:
 
 def test_after_a_downtime_the_same_look_catches_up() -> None:
     ania, bartek = make_contacts("Brno", "Brno")
-    segment = live("lately", _lately())
-    _visit(ania, NOW)
+    segment = live("lately", lately())
+    visit(ania, NOW)
     # Comes and goes while nobody looks.
-    _visit(bartek, NOW + HOUR)
+    visit(bartek, NOW + HOUR)
     clock.tick(NOW + 5 * HOUR)
     assert member_ids(segment) == set()
     assert Following.objects.get().followed_until == NOW + 5 * HOUR
@@ -89,9 +89,9 @@ def test_after_a_downtime_the_same_look_catches_up() -> None:
 def test_very_many_at_once_are_left_to_a_full_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "LIMIT", 2)
     people = make_contacts(*["Brno"] * 3)
-    segment = live("lately", _lately())
+    segment = live("lately", lately())
     for contact_id in people:
-        _visit(contact_id, NOW)
+        visit(contact_id, NOW)
     clock.tick(NOW + 2 * HOUR)
     assert len(member_ids(segment)) == 3
     assert not state.is_live(Segment.objects.get())
@@ -122,9 +122,9 @@ def test_windows_of_whole_days_are_refreshed_in_full_when_the_date_changes() -> 
 
 def test_a_clock_that_is_put_back_asks_again() -> None:
     (ania,) = make_contacts("Brno")
-    segment = live("lately", _lately())
+    segment = live("lately", lately())
     clock.tick(NOW + 2 * HOUR)
-    _visit(ania, NOW + HOUR)
+    visit(ania, NOW + HOUR)
     assert Following.objects.get().followed_until == NOW
     clock.tick(NOW + HOUR)
     assert member_ids(segment) == {ania}
@@ -143,7 +143,7 @@ def test_the_segment_stays_ready_while_somebody_looks() -> None:
 
 def test_an_idle_look_is_cheap(django_assert_max_num_queries: Any) -> None:
     for number in range(5):
-        segment = make_segment(f"s{number}", _lately(amount=number + 1), refresh_mode="realtime")
+        segment = make_segment(f"s{number}", lately(amount=number + 1), refresh_mode="realtime")
         refresh(segment)
     clock.tick(NOW + 40 * SECOND)
     with django_assert_max_num_queries(12):
