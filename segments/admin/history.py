@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from segments.causes import Causes
 from segments.models import Calculation, Segment
 from workspace import sql
 from workspace.access import actor_of
@@ -59,11 +60,12 @@ def history_page(admin: Any, request: HttpRequest, segment: Segment) -> HttpResp
     if after.isdecimal() and len(after) < 19:
         listed = listed.filter(pk__lt=int(after))
     found = list(listed[: _PAGE + 1])
+    causes = Causes((one.cause for one in found), actor_of(request))
     labels = [_label(row["at"], step) for row in course]
     compare = reverse("admin:segments_segment_compare", args=[segment.pk])
     context = admin.thing_context(request, segment, page="history", title=_("History"))
     context.update(
-        calculations=found[:_PAGE],
+        calculations=[(one, causes.words(one.cause)) for one in found[:_PAGE]],
         has_any=bool(found) or bool(after),
         next=str(found[_PAGE - 1].pk) if len(found) > _PAGE else "",
         periods=[(name, label, name == period) for name, label, _days in _PERIODS],

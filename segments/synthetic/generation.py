@@ -12,6 +12,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from contacts import touches
 from contacts.models import (
     AttributeDefinition,
     Category,
@@ -311,6 +312,8 @@ def _derive(made: Generated, definitions: _Definitions, as_of: datetime, report:
             " WHERE contact_id BETWEEN %s AND %s GROUP BY contact_id",
             mine,
         )
+        # A month that is filled before it is attached has no triggers.
+        touches.touch_everyone([touches.NEW])
     report(_("Statistics"), 2, 2)
 
 
