@@ -49,7 +49,8 @@ WHERE m.segment_id = h.segment_id AND m.contact_id = h.contact_id
 RETURNING m.segment_id, m.contact_id
 """
 _MOMENTS = """
-SELECT s.id, s.refresh_mode = 'realtime' AND s.status = 'active' AS is_realtime,
+SELECT s.id,
+  (s.refresh_mode, s.status, s.source) = ('realtime', 'active', 'criteria') AS is_realtime,
   greatest(%s, (
     SELECT max(l.at) + interval '1 microsecond' FROM segments_membershipchange l
     WHERE l.segment_id = s.id AND l.at >= %s)) AS at

@@ -222,12 +222,14 @@ def test_the_survivor_takes_the_losers_place_where_nobody_calculates_anew() -> N
 
 @pytest.mark.django_db
 def test_lists_follow() -> None:
-    segment = Segment.objects.create(key="list", name="List", source="list")
+    segment = Segment.objects.create(key="list", name="List", source="list", member_count=1)
     found = segment.contact_lists.create(title="List", created_at=NOW)
     one, two = make_contact(), make_contact()
     ListedContact.objects.create(contact_list=found, contact=two)
+    Membership.objects.create(segment=segment, contact=two, entered_at=NOW)
     _merge(one, two)
     assert ListedContact.objects.get().contact_id == one.pk
+    assert Membership.objects.get().contact_id == one.pk
 
 
 @pytest.mark.django_db
