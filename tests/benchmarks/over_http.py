@@ -8,13 +8,13 @@ import base64
 import http.client
 import json
 import os
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from statistics import median
 from subprocess import Popen
 from typing import Any
 from uuid import uuid4
@@ -153,10 +153,11 @@ def _visibility(report: Report, connect: Callable[[], Client], names: Sequence[s
         ("idle", idle, 0.1),
         (f"beside {_LOAD_A_SECOND:,} events a second", loaded, 1.0),
     ):
-        cuts = statistics.quantiles(delays, n=20)
-        rows.append((name, f"{len(delays):,}", *map(milliseconds, (cuts[9], cuts[18]))))
+        delays.sort()
+        late = delays[len(delays) * 95 // 100]
+        rows.append((name, f"{len(delays):,}", *map(milliseconds, (median(delays), late))))
         title = f"event to membership, p95, {name} / {target:g} s"
-        report.ratios.append(Ratio("–", title, cuts[18] / target, 1))
+        report.ratios.append(Ratio("–", title, late / target, 1))
     report.add_table(
         "From the answer to an event to the membership of its contact (ms)",
         ("", "events", "p50", "p95"),
@@ -176,13 +177,14 @@ def _delays(client: Client, segment_id: int, names: Sequence[str]) -> list[float
     )
     delays: list[float] = []
     for name in names:
-        if len(delays) > 1 and time.monotonic() > until:
+        if time.monotonic() > until:
             break
         client.post("track", _one(str(uuid4()), name, _VISIBLE))
         answered_at = time.perf_counter()
         while not _is_member(segment_id, ids[name]):
-            if time.perf_counter() - answered_at > _PATIENCE_SECONDS:
-                raise AssertionError(f"The contact {name} never became a member.")
+            if time.monotonic() > until:
+                # More comes in than goes out: so late at least.
+                return [*delays, time.perf_counter() - answered_at]
             time.sleep(0.002)
         delays.append(time.perf_counter() - answered_at)
     return delays
