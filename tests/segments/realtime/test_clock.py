@@ -148,3 +148,26 @@ def test_an_idle_look_is_cheap(django_assert_max_num_queries: Any) -> None:
     clock.tick(NOW + 40 * SECOND)
     with django_assert_max_num_queries(12):
         clock.tick(NOW + 41 * SECOND)
+
+
+def test_each_segment_is_looked_at_from_where_it_was_looked_at_last() -> None:
+    (ania,) = make_contacts("Brno")
+    early, late = live("early", lately()), live("late", lately(amount=4))
+    visit(ania, NOW)
+    refresh(late, as_of=NOW + 2 * HOUR)
+    clock.tick(NOW + 3 * HOUR)
+    assert (member_ids(early), member_ids(late)) == (set(), {ania})
+    assert set(Following.objects.values_list("followed_until", flat=True)) == {NOW + 3 * HOUR}
+
+
+def test_a_date_that_a_segment_was_refreshed_after_asks_for_no_other_refresh() -> None:
+    rule = {
+        "field": "contact.birth_date",
+        "operator": "anniversaryInNext",
+        "value": {"amount": 7, "unit": "day"},
+    }
+    birthdays = {"combinator": "and", "rules": [rule]}
+    before, after = live("before", birthdays), live("after", birthdays)
+    refresh(after, as_of=NOW + DAY)
+    clock.tick(NOW + DAY + SECOND)
+    assert Job.objects.get().subject == f"segment:{before.pk}"
