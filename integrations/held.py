@@ -203,6 +203,9 @@ def _items(row: HeldEvent, corrections: Mapping[str, Any], contact_id: int | Non
     raw = {key: value for key, value in raw.items() if value is not None}
     if row.outcome == Outcome.MARKED and not _reduce(raw, document, row):
         return []
+    if contact_id is None and raw.get("userId") == f"contact {row.contact_id}":
+        # It came with the contact itself, and with no name of it.
+        contact_id = row.contact_id
     has_new_time = "timestamp" in corrections
     envelope = Envelope(
         receipt=row.message_id,

@@ -13,7 +13,8 @@ from workspace.models import ApiUser
 class Source(models.Model):
     """A website, app, server or system that sends us events, by its write keys.
 
-    A disabled source is refused at the door. `new_traits` says what happens with a trait that
+    A disabled source is refused at the door. One that is compatible with Voucherify is known by its
+    API user instead of a write key. `new_traits` says what happens with a trait that
     has no mapping and no attribute of its name.
     """
 
@@ -50,7 +51,16 @@ class Source(models.Model):
         verbose_name = _("source")
         verbose_name_plural = _("sources")
         ordering = ["name", "id"]
-        constraints = [models.UniqueConstraint(Lower("name"), name="integrations_source_name_once")]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="integrations_source_name_once"),
+            models.UniqueConstraint(
+                fields=["api_user"], name="integrations_source_of_api_user_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(api_user__isnull=True) | Q(kind="voucherify"),
+                name="integrations_source_api_user_of_kind",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

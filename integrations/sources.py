@@ -30,7 +30,7 @@ from workspace.errors import Problem
 # How long a former write key or signing secret works after it was replaced.
 GRACE = timedelta(hours=24)
 GRACE_LIMIT = timedelta(days=365)
-CHANGEABLE = frozenset({"name", "kind", "description", "new_traits"})
+CHANGEABLE = frozenset({"name", "kind", "description", "new_traits", "api_user"})
 SECRET_LIMIT = 200
 _LETTERS = string.ascii_letters + string.digits
 _KEY_LENGTH = 32
@@ -57,18 +57,21 @@ def create_source(
     key: str = "",
     description: str = "",
     new_traits: str = Source.NewTraits.MAKE,
+    api_user: int | None = None,
     is_demo: bool = False,
 ) -> tuple[Source, str]:
     """Create a source that may send at once; returns it with the text of its write key.
 
-    Without a `key` one is made of the name. Raises SourceInvalid with every fault, SourceExists
-    where another source has the name or the key.
+    Without a `key` one is made of the name. `api_user` is the id of the API user that sends as this
+    source, for one that is compatible with Voucherify. Raises SourceInvalid with every fault,
+    SourceExists where another source has the name, the key or the API user.
     """
     source = Source(
         name=name,
         kind=kind,
         description=description,
         new_traits=new_traits,
+        api_user_id=api_user,
         is_demo=is_demo,
         created_at=at,
     )
@@ -94,6 +97,7 @@ def change_source(key: str, *, values: Mapping[str, Any], actor: Actor, at: date
     if unknown := values.keys() - CHANGEABLE:
         raise TypeError(f"Not changed of a source: {', '.join(sorted(unknown))}.")
     source = _hold(key)
+    values = {"api_user_id" if name == "api_user" else name: values[name] for name in values}
     before = {name: getattr(source, name) for name in values}
     for name, value in values.items():
         setattr(source, name, value)
@@ -307,6 +311,9 @@ def _free_key(name: str) -> str:
 def _check(source: Source) -> None:
     """Bring the texts into form. Raises SourceInvalid with every fault, SourceExists."""
     source.name, source.description = source.name.strip(), source.description.strip()
+    if source.api_user_id is not None and source.kind != Source.Kind.VOUCHERIFY:
+        message = _("Only a Voucherify-compatible source has an API user: leave it out, or null.")
+        raise SourceInvalid(message, problems=[Problem("api_user", "not_applicable", message)])
     try:
         source.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
@@ -318,14 +325,26 @@ def _check(source: Source) -> None:
         ]
         raise SourceInvalid(problems[0].message, problems=problems) from error
     others = Source.objects.exclude(pk=source.pk)
-    if others.filter(Q(name__iexact=source.name) | Q(key=source.key)).exists():
+    if others.filter(_same(source)).exists():
         raise _taken(source)
 
 
+def _same(source: Source) -> Q:
+    """What one source alone may have: the name, the key, the API user."""
+    same = Q(name__iexact=source.name) | Q(key=source.key)
+    return same if source.api_user_id is None else same | Q(api_user=source.api_user_id)
+
+
 def _taken(source: Source) -> SourceExists:
+    if source.api_user_id is not None:
+        other = Source.objects.exclude(pk=source.pk).filter(api_user=source.api_user_id).first()
+        if other is not None:
+            message = _("This API user sends as the source “%(name)s” already. Choose another one.")
+            text = message % {"name": other.name}
+            return SourceExists(text, problems=[Problem("api_user", "taken", text)])
     message = _("There is a source “%(name)s” with the key “%(key)s” already. Choose another name.")
-    other = Source.objects.filter(Q(name__iexact=source.name) | Q(key=source.key))
-    name, key = other.values_list("name", "key").first() or (source.name, source.key)
+    same = Source.objects.filter(Q(name__iexact=source.name) | Q(key=source.key))
+    name, key = same.values_list("name", "key").first() or (source.name, source.key)
     return SourceExists(message % {"name": name, "key": key})
 
 

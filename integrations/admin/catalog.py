@@ -58,6 +58,13 @@ CATALOG = (
         gettext_lazy("Twilio Segment"),
     ),
     Card(
+        Kind.VOUCHERIFY,
+        gettext_lazy("Voucherify-compatible"),
+        gettext_lazy("Your programs talk to Voucherify: have them send customers and events here."),
+        gettext_lazy("An API user; Voucherify's own libraries with our address"),
+        gettext_lazy("Voucherify clients"),
+    ),
+    Card(
         Kind.CSV,
         gettext_lazy("File"),
         gettext_lazy("Bring the past at once: purchases or visits from a CSV or XLSX file."),

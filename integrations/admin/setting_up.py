@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from integrations import sources
+from integrations.admin.api_users import ApiUserPages
 from integrations.admin.badges import outcome_badge
 from integrations.admin.snippets import snippets
 from integrations.models import Outcome, ReceivedEvent, Source
 from workspace.access import actor_of
-from workspace.admin import PagesAdmin
 
 _CHANGE = "integrations.change_source"
 # Whether it works is told by the newest events.
@@ -22,7 +22,7 @@ _LATELY = 50
 _USED = frozenset({Outcome.ACCEPTED, Outcome.MARKED, Outcome.DUPLICATE})
 
 
-class SetUpPages(PagesAdmin):
+class SetUpPages(ApiUserPages):
     """How one sends to a source."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -42,14 +42,22 @@ class SetUpPages(PagesAdmin):
             may_change=may_change,
             write_key=write_key,
             base_url=settings.BASE_URL,
-            snippets=snippets(source.kind, base_url=settings.BASE_URL, write_key=shown_key),
+            snippets=snippets(
+                source.kind,
+                base_url=settings.BASE_URL,
+                write_key=shown_key,
+                app_id=source.api_user_id,
+            ),
             is_webhook=source.kind == Source.Kind.WEBHOOK,
+            is_compatible=source.kind == Source.Kind.VOUCHERIFY,
             first_event=self._first_event(source),
             first_event_url=reverse("admin:integrations_source_first_event", args=[source.pk]),
             debugger_url=reverse("admin:integrations_source_debugger", args=[source.pk]),
         )
         if context["is_webhook"]:
             context.update(self._webhook(request, source, now, may_change))
+        if context["is_compatible"]:
+            context.update(self.api_user_context(source, actor_of(request)))
         return TemplateResponse(request, "integrations/set_up.html", context)
 
     def _webhook(

@@ -162,7 +162,7 @@ class SettingsPages(PagesAdmin, ObjectActionsAdmin):
             " you choose, so that nothing is lost while programs change over."
         ),
         confirm=gettext_lazy("Make a new key"),
-        is_offered=lambda source: source.kind != Source.Kind.WEBHOOK,
+        is_offered=lambda source: source.kind not in {Source.Kind.WEBHOOK, Source.Kind.VOUCHERIFY},
         form_class=RotationForm,
     )
     def rotate_key(

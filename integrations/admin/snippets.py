@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.models import Source
@@ -74,6 +75,35 @@ analytics.page();
 analytics.identify("A-17", {{ email: "michael@example.com" }});
 analytics.track("review_left", {{ rating: 5 }});
 """
+_VOUCHERIFY_CURL = """\
+curl {base}/v1/events \\
+  -H 'X-App-Id: {app_id}' \\
+  -H 'X-App-Token: {token}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"event": "review_left",
+       "customer": {{"source_id": "A-17",
+                    "email": "michael@example.com"}},
+       "metadata": {{"rating": 5}}}}'
+"""
+_VOUCHERIFY_NODE_INSTALL = "npm install @voucherify/sdk"
+_VOUCHERIFY_NODE = """\
+import {{ VoucherifyServerSide }} from "@voucherify/sdk";
+
+const client = VoucherifyServerSide({{
+  apiUrl: "{base}",
+  applicationId: "{app_id}",
+  secretKey: "{token}",
+}});
+
+await client.customers.create({{
+  source_id: "A-17",
+  email: "michael@example.com",
+}});
+await client.events.create("review_left", {{
+  customer: {{ source_id: "A-17" }},
+  metadata: {{ rating: 5 }},
+}});
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +124,26 @@ _BROWSER_SNIPPET = ("browser", gettext_lazy("Browser"), _BROWSER_INSTALL, _BROWS
 _OF_KIND = {
     Kind.SERVER: (_CURL_SNIPPET, _PYTHON_SNIPPET, _NODE_SNIPPET),
     Kind.WEB: (_BROWSER_SNIPPET, _CURL_SNIPPET),
+    Kind.VOUCHERIFY: (
+        ("curl", "curl", "", _VOUCHERIFY_CURL),
+        ("node", "Node.js", _VOUCHERIFY_NODE_INSTALL, _VOUCHERIFY_NODE),
+    ),
 }
 
 
-def snippets(kind: str, *, base_url: str, write_key: str) -> list[Snippet]:
-    """The snippets for a kind of source, the likeliest first; none for a webhook."""
+def snippets(
+    kind: str, *, base_url: str, write_key: str, app_id: int | None = None
+) -> list[Snippet]:
+    """The snippets for a kind of source, the likeliest first; none for a webhook.
+
+    `app_id` is the id of the API user; its key nobody can show again.
+    """
     parts = urlsplit(base_url)
     words = {
         "base": base_url,
         "key": write_key,
+        "app_id": _("YOUR_APP_ID") if app_id is None else app_id,
+        "token": _("YOUR_API_KEY"),
         "scheme": parts.scheme,
         "host": f"{parts.netloc}{parts.path}".rstrip("/"),
     }

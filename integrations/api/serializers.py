@@ -24,7 +24,7 @@ class WriteKeySerializer(serializers.ModelSerializer[WriteKey]):
 
 _SOURCE_FIELDS: tuple[str, ...] = (
     *("key", "name", "kind", "description", "enabled", "new_traits", "has_signing_secret"),
-    *("write_keys", "last_received_at", "created_at"),
+    *("api_user", "write_keys", "last_received_at", "created_at"),
 )
 
 
@@ -59,6 +59,19 @@ class CreatedSourceSerializer(SourceSerializer):
         return str(self.context["write_key"])
 
 
+class ApiUserField(serializers.IntegerField):
+    """The id of an API user, or null."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            min_value=1,
+            max_value=2**63 - 1,
+            required=False,
+            allow_null=True,
+            help_text=_("The API user that sends as a source of the kind `voucherify`."),
+        )
+
+
 class SourceChangeSerializer(StrictSerializer):
     """What can be changed of a source."""
 
@@ -66,6 +79,7 @@ class SourceChangeSerializer(StrictSerializer):
     kind = serializers.ChoiceField(choices=Source.Kind.choices, required=False)
     description = serializers.CharField(required=False, allow_blank=True)
     new_traits = serializers.ChoiceField(choices=Source.NewTraits.choices, required=False)
+    api_user = ApiUserField()
     enabled = serializers.BooleanField(required=False)
 
 
@@ -77,6 +91,7 @@ class SourceCreationSerializer(StrictSerializer):
     kind = serializers.ChoiceField(choices=Source.Kind.choices, default=Source.Kind.SERVER)
     description = serializers.CharField(required=False, allow_blank=True)
     new_traits = serializers.ChoiceField(choices=Source.NewTraits.choices, required=False)
+    api_user = ApiUserField()
 
 
 class GraceSerializer(StrictSerializer):

@@ -32,6 +32,7 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("api:contact-tag", "key"): ("plain0",),
     ("api:contact-category", "key"): ("plain0",),
     ("webhook_segment", "key"): ("none",),
+    ("voucherify_customer", "reference"): ("none",),
     ("api:source-retire-key", "write_key_id"): (1,),
 }
 # What one types into addresses to find something: the parameters and what one tries.

@@ -17,7 +17,8 @@ from integrations.sources import create_source, set_signing_secret
 from tests.admin.conftest import MakePerson
 from tests.admin.workspace import receive_some
 from workspace.access import SYSTEM
-from workspace.models import AuditEntry, Job
+from workspace.keys import create_api_user, find_api_user
+from workspace.models import ApiUser, AuditEntry, Job
 
 READ = ("integrations.view_source", "integrations.view_heldevent", "contacts.view_contact")
 
@@ -52,7 +53,7 @@ def track(name: str | None = "review_left", *, user: str = "A-1", **more: Any) -
 def test_a_source_is_chosen_from_the_catalog_named_and_set_up(admin: Client) -> None:
     add = reverse("admin:integrations_source_add")
     catalog = admin.get(add).content.decode()
-    for kind in ("server", "web", "webhook"):
+    for kind in ("server", "web", "webhook", "voucherify"):
         assert f'href="?kind={kind}"' in catalog
     assert reverse("admin:contacts_event_import") in catalog
 
@@ -80,6 +81,40 @@ def test_a_webhook_shows_its_address_and_the_secret_that_signs(admin: Client) ->
     assert "Shared secret" in admin.post(made, follow=True).content.decode()
     secret = set_signing_secret(source.key, actor=SYSTEM, at=timezone.now(), secret="a1b2c3d4e5f6")
     assert secret in admin.get(page_of(source, "setup")).content.decode()
+
+
+def test_a_compatible_source_gets_an_api_user_whose_key_is_shown_once(
+    admin: Client, make_person: MakePerson
+) -> None:
+    now = timezone.now()
+    source, _key = create_source(name="Vouchers", kind="voucherify", actor=SYSTEM, at=now)
+    assert "No API user is connected" in admin.get(page_of(source, "setup")).content.decode()
+
+    answer = admin.post(page_of(source, "new_api_user"))
+
+    key = re.search(r"regulars_[0-9a-z]{12}_[\w-]{43}", answer.content.decode())
+    assert key is not None
+    assert "no-store" in answer["Cache-Control"]
+    made = ApiUser.objects.get()
+    assert find_api_user(key[0]) == made
+    assert (made.name, made.scopes) == ("Vouchers", ["contacts:read", "contacts:write"])
+    source.refresh_from_db()
+    assert source.api_user_id == made.pk
+    page = admin.get(page_of(source, "setup")).content.decode()
+    assert f"X-App-Id: {made.pk}" in page
+    assert key[0] not in page
+
+    other, _key = create_api_user(name="Other", scopes=[], actor=SYSTEM, at=now)
+    chosen = admin.post(page_of(source, "api_user"), {"api_user": other.pk}, follow=True)
+    assert "lacks contacts:read, contacts:write" in chosen.content.decode()
+    create_source(name="Second", kind="voucherify", api_user=made.pk, actor=SYSTEM, at=now)
+    taken = admin.post(page_of(source, "api_user"), {"api_user": made.pk}, follow=True)
+    assert "sends as another source" in taken.content.decode()
+
+    changer = make_person(*READ, "integrations.change_source")
+    assert changer.post(page_of(source, "api_user"), {"api_user": ""}).status_code == 403
+    assert changer.post(page_of(source, "new_api_user")).status_code == 403
+    assert "Save" not in changer.get(page_of(source, "setup")).content.decode()
 
 
 def test_the_key_is_shown_only_to_who_may_change_the_source(

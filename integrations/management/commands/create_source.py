@@ -9,6 +9,7 @@ from integrations.sources import create_source
 from workspace.access import SYSTEM
 from workspace.console import facts
 from workspace.errors import DomainError
+from workspace.models import ApiUser
 
 
 class Command(BaseCommand):
@@ -29,15 +30,28 @@ class Command(BaseCommand):
         )
         parser.add_argument("--key", default="", help="its stable key (default: made of the name)")
         parser.add_argument("--description", default="", help="for the list of sources")
+        parser.add_argument(
+            "--api-user",
+            default="",
+            metavar="NAME",
+            help="the API user that sends as a source of the kind voucherify",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
     def handle(self, **options: Any) -> None:
+        api_user = None
+        if options["api_user"]:
+            api_user = ApiUser.objects.filter(name=options["api_user"]).first()
+            if api_user is None:
+                message = "There is no API user “{}”. Make one with create_api_key."
+                raise CommandError(message.format(options["api_user"]))
         try:
             source, write_key = create_source(
                 name=options["name"],
                 kind=options["kind"],
                 key=options["key"],
                 description=options["description"],
+                api_user=None if api_user is None else api_user.pk,
                 actor=SYSTEM,
                 at=timezone.now(),
             )
