@@ -87,9 +87,9 @@ curl {base}/v1/events \\
 """
 _VOUCHERIFY_NODE_INSTALL = "npm install @voucherify/sdk"
 _VOUCHERIFY_NODE = """\
-import {{ VoucherifyServerSide }} from "@voucherify/sdk";
+import voucherify from "@voucherify/sdk";
 
-const client = VoucherifyServerSide({{
+const client = voucherify.VoucherifyServerSide({{
   apiUrl: "{base}",
   applicationId: "{app_id}",
   secretKey: "{token}",

@@ -110,7 +110,9 @@ def _serve(
     except RequestRefused as refused:
         if source is not None:
             refused.source_id = source.pk
-        refusals.note(refused, Attempt(call, at, refusals.readable(body) if source else ""))
+        if refused.source_id is not None or refused.status != 404:
+            # Who asks for somebody whom we do not know does nothing wrong.
+            refusals.note(refused, Attempt(call, at, refusals.readable(body) if source else ""))
         key = "invalid_payload" if refused.code in {"invalid_json", "too_large"} else refused.code
         return failure(
             refused.status, key, str(refused), request_id=request_id, headers=refused.headers
