@@ -286,7 +286,8 @@ def test_random_documents_survive_the_builder(logged_in: Page) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_that_the_builder_opens_has_a_serious_fault(
     logged_in: Page, scheme: Literal["light", "dark"]
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_rule_is_made_with_the_keyboard_and_shows_how_many_fit(
     assert (rule.is_enabled, rule.payload) == (True, None)
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_the_pages_of_events_have_no_serious_fault(purchases: None, logged_in: Page) -> None:
     page = logged_in

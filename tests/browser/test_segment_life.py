@@ -88,9 +88,8 @@ def test_the_menu_of_a_row_works_by_keyboard_and_renews_what_expires(logged_in: 
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("width", "theme"), [pytest.param(1280, "light", marks=pytest.mark.long), (360, "dark")]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
 def test_warnings_menus_and_dialogs_have_no_serious_fault_for_who_reads_otherwise(
     logged_in: Page, width: int, theme: Literal["light", "dark"]
 ) -> None:

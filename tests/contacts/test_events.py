@@ -309,7 +309,7 @@ _told = st.lists(
 
 @given(batches=st.lists(_told, max_size=4), source=st.sampled_from([None, 7]), limit=st.booleans())
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_statistics_are_what_counting_gives_whatever_the_order_and_the_repetitions(
     batches: list[list[tuple[int, str, int, str | None]]],

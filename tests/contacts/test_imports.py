@@ -441,7 +441,7 @@ def _row(**cells: str) -> dict[str, str]:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @example(
     known=[_row(external_id="A", email="a@x.pl")],

@@ -265,7 +265,7 @@ _consents = st.lists(
 @pytest.mark.django_db
 @given(_events, _consents, st.permutations(range(4)), st.integers(1, 3))
 @settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

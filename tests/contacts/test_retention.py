@@ -114,7 +114,7 @@ def test_a_month_that_was_dropped_takes_late_events_again(settings: LazySettings
     kept=st.sampled_from([1, 30, 31, 365]),
 )
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_after_a_purge_the_statistics_are_those_of_the_events_left(
     settings: LazySettings, told: list[tuple[int, str, int]], kept: int

@@ -128,7 +128,7 @@ def _compare(case: Case) -> None:
 
 @pytest.mark.usefixtures("definitions")
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[*HealthCheck],

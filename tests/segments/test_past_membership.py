@@ -46,7 +46,7 @@ def _calculated(*members: set[int], ids: list[int]) -> Segment:
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

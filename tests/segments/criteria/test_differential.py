@@ -48,7 +48,7 @@ def compare(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_sql_and_reference_select_the_same_people(case: Case) -> None:
     compare(case)
@@ -94,7 +94,7 @@ def test_count_and_sample_agree_with_the_members(case: Case) -> None:
             assert [row[0] for row in sample] == [n for n in found if n > 1][:2]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(document=documents_at(NOW, WARSAW))
 def test_every_document_can_be_said_in_words(document: dict[str, Any]) -> None:
     sentence = explain(read(document, make_world(NOW)))

@@ -66,7 +66,7 @@ def together(*trees: Criteria) -> list[Query]:
     return [vector] if turned is None else [vector, turned]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=75, deadline=None, derandomize=True)
 @given(text=_texts)
 def test_a_text_changes_no_letter_of_the_sql(text: str) -> None:
     for asked, baseline in zip(documents_about(text), documents_about("x"), strict=True):
