@@ -328,7 +328,7 @@ def _partition(names: dict[Name, object]) -> set[frozenset[tuple[str, str]]]:
 
 
 @given(st.lists(_said, max_size=12), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_wherever_batches_end_the_same_names_are_one_person(
     said: list[tuple[list[Name], str]], data: st.DataObject
 ) -> None:

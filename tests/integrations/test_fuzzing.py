@@ -100,7 +100,7 @@ def hooked(shop: Sender) -> Sender:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(**_request)
 def test_no_request_is_a_defect(hooked: Sender, **said: Any) -> None:

@@ -39,6 +39,7 @@ from workspace.access import SYSTEM
 _WAITS_FOR_COUNTS = (
     "SELECT count(*) FROM pg_locks WHERE NOT granted"
     " AND relation = 'integrations_sourcecount'::regclass"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
 

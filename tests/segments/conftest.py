@@ -45,7 +45,11 @@ class Gate:
     def wait_until_reached(self) -> None:
         """Return as soon as somebody stands before it."""
         deadline = time.monotonic() + 5
-        statement = "SELECT count(*) FROM pg_locks WHERE objid = %s AND NOT granted"
+        # Other workers of the tests have gates like this in their own databases.
+        statement = (
+            "SELECT count(*) FROM pg_locks WHERE objid = %s AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         while not sql.one(statement, [_GATE]):
             assert time.monotonic() < deadline, "nobody came to the gate"
             time.sleep(0.01)

@@ -154,7 +154,10 @@ def test_a_newer_question_stops_the_statement_of_the_older(
 
     thread = threading.Thread(target=older)
     thread.start()
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    sleeping = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
     deadline = time.monotonic() + 5
     while not sql.one(sleeping):
         assert time.monotonic() < deadline, "the older question did not start"

@@ -153,7 +153,7 @@ _NODES = st.recursive(
 _DOCUMENTS = st.lists(_NODES, max_size=5).map(lambda rules: both(*rules))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(before=_DOCUMENTS, after=_DOCUMENTS)
 def test_documents_that_differ_say_so_and_equal_ones_say_nothing(before: Any, after: Any) -> None:
     said = _said(before, after)
@@ -161,7 +161,7 @@ def test_documents_that_differ_say_so_and_equal_ones_say_nothing(before: Any, af
     assert _said(before, deepcopy(before)) == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=_DOCUMENTS, place=st.integers(0, 5))
 def test_one_new_rule_is_told_as_one_addition(document: Any, place: int) -> None:
     new = {"field": "contact.country", "operator": "=", "value": "PL"}

@@ -34,7 +34,10 @@ def test_a_worker_that_is_killed_in_an_action_leaves_nothing_and_the_next_does_i
     Contact.objects.bulk_create(Contact(city="Warszawa") for _ in range(20))
     segment = make_segment(at=timezone.now())
     _wait(lambda: Segment.objects.filter(calculated_at__isnull=False, member_count=20))
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+    waiting = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
     with transaction.atomic():
         # Nobody can write that a contact was changed: the action stops in the middle.
         sql.execute("LOCK TABLE segments_segmentactionchange IN SHARE MODE")

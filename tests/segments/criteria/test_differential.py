@@ -48,7 +48,7 @@ def compare(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_sql_and_reference_select_the_same_people(case: Case) -> None:
     compare(case)

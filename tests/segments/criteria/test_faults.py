@@ -330,7 +330,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(document=_json)
 def test_no_json_breaks_the_reader(document: Any) -> None:
     problems = check(document, CATALOG, WARSAW)

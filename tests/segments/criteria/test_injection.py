@@ -66,7 +66,7 @@ def together(*trees: Criteria) -> list[Query]:
     return [vector] if turned is None else [vector, turned]
 
 
-@settings(max_examples=75, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(text=_texts)
 def test_a_text_changes_no_letter_of_the_sql(text: str) -> None:
     for asked, baseline in zip(documents_about(text), documents_about("x"), strict=True):
@@ -92,7 +92,7 @@ def test_whatever_is_typed_runs(text: str) -> None:
         assert members(document, WORLD) == []
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(document=documents_at(WORLD.now, WORLD.zone))
 def test_only_our_own_literals_stand_in_the_sql(document: Any) -> None:
     criteria = read(document, WORLD)
