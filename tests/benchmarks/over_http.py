@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from statistics import median
@@ -144,13 +145,16 @@ def _visibility(report: Report, connect: Callable[[], Client], names: Sequence[s
     """How long after the 200 of its event a contact is a member."""
     segment_id = _visible_segment()
     _settled()
-    half = len(names) // 2
-    idle = _delays(connect(), segment_id, names[:half])
+    third = len(names) // 3
+    idle = _delays(connect(), segment_id, names[:third])
+    with _refreshes(segment_id) as refreshed:
+        beside = _delays(connect(), segment_id, names[third : 2 * third])
     with _load(connect, names):
-        loaded = _delays(connect(), segment_id, names[half:])
+        loaded = _delays(connect(), segment_id, names[2 * third :])
     rows = []
     for name, delays, target in (
         ("idle", idle, 0.1),
+        (f"beside {len(refreshed)} full refreshes of other segments", beside, 1.0),
         (f"beside {_LOAD_A_SECOND:,} events a second", loaded, 1.0),
     ):
         delays.sort()
@@ -188,6 +192,32 @@ def _delays(client: Client, segment_id: int, names: Sequence[str]) -> list[float
             time.sleep(0.002)
         delays.append(time.perf_counter() - answered_at)
     return delays
+
+
+@contextmanager
+def _refreshes(segment_id: int) -> Iterator[list[int]]:
+    """Full refreshes of all other segments meanwhile, one after the other, as workers do them."""
+    others = list(Following.objects.exclude(pk=segment_id).values_list("pk", flat=True))
+    done: list[int] = []
+    is_over = threading.Event()
+
+    def refresh() -> None:
+        try:
+            for pk in cycle(others):
+                if is_over.is_set():
+                    return
+                membership.refresh(pk, as_of=timezone.now(), cause="benchmark")
+                done.append(pk)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=refresh)
+    worker.start()
+    try:
+        yield done
+    finally:
+        is_over.set()
+        worker.join()
 
 
 @contextmanager
