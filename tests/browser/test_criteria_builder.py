@@ -255,6 +255,7 @@ def test_a_document_that_nobody_touches_is_saved_as_it_was(logged_in: Page) -> N
     assert segment.versions.count() == 1
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_random_documents_survive_the_builder(logged_in: Page) -> None:
     add_definitions()

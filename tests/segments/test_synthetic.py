@@ -51,6 +51,7 @@ def empty() -> None:
     Contact.objects.all().delete()
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_the_same_arguments_make_the_same_workspace_and_another_seed_another() -> None:
     first = generate()

@@ -24,7 +24,7 @@ def parts(node: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_each_part_is_counted_as_the_reference_counts_it(case: Case) -> None:
     world = make_world(case.now, case.zone)

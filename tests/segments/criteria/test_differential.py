@@ -63,7 +63,7 @@ def test_sql_and_reference_select_the_same_people_whatever_chance_asks(case: Cas
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_clauses_say_of_each_rule_what_the_reference_says(case: Case) -> None:
     world = make_world(case.now, case.zone)
@@ -81,7 +81,7 @@ def test_clauses_say_of_each_rule_what_the_reference_says(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_count_and_sample_agree_with_the_members(case: Case) -> None:
     world = make_world(case.now, case.zone)

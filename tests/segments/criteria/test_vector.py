@@ -44,7 +44,7 @@ def compare(case: Case) -> None:
             assert alone == sorted(number for number, held in found.items() if place in held)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_one_statement_says_what_each_document_says_alone(case: Case) -> None:
     compare(case)
