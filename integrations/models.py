@@ -1,12 +1,13 @@
-"""What comes in from outside: sources, the requests that wait, and what became of each event."""
+"""What comes in from outside and goes out: sources, requests, events; connections, deliveries."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import KeyField
+from contacts.models import Contact, KeyField
 from workspace.models import ApiUser
 
 
@@ -243,3 +244,159 @@ class TraitMapping(models.Model):
 
     def __str__(self) -> str:
         return f"{self.trait} → {self.target}"
+
+
+class Connection(models.Model):
+    """Where something is sent to: a webhook, a mail server.
+
+    `settings` are those of the kind (a webhook's `url`), `sealed_secret` is encrypted. A webhook
+    hears of the `event_types` that it names. One that failed for too long is disabled by itself,
+    and `disabled_reason` says why.
+    """
+
+    class Kind(models.TextChoices):
+        WEBHOOK = "webhook", _("webhook")
+        EMAIL = "email", _("e-mail")
+
+    id = models.AutoField(primary_key=True)
+    name = models.CharField(_("name"), max_length=120)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    settings = models.JSONField(default=dict, blank=True)
+    sealed_secret = models.TextField(blank=True, default="", editable=False)
+    event_types = ArrayField(
+        models.CharField(max_length=80), verbose_name=_("hears of"), default=list, blank=True
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    disabled_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    disabled_at = models.DateTimeField(null=True, editable=False)
+    failing_since = models.DateTimeField(null=True, editable=False)
+    last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), "kind", name="integrations_connection_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """One message on its way out. Written in the transaction of the fact that it tells of.
+
+    `key` is the same at every attempt, and unique: who enqueues twice sends once. `payload` is
+    complete: nothing is looked up when it is sent. `subject` says what it is about
+    ("distribution:12").
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        IN_FLIGHT = "in_flight", _("being sent")
+        DELIVERED = "delivered", _("delivered")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=200, unique=True)
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, db_index=False, related_name="deliveries"
+    )
+    kind = models.CharField(_("kind"), max_length=80)
+    contact = models.ForeignKey(
+        Contact,
+        on_delete=models.SET_NULL,
+        null=True,
+        db_constraint=False,
+        related_name="deliveries",
+        verbose_name=_("contact"),
+    )
+    subject = models.CharField(max_length=120, blank=True, default="")
+    payload = models.JSONField()
+    state = models.CharField(
+        _("state"), max_length=9, choices=State, default=State.QUEUED, db_default="queued"
+    )
+    attempts = models.SmallIntegerField(_("attempts"), default=0, db_default=0)
+    due_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True)
+    last_error = models.TextField(_("last error"), blank=True, default="", db_default="")
+    reference = models.CharField(max_length=200, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(_("created"))
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        ordering = ["-id"]
+        permissions = [("retry_delivery", "Can send deliveries again")]
+        indexes = [
+            models.Index(
+                fields=["due_at", "id"],
+                name="integrations_delivery_due",
+                condition=Q(state="queued"),
+            ),
+            models.Index(
+                fields=["claimed_at"],
+                name="integrations_delivery_flying",
+                condition=Q(state="in_flight"),
+            ),
+            models.Index(fields=["connection", "-id"], name="integrations_delivery_of"),
+            models.Index(
+                fields=["subject", "-id"],
+                name="integrations_delivery_subject",
+                condition=~Q(subject=""),
+            ),
+            models.Index(fields=["created_at"], name="integrations_delivery_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+
+class DeliveryAttempt(models.Model):
+    """One try to send a delivery, and what came of it."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")
+    at = models.DateTimeField()
+    status = models.SmallIntegerField(null=True)
+    error = models.TextField(blank=True, default="")
+    answer = models.TextField(blank=True, default="")
+    milliseconds = models.IntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} {self.status or self.error}"
+
+
+class Template(models.Model):
+    """A message with gaps, in Liquid: `{{ contact.first_name }}`, `{{ voucher.code }}`."""
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", _("e-mail")
+
+    id = models.AutoField(primary_key=True)
+    key = KeyField()
+    name = models.CharField(_("name"), max_length=200)
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel, default=Channel.EMAIL)
+    subject = models.CharField(_("subject"), max_length=300, blank=True, default="")
+    text = models.TextField(_("text"), blank=True, default="")
+    html = models.TextField(_("HTML"), blank=True, default="")
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name

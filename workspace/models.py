@@ -28,6 +28,8 @@ class UserGroup(models.Model):
     class Entity(models.TextChoices):
         SEGMENT = "segment", _("Segments")
         EXPORT = "export", _("Exports")
+        CAMPAIGN = "campaign", _("Campaigns")
+        MECHANISM = "mechanism", _("Mechanisms")
 
     group = models.OneToOneField(
         Group, on_delete=models.CASCADE, primary_key=True, related_name="settings"
