@@ -56,7 +56,7 @@ def problems(source_id: int | None = None) -> list[HeldProblem]:
     """What is wrong with the events that wait, the most frequent first: of a source, or of all."""
     words: dict[str, Any] = {"limit": LOOKED_AT, "source": source_id}
     of_source = "true" if source_id is None else "source_id = %(source)s"
-    found = sql.rows(_PROBLEMS.format(of_source=of_source), words)  # type: ignore[arg-type]
+    found = sql.rows(_PROBLEMS.format(of_source=of_source), words)
     return [HeldProblem(**row) for row in found]
 
 

@@ -136,7 +136,7 @@ def contact_ids_of(text: str) -> tuple[int, ...]:
 
 def _ids(statement: str, choice: Choice, words: Mapping[str, object]) -> list[int]:
     chosen, more = _chosen(choice)
-    rows = sql.lists(statement.format(chosen=chosen), {**words, **more})  # type: ignore[arg-type]
+    rows = sql.lists(statement.format(chosen=chosen), {**words, **more})
     return [row[0] for row in rows]
 
 

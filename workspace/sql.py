@@ -6,8 +6,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
+# By place (%s) or by name (%(name)s).
+Params = Sequence[Any] | Mapping[str, Any]
 
-def rows(statement: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+
+def rows(statement: str, params: Params = ()) -> list[dict[str, Any]]:
     """The rows of one statement, each by column name."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
@@ -15,14 +18,14 @@ def rows(statement: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def lists(statement: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def lists(statement: str, params: Params = ()) -> list[tuple[Any, ...]]:
     """The rows of one statement, for columns that need no names."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return list(cursor.fetchall())
 
 
-def one(statement: str, params: Sequence[Any] = ()) -> Any:
+def one(statement: str, params: Params = ()) -> Any:
     """The first column of the first row; None without a row."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
@@ -30,7 +33,7 @@ def one(statement: str, params: Sequence[Any] = ()) -> Any:
     return None if row is None else row[0]
 
 
-def execute(statement: str, params: Sequence[Any] = ()) -> int:
+def execute(statement: str, params: Params = ()) -> int:
     """Run one statement; returns how many rows it touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)

@@ -120,7 +120,7 @@ def _course(segment: Segment, period: str, now: datetime) -> tuple[str, list[dic
     if step != "calculation":
         bucket = f"date_trunc('{step}', at AT TIME ZONE %(zone)s)::text"
     words = {"segment": segment.pk, "since": first, "zone": settings.TIME_ZONE}
-    return step, sql.rows(_COURSE.format(bucket=bucket), words)  # type: ignore[arg-type]
+    return step, sql.rows(_COURSE.format(bucket=bucket), words)
 
 
 def _label(at: datetime, step: str) -> str:
