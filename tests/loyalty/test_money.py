@@ -27,5 +27,5 @@ def test_what_is_written_in_whole_units_is_the_same_money(minor: int, currency: 
 
 @pytest.mark.parametrize("amount", ["1.005", "abc", "NaN", "Infinity", ""])
 def test_what_is_no_amount_is_refused(amount: str) -> None:
-    with pytest.raises(ValueError, match="amount|digits"):
+    with pytest.raises(ValueError, match=r"amount|digits"):
         to_minor(amount, "USD")
