@@ -16,6 +16,7 @@ class ContactsConfig(AppConfig):
             event_notes,
             event_statistics,
             extensions,
+            followed_events,
             jobs,  # noqa: F401
             retention,
         )
@@ -29,4 +30,6 @@ class ContactsConfig(AppConfig):
         retention.register()
         own.register()
         extensions.register_eraser("contacts_eventnote", event_notes.forget_contacts)
+        extensions.register_eraser("contacts_eventsetaside", followed_events.forget_contacts)
         checkup.register("statistics", event_statistics.examine_statistics)
+        checkup.register("followers", followed_events.examine_followers)

@@ -2,14 +2,16 @@
 
 A watcher says which kinds it waits for; the statement that stores events notes those of these
 kinds, whichever way they came. Whoever takes notes deletes them in the transaction that acts on
-them. A note tells that the event was stored, not that it is still there: contacts merge, and old
-events go. Recording costs the same where nobody waits (docs/event_definitions.md).
+them. A note tells that the event was stored, not that it is still there: old events go. Where
+contacts merge, it is the survivor's; that its events move is not noted again. Recording costs the
+same where nobody waits (docs/event_definitions.md).
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contacts.extensions import Pair
 from workspace import sql
 
 CHANNEL = "regulars_notes"
@@ -63,3 +65,32 @@ def forget_contacts(contact_ids: Sequence[int]) -> int:
     """Delete the notes about these contacts, who are erased."""
     statement = "DELETE FROM contacts_eventnote WHERE contact_id = ANY(%s::bigint[])"
     return sql.execute(statement, [list(contact_ids)])
+
+
+def follow_merge(pairs: Sequence[Pair]) -> None:
+    """Have what is noted of the losers told of the survivors.
+
+    Before their events go over, and holding their contacts. What the survivor has done itself, or
+    two losers have, is told of once.
+    """
+    arrays = [[pair.loser_id for pair in pairs], [pair.survivor_id for pair in pairs]]
+    for table in ("contacts_eventnote", "contacts_eventsetaside"):
+        sql.execute(_FORGET_DOUBLE.format(table=table), arrays)
+        sql.execute(_MOVE.format(table=table), arrays)
+
+
+_PAIRS = "unnest(%s::bigint[], %s::bigint[]) AS pair (loser, survivor)"
+_FORGET_DOUBLE = f"""
+WITH moving AS MATERIALIZED (
+  SELECT n.*, pair.survivor, row_number() OVER (
+    PARTITION BY pair.survivor, n.watcher, n.message_id, n.occurred_at ORDER BY n.id) AS place
+  FROM {{table}} n JOIN {_PAIRS} ON n.contact_id = pair.loser)
+DELETE FROM {{table}} n USING moving m
+WHERE n.contact_id = m.contact_id AND n.watcher = m.watcher AND n.id = m.id
+  AND (m.place > 1 OR EXISTS (
+    SELECT FROM contacts_event e WHERE e.contact_id = m.survivor
+      AND e.message_id = m.message_id AND e.occurred_at = m.occurred_at))
+"""  # noqa: S608  made of our own words only
+_MOVE = f"""
+UPDATE {{table}} n SET contact_id = pair.survivor FROM {_PAIRS} WHERE n.contact_id = pair.loser
+"""  # noqa: S608

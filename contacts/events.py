@@ -143,14 +143,17 @@ def share_recording() -> None:
     sql.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_LOCK])
 
 
-def store_events(source: str, params: Sequence[Any] = ()) -> int:
+def store_events(source: str, params: Sequence[Any] = (), *, are_noted: bool = True) -> int:
     """Store the rows of `source`, a FROM item with the columns COLUMNS; returns how many are new.
+
+    Those who wait for them (contacts.event_notes) hear of it, unless the events only moved.
 
     The statistics and the times last seen follow in the same statement, which takes all its locks
     in the order of their keys. Whoever calls has called `share_recording`, has checked the
     contacts and made the partitions.
     """
-    return int(sql.one(_STORE.replace("{source}", source), params))
+    statement = _STORE if are_noted else _STORE.replace(_NOTED, f"{_NOTED} WHERE false")
+    return int(sql.one(statement.replace("{source}", source), params))
 
 
 def last_event(definition_id: int) -> Event | None:
@@ -366,6 +369,7 @@ def _url_id(properties: Mapping[str, Any], url_ids: Mapping[str, int]) -> int | 
     return url_ids.get(url) if isinstance(url, str) else None
 
 
+_NOTED = "FROM contacts_eventwatch JOIN added USING (definition_id)"
 _STORE = f"""
 WITH added AS (
   INSERT INTO contacts_event ({", ".join(COLUMNS)})
@@ -406,7 +410,7 @@ WITH added AS (
 ), noted AS (
   INSERT INTO contacts_eventnote (watcher, contact_id, definition_id, message_id, occurred_at)
   SELECT watcher, contact_id, definition_id, message_id, occurred_at
-  FROM contacts_eventwatch JOIN added USING (definition_id)
+  {_NOTED}
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM added),

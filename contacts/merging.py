@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from contacts import touches
+from contacts import event_notes, touches
 from contacts.erasure import empty_values
 from contacts.errors import ContactUnknown, MergeRefused
 from contacts.events import COLUMNS, share_recording, store_events
@@ -203,6 +203,8 @@ def merge_many(
     pairs = [Pair(one.survivor_id, one.loser_id) for one in mergers]
     losers = [pair.loser_id for pair in pairs]
     contacts = _locked({*losers, *(pair.survivor_id for pair in pairs)})
+    # Before anything else is locked: whoever works off notes may need it.
+    event_notes.follow_merge(pairs)
     moved: dict[int, dict[str, int]] = {loser_id: {} for loser_id in losers}
     dropped = _merge_rows(pairs, contacts, actor=actor, at=at)
     # The floors above before the identities go over, of which they may ask.
@@ -314,7 +316,7 @@ def _move_events(pairs: Sequence[Pair], moved: dict[int, dict[str, int]]) -> Non
     bounds = [span["first_at"], span["last_at"]]
     if None in bounds:
         return
-    store_events(_EVENTS, [*_arrays(pairs), *bounds])
+    store_events(_EVENTS, [*_arrays(pairs), *bounds], are_noted=False)
     _count(moved, "events", _rows(_FORGET_EVENTS, losers, *bounds))
 
 
