@@ -30,6 +30,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 60},
     },
+    "Send what nobody sent": {
+        "task": "integrations.tasks.send_left",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "Find refreshes that are late": {
         "task": "segments.tasks.find_late_refreshes",
         "schedule": crontab(minute="25"),

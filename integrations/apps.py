@@ -21,18 +21,31 @@ class IntegrationsConfig(AppConfig):
             held_timeline,
             inbox,
             jobs,  # noqa: F401
+            outbox,
+            sending,
             timeline,
         )
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
         encryption.register_column("integrations.Source", "signing_secret")
+        encryption.register_column("integrations.Connection", "sealed_secret")
         rounds.register_round(
             "digest",
             digestion.digest,
             channel=inbox.CHANNEL,
             every=timedelta(seconds=5),
             place=10,
+        )
+        # After all that may queue something.
+        rounds.register_round(
+            "send",
+            sending.SENDERS.wake,
+            channel=outbox.CHANNEL,
+            every=timedelta(seconds=5),
+            place=90,
+            once=sending.send_once,
+            stop=sending.SENDERS.stop,
         )
         checkup.register("inbox", digestion.examine_inbox)
         retention.register("received events", event_log.purge_log)

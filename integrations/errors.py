@@ -1,5 +1,7 @@
 """What the rules of this room refuse."""
 
+from typing import Any
+
 from workspace.errors import DomainError, InputInvalid, NotFound
 
 
@@ -49,3 +51,33 @@ class NothingToReplay(DomainError):
     """All of the event was used that can be; there is nothing in it to be used again."""
 
     code = "nothing_to_replay"
+
+
+class ConnectorError(DomainError):
+    """A message could not be handed over.
+
+    `http_status` and `answer` are what the other side said, where it said anything.
+    """
+
+    code = "delivery_failed"
+
+    def __init__(
+        self, message: str, *, http_status: int | None = None, answer: str = "", **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.http_status = http_status
+        self.answer = answer
+
+
+class TemporaryError(ConnectorError):
+    """The other side does not take it now, and may later: it is tried again."""
+
+    code = "temporarily_unavailable"
+    status = 503
+
+
+class PermanentError(ConnectorError):
+    """The other side will never take it: it is not tried again by itself."""
+
+    code = "refused_by_receiver"
+    status = 502

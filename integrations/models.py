@@ -292,6 +292,11 @@ class Delivery(models.Model):
     `key` is the same at every attempt, and unique: who enqueues twice sends once. `payload` is
     complete: nothing is looked up when it is sent. `subject` says what it is about
     ("distribution:12").
+
+    queued → in_flight → delivered, or back to queued with a later `due_at`, or failed; queued or
+    failed → cancelled; failed or cancelled → queued by hand. `claimed_at` is also the token of
+    the claim: who comes back with another one has lost it. `attempts` are those since it was
+    queued or asked for again by hand.
     """
 
     class State(models.TextChoices):
@@ -334,13 +339,14 @@ class Delivery(models.Model):
         ordering = ["-id"]
         permissions = [("retry_delivery", "Can send deliveries again")]
         indexes = [
+            # By connection, so that one with a long queue holds up nobody else's.
             models.Index(
-                fields=["due_at", "id"],
+                fields=["connection", "due_at", "id"],
                 name="integrations_delivery_due",
                 condition=Q(state="queued"),
             ),
             models.Index(
-                fields=["claimed_at"],
+                fields=["connection", "claimed_at"],
                 name="integrations_delivery_flying",
                 condition=Q(state="in_flight"),
             ),
@@ -351,6 +357,26 @@ class Delivery(models.Model):
                 condition=~Q(subject=""),
             ),
             models.Index(fields=["created_at"], name="integrations_delivery_age"),
+            models.Index(
+                fields=["state", "finished_at"],
+                name="integrations_delivery_over",
+                condition=Q(finished_at__isnull=False),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="in_flight", claimed_at__isnull=False)
+                | ~Q(state="in_flight") & Q(claimed_at__isnull=True),
+                name="integrations_delivery_claimed_in_flight",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "in_flight"], finished_at__isnull=True)
+                | Q(state__in=["delivered", "failed", "cancelled"], finished_at__isnull=False),
+                name="integrations_delivery_finished_when_over",
+            ),
+            models.CheckConstraint(
+                condition=Q(attempts__gte=0), name="integrations_delivery_attempts"
+            ),
         ]
 
     def __str__(self) -> str:

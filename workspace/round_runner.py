@@ -72,6 +72,9 @@ class Runner:
                 turn.called.set()
             for thread in threads:
                 thread.join()
+            for turn in self._turns:
+                if turn.round.stop is not None:
+                    turn.round.stop()
             self._hang_up()
 
     def run_once(self) -> bool:
@@ -80,7 +83,7 @@ class Runner:
         for turn in self._turns:
             while not self._stops.is_set():
                 try:
-                    if not turn.round.run(timezone.now()):
+                    if not (turn.round.once or turn.round.run)(timezone.now()):
                         break
                 except Exception:
                     logger.exception("The round “%s” failed.", turn.round.name)

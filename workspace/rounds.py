@@ -19,7 +19,8 @@ Run = Callable[[datetime], bool]
 class Round:
     """A piece of work that is done again and again, never twice at a time in one process.
 
-    Where all are done once, those with a smaller `place` come first.
+    Where all are done once, those with a smaller `place` come first, and `once` is run instead of
+    `run` where that only sets others to work; `stop` waits for them.
     """
 
     name: str
@@ -27,14 +28,29 @@ class Round:
     run: Run
     every: timedelta
     place: int
+    once: Run | None = None
+    stop: Callable[[], None] | None = None
 
 
 _rounds: dict[str, Round] = {}
 
 
-def register_round(name: str, run: Run, *, channel: str, every: timedelta, place: int) -> None:
-    """Have `run` called when `channel` is woken, and at least so often. May be called again."""
-    _rounds[name] = Round(name, channel, run, every, place)
+def register_round(
+    name: str,
+    run: Run,
+    *,
+    channel: str,
+    every: timedelta,
+    place: int,
+    once: Run | None = None,
+    stop: Callable[[], None] | None = None,
+) -> None:
+    """Have `run` called when `channel` is woken, and at least so often. May be called again.
+
+    Where `run` sets threads of its own to work, `once` does the same work in the caller's, and
+    `stop` is called when the process ends: it returns when they have ended.
+    """
+    _rounds[name] = Round(name, channel, run, every, place, once, stop)
 
 
 def registered_rounds() -> list[Round]:

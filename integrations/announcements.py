@@ -1,0 +1,106 @@
+"""Facts that webhooks hear of: each kind has a type, and goes to who asked for that type.
+
+The floors above register their types and announce in the transaction of the fact. Where no enabled
+webhook wants a type nothing is written.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from integrations import outbox
+from integrations.models import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """A type of facts: its name for programs, and what it is in words."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened. `key` tells it from others of its type, however often it is told."""
+
+    key: str
+    data: Mapping[str, Any]
+    contact_id: int | None = None
+
+
+_types: dict[str, EventType] = {}
+
+# The body's id is the key: the same at each attempt, and another one for each webhook. JSON has
+# times as the interface writes them, with an offset.
+_ANNOUNCE = """
+SELECT %s || ':' || f.key || ':' || c.id AS key, c.id AS connection_id, %s AS kind, f.contact_id,
+  NULL::text AS subject, NULL::timestamptz AS due_at, jsonb_build_object(
+    'id', %s || ':' || f.key || ':' || c.id, 'type', %s, 'created_at', f.at, 'data', f.data
+  ) AS payload
+FROM ({rows}) f CROSS JOIN integrations_connection c
+WHERE c.kind = 'webhook' AND c.is_enabled AND c.event_types @> ARRAY[%s]::varchar[]
+"""
+_GIVEN = """
+SELECT g.key, g.contact_id, %s::timestamptz AS at, g.data::jsonb AS data
+FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS g (key, contact_id, data)
+"""
+
+
+def register_type(name: str, label: str) -> None:
+    """Let webhooks ask for facts of this type, which `label` tells people. May be called again."""
+    _types[name] = EventType(name, label)
+
+
+def registered_types() -> list[EventType]:
+    """All types, by name."""
+    return sorted(_types.values(), key=lambda one: one.name)
+
+
+def is_registered(name: str) -> bool:
+    """Whether there is such a type."""
+    return name in _types
+
+
+def is_heard(type_: str) -> bool:
+    """Whether any enabled webhook wants facts of this type. One small query."""
+    _require(type_)
+    return Connection.objects.filter(
+        kind=Connection.Kind.WEBHOOK, is_enabled=True, event_types__contains=[type_]
+    ).exists()
+
+
+def announce(type_: str, facts: Iterable[Fact], *, at: datetime) -> int:
+    """Queue a delivery of each fact for each webhook that hears of it; how many were new.
+
+    One statement, whatever the number, in the caller's transaction.
+    """
+    given = list(facts)
+    if not given or not is_heard(type_):
+        return 0
+    columns = [
+        [fact.key for fact in given],
+        [fact.contact_id for fact in given],
+        [json.dumps(fact.data) for fact in given],
+    ]
+    return _queue(type_, _GIVEN, [at, *columns], at=at)
+
+
+def announce_rows(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
+    """The same for the facts that a SELECT gives: key, contact_id, at, and data (jsonb).
+
+    The statement is not run where nobody hears.
+    """
+    return _queue(type_, statement, params, at=at) if is_heard(type_) else 0
+
+
+def _queue(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
+    rows = _ANNOUNCE.format(rows=statement)
+    return outbox.enqueue_rows(rows, [type_, type_, type_, type_, *params, type_], at=at)
+
+
+def _require(type_: str) -> None:
+    if type_ not in _types:
+        raise ValueError(f"No type of announcements: {type_}. Register it when Django is ready.")

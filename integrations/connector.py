@@ -1,0 +1,47 @@
+"""What every way out fulfils: one message goes to the other side, and what came of it comes back.
+
+Knows neither the database nor the clock, so that a connector can be tried by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A delivery as it is handed over for one attempt.
+
+    `key` is the same at every attempt: where the other side has a key of idempotency, it is that.
+    `settings` and `secret` (decrypted, "" where there is none) are those of the connection,
+    `sent_at` is the instant of this attempt.
+    """
+
+    key: str
+    kind: str
+    payload: Mapping[str, Any]
+    sent_at: datetime
+    subject: str = ""
+    contact_id: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the other side said when it took a message: its own name for it, status, words."""
+
+    reference: str = ""
+    status: int | None = None
+    answer: str = ""
+
+
+class Connector(Protocol):
+    """Speaks to one kind of other side. Used by several threads at a time."""
+
+    def send(self, message: Message) -> Receipt:
+        """Hand one message over.
+
+        Raises TemporaryError where it may succeed later, PermanentError where it never will.
+        """

@@ -1,0 +1,291 @@
+"""The outbox: messages queued in the transaction of the fact, claimed and settled by who sends.
+
+A message is sent at least once: whoever dies between sending and settling leaves it in flight, and
+`requeue_left` queues it again under the same key. Several may claim at a time; each gets others.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from integrations import connections
+from integrations.connector import Receipt
+from integrations.errors import ConnectorError
+from integrations.models import Connection, Delivery
+from workspace import rounds, sql
+
+CHANNEL = "regulars_outbox"
+# Twelve more attempts after the first one. *Source:* spec, "Outgoing webhooks".
+DELAYS = (
+    *(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16, 32)),
+    *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24)),
+)
+# What is in flight for longer was left by somebody who died: a batch takes less.
+LEASE = timedelta(minutes=2)
+# How many of one connection may be in flight, so that a slow one leaves room for others; of one
+# that fails at present a single one tries.
+SHARE = 16
+_KEY_LIMIT = 200
+_TEXT_LIMIT = 2000
+_REFERENCE_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be sent over a connection, complete: nothing is looked up later.
+
+    Whoever queues a `key` again changes nothing. `kind` says what it is ("email", a webhook's
+    type), `subject` what it is about ("distribution:12"). It is due at once without a `due_at`.
+    """
+
+    key: str
+    connection_id: int
+    kind: str
+    payload: Mapping[str, Any]
+    contact_id: int | None = None
+    subject: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A delivery that is over: delivered, or failed for good with what was said last."""
+
+    delivery_id: int
+    key: str
+    kind: str
+    subject: str
+    contact_id: int | None
+    state: str
+    error: str
+
+
+Consume = Callable[[Sequence[Finished], datetime], None]
+_consumers: dict[str, Consume] = {}
+
+_ENQUEUE = """
+INSERT INTO integrations_delivery
+  (key, connection_id, kind, contact_id, subject, payload, due_at, created_at)
+SELECT q.key, q.connection_id, q.kind, q.contact_id, coalesce(q.subject, ''), q.payload::jsonb,
+  coalesce(q.due_at, %s), %s
+FROM ({rows}) q ON CONFLICT (key) DO NOTHING
+"""
+_GIVEN = """
+SELECT * FROM unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::text[],
+  %s::timestamptz[]) AS g (key, connection_id, kind, contact_id, subject, payload, due_at)
+"""
+# The connection that has the fewest in flight, among those whose turn it can be. It is not locked:
+# two who choose at once may together take a few more than its share.
+_CLAIM = """
+WITH open AS MATERIALIZED (
+  SELECT c.id, CASE WHEN c.failing_since IS NULL THEN %s ELSE 1 END - f.flying AS room
+  FROM integrations_connection c
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS flying FROM integrations_delivery d
+    WHERE d.connection_id = c.id AND d.state = 'in_flight') f
+  CROSS JOIN LATERAL (
+    SELECT d.due_at FROM integrations_delivery d
+    WHERE d.connection_id = c.id AND d.state = 'queued' AND d.due_at <= %s
+    ORDER BY d.due_at, d.id LIMIT 1) q
+  WHERE c.is_enabled AND c.kind = ANY(%s)
+    AND CASE WHEN c.failing_since IS NULL THEN %s ELSE 1 END > f.flying
+  ORDER BY f.flying, q.due_at, c.id LIMIT 1
+), picked AS MATERIALIZED (
+  SELECT d.id FROM integrations_delivery d
+  WHERE d.connection_id = (SELECT id FROM open) AND d.state = 'queued' AND d.due_at <= %s
+  ORDER BY d.due_at, d.id LIMIT (SELECT least(room, %s) FROM open) FOR UPDATE SKIP LOCKED
+)
+UPDATE integrations_delivery d SET state = 'in_flight', claimed_at = %s
+FROM picked WHERE d.id = picked.id RETURNING d.id
+"""
+# Only for who still has the claim: meanwhile it may have been left for dead and sent by another.
+_RECORD = """
+WITH told AS (
+  UPDATE integrations_delivery SET state = %s, claimed_at = NULL, attempts = attempts + 1,
+    due_at = coalesce(%s, due_at), last_error = %s, reference = %s, finished_at = %s
+  WHERE id = %s AND state = 'in_flight' AND claimed_at = %s RETURNING id)
+INSERT INTO integrations_deliveryattempt (delivery_id, at, status, error, answer, milliseconds)
+SELECT id, %s, %s, %s, %s, %s FROM told
+"""
+_REQUEUE = """
+WITH left_ AS (
+  SELECT id FROM integrations_delivery WHERE state = 'in_flight' AND claimed_at < %s
+  FOR UPDATE SKIP LOCKED),
+told AS (
+  UPDATE integrations_delivery d SET state = 'queued', claimed_at = NULL, due_at = %s,
+    attempts = attempts + 1, last_error = %s
+  FROM left_ WHERE d.id = left_.id RETURNING d.id)
+INSERT INTO integrations_deliveryattempt (delivery_id, at, error, answer, milliseconds)
+SELECT id, %s, %s, '', 0 FROM told
+"""
+
+
+def register_consumer(name: str, consume: Consume) -> None:
+    """Have `consume` told of deliveries that are over, in the transaction that says so.
+
+    What it raises keeps the delivery in flight, so it only leaves work for others. May be called
+    again.
+    """
+    _consumers[name] = consume
+
+
+def enqueue(messages: Iterable[Message], *, at: datetime) -> int:
+    """Queue messages in the caller's transaction; how many were new. Those who send hear of it."""
+    given = list(messages)
+    for one in given:
+        if not 0 < len(one.key) <= _KEY_LIMIT:
+            raise ValueError(f"A key has 1 to {_KEY_LIMIT} characters: {one.key[:300]!r}.")
+    if not given:
+        return 0
+    columns = [
+        [one.key for one in given],
+        [one.connection_id for one in given],
+        [one.kind for one in given],
+        [one.contact_id for one in given],
+        [one.subject for one in given],
+        [json.dumps(one.payload) for one in given],
+        [one.due_at for one in given],
+    ]
+    return enqueue_rows(_GIVEN, columns, at=at)
+
+
+def enqueue_rows(statement: str, params: Sequence[Any], *, at: datetime) -> int:
+    """Queue what a SELECT gives, in one statement; how many were new.
+
+    Its columns are key, connection_id, kind, contact_id, subject, payload (an object of JSON) and
+    due_at, by these names; subject and due_at may be NULL.
+    """
+    count = sql.execute(_ENQUEUE.format(rows=statement), [at, at, *params])
+    if count:
+        rounds.wake(CHANNEL)
+    return count
+
+
+@transaction.atomic
+def claim(*, due_by: datetime, kinds: Sequence[str], limit: int, at: datetime) -> list[Delivery]:
+    """Take up to `limit` due deliveries of one enabled connection of these kinds, the oldest first.
+
+    They are in flight until who took them says what came of each, for `LEASE` at most. `at` is the
+    present, also where `due_by` is not.
+    """
+    ids = sql.lists(_CLAIM, [SHARE, due_by, list(kinds), SHARE, due_by, limit, at])
+    taken = Delivery.objects.select_related("connection").filter(pk__in=[pk for (pk,) in ids])
+    return list(taken.order_by("due_at", "pk")) if ids else []
+
+
+@transaction.atomic
+def settle(delivery: Delivery, receipt: Receipt, *, at: datetime, milliseconds: int = 0) -> str:
+    """The other side took a delivery; the state that it has now."""
+    if _record(delivery, Delivery.State.DELIVERED, receipt, at=at, milliseconds=milliseconds):
+        connections.note_success(delivery.connection_id, at=at)
+    return Delivery.State.DELIVERED
+
+
+@transaction.atomic
+def postpone(
+    delivery: Delivery,
+    error: ConnectorError,
+    *,
+    at: datetime,
+    milliseconds: int = 0,
+    disables_connection: bool = False,
+) -> str:
+    """It was not taken now: it is due again after the next of `DELAYS`; the state it has now.
+
+    After the last one it has failed; with `disables_connection` so has the connection.
+    """
+    connections.note_failure(delivery.connection_id, at=at)
+    if delivery.attempts < len(DELAYS):
+        due_at = at + DELAYS[delivery.attempts]
+        state = Delivery.State.QUEUED
+        _record(delivery, state, error, at=at, milliseconds=milliseconds, due_at=due_at)
+        return state
+    state = Delivery.State.FAILED
+    if _record(delivery, state, error, at=at, milliseconds=milliseconds) and disables_connection:
+        connections.disable_failing(
+            delivery.connection_id, attempts=delivery.attempts + 1, error=str(error), at=at
+        )
+    return state
+
+
+@transaction.atomic
+def give_up(
+    delivery: Delivery, error: ConnectorError, *, at: datetime, milliseconds: int = 0
+) -> str:
+    """The other side will never take it: it has failed; the state that it has now."""
+    _record(delivery, Delivery.State.FAILED, error, at=at, milliseconds=milliseconds)
+    return Delivery.State.FAILED
+
+
+def release(deliveries: Sequence[Delivery]) -> None:
+    """Put back what was taken and not yet tried."""
+    for one in deliveries:
+        # A handful, each with a claim of its own.
+        Delivery.objects.filter(
+            pk=one.pk, state=Delivery.State.IN_FLIGHT, claimed_at=one.claimed_at
+        ).update(state=Delivery.State.QUEUED, claimed_at=None)
+
+
+def count_due(*, kinds: Sequence[str], limit: int, at: datetime) -> int:
+    """How many deliveries wait to be sent over enabled connections of these kinds, up to `limit`.
+
+    Those count too whose connection has its share in flight.
+    """
+    due = Delivery.objects.filter(
+        state=Delivery.State.QUEUED,
+        due_at__lte=at,
+        connection__in=Connection.objects.filter(is_enabled=True, kind__in=kinds),
+    )
+    return len(due.order_by().values_list("pk")[:limit])
+
+
+def requeue_left(*, at: datetime) -> int:
+    """Queue again what somebody left in flight who died; how many.
+
+    It counts as an attempt. One that comes to grief each time is so not tried for ever.
+    """
+    words = _("Who sent it ended before it was known what came of it.")
+    return sql.execute(_REQUEUE, [at - LEASE, at, words, at, words])
+
+
+def _record(
+    delivery: Delivery,
+    state: str,
+    outcome: Receipt | ConnectorError,
+    *,
+    at: datetime,
+    milliseconds: int,
+    due_at: datetime | None = None,
+) -> bool:
+    """Write what came of an attempt; false where the claim was lost meanwhile."""
+    if isinstance(outcome, Receipt):
+        error, status, reference = "", outcome.status, outcome.reference[:_REFERENCE_LIMIT]
+    else:
+        error, status, reference = str(outcome)[:_TEXT_LIMIT], outcome.http_status, ""
+    is_over = state != Delivery.State.QUEUED
+    told = sql.execute(
+        _RECORD,
+        [
+            *(state, due_at, error, reference, at if is_over else None),
+            *(delivery.pk, delivery.claimed_at),
+            *(at, status, error, outcome.answer[:_TEXT_LIMIT], milliseconds),
+        ],
+    )
+    if told and is_over:
+        finished = Finished(
+            delivery_id=delivery.pk,
+            key=delivery.key,
+            kind=delivery.kind,
+            subject=delivery.subject,
+            contact_id=delivery.contact_id,
+            state=state,
+            error=error,
+        )
+        for consume in _consumers.values():
+            consume([finished], at)
+    return bool(told)

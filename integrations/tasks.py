@@ -1,0 +1,23 @@
+"""What the worker does for this room."""
+
+import time
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from integrations import outbox, sending
+
+# The rounds send at once. What is due for longer they have missed, or nobody runs them.
+_PATIENCE = timedelta(minutes=1)
+# Less than the time until the next of these.
+_SECONDS = 45.0
+
+
+@shared_task
+def send_left() -> int:
+    """Send what should have been sent a while ago; how many were delivered."""
+    outbox.requeue_left(at=timezone.now())
+    until = time.monotonic() + _SECONDS
+    sent = sending.drain(goes_on=lambda: time.monotonic() < until, patience=_PATIENCE)
+    return sent.delivered
