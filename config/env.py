@@ -4,6 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -51,6 +52,14 @@ def env_int(name: str, default: int | None, *, least: int, most: int) -> int | N
 def env_list(name: str, default: str = "") -> list[str]:
     """The comma-separated parts of `name`, without blanks and empty ones."""
     return [part.strip() for part in env_text(name, default).split(",") if part.strip()]
+
+
+def env_networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """The comma-separated networks of `name`, as 10.0.0.0/8; a single address is one, too."""
+    try:
+        return [ip_network(part) for part in env_list(name)]
+    except ValueError as error:
+        raise SettingInvalid(name, f"must be networks: {error}", "10.0.0.0/8,127.0.0.1") from error
 
 
 def env_secret(name: str, fallback: Path | None = None) -> str:

@@ -18,6 +18,7 @@ from config.env import (
     env_bool,
     env_int,
     env_list,
+    env_networks,
     env_secret,
     env_text,
     env_time_zone,
@@ -69,6 +70,9 @@ IS_HTTPS = _base.scheme == "https"
 _own_hosts = {_base.hostname or "", "127.0.0.1", "localhost"}
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or sorted(_own_hosts)
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS") or [f"{_base.scheme}://{_base.netloc}"]
+
+# Of these what they write into X-Forwarded-For is believed.
+TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
 
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/"]

@@ -13,10 +13,17 @@ class LoyaltyConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger, register_part
-        from loyalty import members, merging, timeline
+        from loyalty import members, merging, suspects, timeline, watching
+        from workspace import checkup, rounds
 
         facts.register()
         timeline.register()
         register_part("loyalty", members.describe_memberships)
         register_eraser("loyalty", members.forget_members)
         register_merger("loyalty", merging.merge_members)
+        register_eraser("suspicions", suspects.forget)
+        register_merger("suspicions", suspects.merge)
+        checkup.register("suspicious activity", suspects.examine)
+        rounds.register_round(
+            "watch", watching.watch, channel=watching.CHANNEL, every=watching.EVERY, place=80
+        )
