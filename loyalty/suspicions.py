@@ -221,6 +221,4 @@ def _is_there(kind: str, value: str) -> bool:
 
 def _record(verb: str, suspicion: Suspicion, actor: Actor, at: datetime, **said: Any) -> None:
     changes = {name: [None, value] for name, value in said.items() if value}
-    audit.record(
-        actor=actor, action=f"suspicion.{verb}", subject=suspicion, changes=changes, at=at
-    )
+    audit.record(actor=actor, action=f"suspicion.{verb}", subject=suspicion, changes=changes, at=at)

@@ -57,7 +57,7 @@ SIGNS = (
 _NOTE = """
 WITH facts AS ({facts}), seen AS (
   SELECT f.subject, count(DISTINCT f.counted) AS count, min(f.at) AS first_at, max(f.at) AS last_at,
-    (array_agg(DISTINCT f.counted))[1:20] AS some
+    (array_agg(DISTINCT f.counted))[1:20] AS examples
   FROM facts f LEFT JOIN (
     SELECT subject, max(resolved_at) AS at FROM loyalty_suspicion
     WHERE kind = %(kind)s AND state = 'cleared' GROUP BY subject
@@ -68,7 +68,7 @@ WITH facts AS ({facts}), seen AS (
 INSERT INTO loyalty_suspicion AS known
   (kind, subject, state, count, details, first_at, last_at, resolved_by)
 SELECT %(kind)s, subject, 'open', count,
-  jsonb_build_object('sign', %(name)s::text, 'minutes', %(minutes)s::int, 'some', some),
+  jsonb_build_object('sign', %(name)s::text, 'minutes', %(minutes)s::int, 'some', examples),
   first_at, last_at, ''
 FROM seen ORDER BY subject
 ON CONFLICT (kind, subject) WHERE NOT state = 'cleared' DO UPDATE SET
