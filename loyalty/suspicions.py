@@ -198,8 +198,8 @@ def _check_subject(subject: str) -> None:
     parts = _SUBJECT.fullmatch(subject)
     if parts is None or not _is_there(parts[1], parts[2]):
         message = _(
-            "“%(subject)s” names nobody. Say contact:12, ip:203.0.113.7, api_user:3 or client_key:2,"
-            " with an id or address that exists."
+            "“%(subject)s” names nobody. Say contact:12, ip:203.0.113.7, api_user:3 or"
+            " client_key:2, with an id or address that exists."
         ) % {"subject": subject[:100]}
         raise SubjectInvalid(message, problems=[Problem("subject", "invalid", message)])
 
