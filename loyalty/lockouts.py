@@ -83,7 +83,8 @@ def _count(subject: str, at: datetime, count: int) -> None:
 def _lock_out(subject: str, at: datetime) -> datetime | None:
     level = _level(subject)
     cache.add(level, 0, timeout=_MEMORY.total_seconds())
-    lasts = min(FIRST_LOCK * 2 ** min(int(cache.get(level, 0)), 10), LONGEST_LOCK)
+    doublings: int = min(int(cache.get(level, 0)), 10)
+    lasts = min(FIRST_LOCK * (1 << doublings), LONGEST_LOCK)
     until = at + lasts
     if not cache.add(_lock(subject), until.timestamp(), timeout=lasts.total_seconds()):
         return None
