@@ -1,5 +1,7 @@
 """What the rules of this room refuse."""
 
+from django.utils.translation import gettext as _
+
 from workspace.errors import DomainError, InputInvalid, NotFound
 
 
@@ -33,3 +35,101 @@ class SubjectInvalid(InputInvalid):
     """It is not said who is to be blocked, or nobody is called so."""
 
     code = "subject_invalid"
+
+
+class DurationInvalid(InputInvalid):
+    """A duration is not written as ISO 8601 has it, or is of no use."""
+
+    code = "duration_invalid"
+
+
+class CampaignUnknown(NotFound):
+    """There is no such campaign, or the person asking may not know of it."""
+
+    code = "not_found"
+
+    def __init__(self, name: object) -> None:
+        super().__init__(_("There is no campaign “%(name)s”.") % {"name": name}, campaign=name)
+
+
+class VoucherUnknown(NotFound):
+    """There is no such code, or the person asking may not know of its campaign."""
+
+    code = "not_found"
+
+    def __init__(self, code: object) -> None:
+        super().__init__(_("There is no code “%(code)s”.") % {"code": code}, voucher=code)
+
+
+class PublicationUnknown(NotFound):
+    """There is no such publication, or the person asking may not know of its campaign."""
+
+    code = "not_found"
+
+    def __init__(self, publication_id: object) -> None:
+        words = {"id": publication_id}
+        super().__init__(_("There is no publication %(id)s.") % words, publication=publication_id)
+
+
+class CampaignNameTaken(DomainError):
+    """Another campaign has this name."""
+
+    code = "duplicate_found"
+
+
+class CampaignPublished(DomainError):
+    """Codes of the campaign were given to contacts: it can be disabled, not deleted."""
+
+    code = "campaign_published"
+
+
+class CampaignStatic(DomainError):
+    """The campaign was closed: no codes may be added."""
+
+    code = "campaign_static"
+
+
+class CampaignBusy(DomainError):
+    """Codes of the campaign are just being made or read."""
+
+    code = "campaign_busy"
+
+
+class CodesExhausted(DomainError):
+    """The pattern leaves no room for so many codes."""
+
+    code = "codes_exhausted"
+
+
+class CodeTaken(DomainError):
+    """The code exists already in the workspace."""
+
+    code = "duplicate_found"
+
+
+class PublicationRefused(DomainError):
+    """No code is given to this contact. `code` is Voucherify's key for it.
+
+    `campaign_id` and `contact_id` are there where they were found, for the record of the failure.
+    """
+
+    code = "no_voucher_suitable_for_publication"
+    status = 400
+    campaign_id: int | None = None
+    contact_id: int | None = None
+
+
+class NoVoucherSuitable(PublicationRefused):
+    """The campaign gives none now: it is not active, not within its dates, or has no code left."""
+
+
+class VoucherAlreadyPublished(PublicationRefused):
+    """The code that was asked for is another contact's, or was given away before."""
+
+    code = "voucher_already_published"
+
+
+class CustomerRulesViolated(PublicationRefused):
+    """A validation rule of the campaign refuses the contact; the message is the rule's."""
+
+    code = "customer_rules_violated"

@@ -269,7 +269,17 @@ class Publication(models.Model):
         verbose_name_plural = _("publications")
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["source_id"], name="loyalty_publication_source_once"),
+            # What was refused may be tried again.
+            models.UniqueConstraint(
+                fields=["source_id"],
+                condition=Q(state="success"),
+                name="loyalty_publication_source_once",
+            ),
+            models.UniqueConstraint(
+                fields=["voucher"],
+                condition=Q(state="success"),
+                name="loyalty_publication_code_once",
+            ),
             models.UniqueConstraint(
                 fields=["campaign", "contact"],
                 condition=Q(is_only=True, state="success"),
