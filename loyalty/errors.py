@@ -133,3 +133,77 @@ class CustomerRulesViolated(PublicationRefused):
     """A validation rule of the campaign refuses the contact; the message is the rule's."""
 
     code = "customer_rules_violated"
+class MechanismUnknown(NotFound):
+    """There is no such mechanism, or the person asking may not know of it."""
+
+    code = "mechanism_unknown"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(_("There is no mechanism “%(key)s”.") % {"key": key}, key=key)
+
+
+class MechanismInvalid(InputInvalid):
+    """What was said of a mechanism cannot be used; `problems` name each fault."""
+
+    code = "mechanism_invalid"
+
+
+class MechanismArchived(DomainError):
+    """An archived mechanism stays as it is."""
+
+    code = "mechanism_archived"
+
+
+class MechanismNotInactive(DomainError):
+    """An active mechanism cannot be archived."""
+
+    code = "mechanism_not_inactive"
+
+
+class MechanismInUse(DomainError):
+    """Rewards stand in the category that is to go."""
+
+    code = "mechanism_in_use"
+
+
+class ClaimUnknown(NotFound):
+    """There is no such claim, or the person asking may not know of its mechanism."""
+
+    code = "claim_unknown"
+
+    def __init__(self, claim_id: int) -> None:
+        super().__init__(_("There is no claim %(id)d.") % {"id": claim_id}, id=claim_id)
+
+
+class NotClaimable(DomainError):
+    """Nobody claims a thing of this kind: a tier is earned, a challenge reached."""
+
+    code = "not_claimable"
+
+
+class NotEligible(DomainError):
+    """The member may not have it; `code` is the reason, one of `loyalty.restrictions.Reason`."""
+
+    code = "not_eligible"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message, reason=reason)
+        self.code = reason
+
+
+class OutOfStock(DomainError):
+    """The last one went while this one was being claimed."""
+
+    code = "out_of_stock"
+
+
+class ClaimRevoked(DomainError):
+    """What was taken back cannot be used."""
+
+    code = "claim_revoked"
+
+
+class ClaimExpired(DomainError):
+    """It could be used until a time that is over."""
+
+    code = "claim_expired"

@@ -8,16 +8,15 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from contacts.models import validate_key
-from segments.models import SavedCriteria, Segment
+from segments.models import Segment
 from workspace import access
 from workspace.access import SYSTEM, Actor
 from workspace.errors import Problem
 from workspace.models import UserGroup
-
-Named = Segment | SavedCriteria
 
 NAME_LIMIT = 200
 KEY_LIMIT = 63
@@ -69,7 +68,7 @@ def free_key(
     *,
     groups: Sequence[Group] = (),
     actor: Actor = SYSTEM,
-    model: type[Named] = Segment,
+    model: type[Model] = Segment,
 ) -> str:
     """A key made of a name that no segment (or other thing of that `model`) has yet.
 
@@ -91,7 +90,7 @@ def free_key(
     return key
 
 
-def check_key(key: str, faults: Faults, *, model: type[Named] = Segment) -> None:
+def check_key(key: str, faults: Faults, *, model: type[Model] = Segment) -> None:
     """Note why `key` cannot be the key of a new segment, or other thing of that `model`."""
     try:
         validate_key(key)
@@ -104,9 +103,14 @@ def check_key(key: str, faults: Faults, *, model: type[Named] = Segment) -> None
 
 
 def check_groups(
-    names: Iterable[str], actor: Actor, faults: Faults, *, segment: Named | None = None
+    names: Iterable[str],
+    actor: Actor,
+    faults: Faults,
+    *,
+    segment: Any = None,
+    entity: UserGroup.Entity = UserGroup.Entity.SEGMENT,
 ) -> list[Group]:
-    """The user groups of a segment (or of saved criteria) that `actor` gives by their names.
+    """The user groups of a segment (or of another thing that belongs to groups) by their names.
 
     Groups that the segment has and that are not the actor's to choose stay. A group is required
     as soon as one scopes segments (AN-11); a segment that had none before may stay without one as
@@ -125,7 +129,7 @@ def check_groups(
     is_told = any(fault.path.startswith("groups") for fault in faults.problems)
     was_without = segment is not None and not present
     is_demanded = not chosen and not is_told and not was_without
-    if is_demanded and access.group_required(UserGroup.Entity.SEGMENT):
+    if is_demanded and access.group_required(entity):
         faults.add("groups", "required", _("Choose the user group that it belongs to."))
     return list(chosen.values())
 

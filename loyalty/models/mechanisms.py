@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact, KeyField
 from segments.models import Segment
+from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
 
 
 class Mechanism(models.Model):
     """One thing that members may enjoy, with the block of restrictions that all kinds share.
 
-    What only one kind has is in `settings`: see `loyalty.mechanisms`.
+    Status: draft → active ⇄ inactive → archived; only what is active can be had. What only one
+    kind has is in `settings`: see `loyalty.mechanism_settings`.
     """
 
     class Kind(models.TextChoices):
@@ -85,7 +87,9 @@ class Mechanism(models.Model):
     starts_at = models.DateTimeField(_("from"), null=True, blank=True)
     ends_at = models.DateTimeField(_("until"), null=True, blank=True)
     cost_points = models.PositiveIntegerField(_("cost in points"), default=0)
-    settings = models.JSONField(default=dict, blank=True)
+    settings = models.JSONField(
+        default=dict, blank=True, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
+    )
     is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -134,9 +138,11 @@ class Claim(models.Model):
     mechanism = models.ForeignKey(Mechanism, on_delete=models.PROTECT, related_name="claims")
     state = models.CharField(_("state"), max_length=7, choices=State, default=State.CLAIMED)
     cause = models.CharField(max_length=200)
-    cost_points = models.PositiveIntegerField(default=0)
+    cost_points = models.PositiveIntegerField(_("cost in points"), default=0)
+    bonus_points = models.PositiveIntegerField(_("bonus points"), default=0)
     expires_at = models.DateTimeField(_("expires"), null=True)
     at = models.DateTimeField(_("at"))
+    used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True, default="")
     actor_label = models.CharField(max_length=200, blank=True, default="")
@@ -148,8 +154,15 @@ class Claim(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "mechanism", "cause"], name="loyalty_claim_once_per_cause"
-            )
+            ),
+            models.CheckConstraint(
+                name="loyalty_claim_state_is_dated",
+                condition=Q(state="revoked", revoked_at__isnull=False)
+                | Q(state="used", used_at__isnull=False, revoked_at__isnull=True)
+                | Q(state="claimed", used_at__isnull=True, revoked_at__isnull=True),
+            ),
         ]
+        indexes = [models.Index(fields=["mechanism", "at"], name="loyalty_claim_by_mechanism")]
 
     def __str__(self) -> str:
         return f"{self.mechanism_id} {self.contact_id} {self.state}"
