@@ -13,7 +13,15 @@ class LoyaltyConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger, register_part
-        from loyalty import gift_cards, members, merging, suspects, timeline, watching
+        from loyalty import (
+            gift_cards,
+            mechanism_links,
+            members,
+            merging,
+            suspects,
+            timeline,
+            watching,
+        )
         from workspace import checkup, rounds
 
         facts.register()
@@ -28,3 +36,4 @@ class LoyaltyConfig(AppConfig):
             "watch", watching.watch, channel=watching.CHANNEL, every=watching.EVERY, place=80
         )
         gift_cards.register()
+        mechanism_links.register()

@@ -79,9 +79,7 @@ def eligibility(
     return [one for one in found if with_hidden or not one.is_hidden]
 
 
-def judge(
-    contact_id: int, mechanisms: Iterable[Mechanism], *, at: datetime
-) -> list[Eligibility]:
+def judge(contact_id: int, mechanisms: Iterable[Mechanism], *, at: datetime) -> list[Eligibility]:
     """Whether a contact may have these, each with the reason. They come `with_restrictions`."""
     every = [terms_of(mechanism, at=at) for mechanism in mechanisms]
     facts = facts_of(contact_id, every, at=at)
@@ -170,30 +168,26 @@ def _had(contact_id: int, every: Sequence[Terms], at: datetime) -> dict[int, Had
     }
 
 
-def eligible_ids(
-    mechanism: Mechanism, *, at: datetime, among: Sequence[int] | None = None
-) -> list[int]:
+def eligible_ids(terms: Terms, *, at: datetime, among: Sequence[int] | None = None) -> list[int]:
     """All contacts that may have a mechanism, of those in `among` where it is given; by id.
 
-    One statement. The mechanism comes `with_restrictions`, or they are asked for.
+    One statement, which says what `refusal` says of each.
     """
-    reason, params = _reason_sql(terms_of(mechanism, at=at), at=at)
+    reason, params = _reason_sql(terms)
     only, values = ("", []) if among is None else (" AND m.contact_id = ANY(%s)", [list(among)])
     statement = (
         f"SELECT m.contact_id FROM {_MEMBERS}{only} AND ({reason}) IS NULL"  # noqa: S608  our own
         " ORDER BY m.contact_id"
     )
-    rows = sql.lists(statement, [*_members_params(mechanism, at=at), *values, *params])
+    rows = sql.lists(statement, [*_members_params(terms, at=at), *values, *params])
     return [row[0] for row in rows]
 
 
 def count_by_reason(terms: Terms, *, at: datetime) -> Counter[str]:
     """How many members may have a mechanism (under the empty text), and the others by reason."""
-    reason, params = _reason_sql(terms, at=at)
-    statement = (
-        f"SELECT coalesce({reason}, ''), count(*) FROM {_MEMBERS} GROUP BY 1"  # noqa: S608  our own
-    )
-    rows = sql.lists(statement, [*params, *_members_params(terms.mechanism, at=at)])
+    reason, params = _reason_sql(terms)
+    statement = f"SELECT coalesce({reason}, ''), count(*) FROM {_MEMBERS} GROUP BY 1"  # noqa: S608  our own
+    rows = sql.lists(statement, [*params, *_members_params(terms, at=at)])
     return Counter(dict(rows))
 
 
@@ -207,13 +201,12 @@ LEFT JOIN (
 WHERE m.left_at IS NULL"""
 
 
-def _members_params(mechanism: Mechanism, *, at: datetime) -> list[Any]:
-    since = terms_of(mechanism, at=at).period_since or at
+def _members_params(terms: Terms, *, at: datetime) -> list[Any]:
     # Of a mechanism that is only being written nobody had anything.
-    return [since, at, mechanism.pk or 0]
+    return [terms.period_since or at, at, terms.mechanism.pk or 0]
 
 
-def _reason_sql(terms: Terms, *, at: datetime) -> tuple[str, list[Any]]:
+def _reason_sql(terms: Terms) -> tuple[str, list[Any]]:
     """SQL of what `refusal` says of the member `m`: a reason, or NULL."""
     mechanism = terms.mechanism
     whens: list[tuple[str, Reason, list[Any]]] = []

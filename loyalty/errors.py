@@ -133,6 +133,8 @@ class CustomerRulesViolated(PublicationRefused):
     """A validation rule of the campaign refuses the contact; the message is the rule's."""
 
     code = "customer_rules_violated"
+
+
 class MechanismUnknown(NotFound):
     """There is no such mechanism, or the person asking may not know of it."""
 

@@ -98,7 +98,10 @@ def create_mechanism(
     if key:
         check_key(key, faults, model=Mechanism)
     mechanism = Mechanism(
-        kind=kind, created_at=at, is_demo=is_demo, status=Status.DRAFT if is_draft else Status.ACTIVE
+        kind=kind,
+        created_at=at,
+        is_demo=is_demo,
+        status=Status.DRAFT if is_draft else Status.ACTIVE,
     )
     links = _apply(mechanism, {"settings": {}, **given, "name": name}, actor, faults)
     chosen = check_groups(groups, actor, faults, entity=UserGroup.Entity.MECHANISM)
@@ -281,7 +284,7 @@ def _check_numbers(mechanism: Mechanism, faults: Faults) -> None:
         elif name in _WITHOUT.get(mechanism.kind, ()):
             message = _("This makes no sense for a thing of the kind “%(kind)s”.")
             faults.add(name, "not_for_kind", message % {"kind": mechanism.get_kind_display()})
-    if mechanism.stock is not None and mechanism.stock < mechanism.claimed_count:
+    if mechanism.stock is not None and 0 <= mechanism.stock < mechanism.claimed_count:
         message = _("%(count)d are gone already.") % {"count": mechanism.claimed_count}
         faults.add("stock", "too_small", message)
     if mechanism.period_limit is not None and not mechanism.period:
@@ -328,7 +331,7 @@ def _hold(mechanism: Mechanism, *, actor: Actor, permission: str) -> Mechanism:
 
 
 def _set_status(
-    mechanism: Mechanism, status: Status, verb: str, actor: Actor, at: datetime
+    mechanism: Mechanism, status: Mechanism.Status, verb: str, actor: Actor, at: datetime
 ) -> None:
     changes = {"status": [mechanism.status, status.value]}
     mechanism.status = status
@@ -340,9 +343,7 @@ def _set_status(
 def _record(
     verb: str, mechanism: Mechanism, changes: dict[str, Any], actor: Actor, at: datetime
 ) -> None:
-    audit.record(
-        actor=actor, action=f"mechanism.{verb}", subject=mechanism, changes=changes, at=at
-    )
+    audit.record(actor=actor, action=f"mechanism.{verb}", subject=mechanism, changes=changes, at=at)
 
 
 def _follow_events() -> None:

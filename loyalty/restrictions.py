@@ -6,7 +6,7 @@ not expired. The members that an inactive segment had last count for nothing (AN
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -91,19 +91,22 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a mechanism demands at an instant, of everybody and of each."""
+    """What a mechanism demands at an instant, of everybody and of each.
+
+    `closed` is why nobody may have it now, `left` how many there are still, None for any number.
+    """
 
     mechanism: Mechanism
     gates: tuple[Gate, ...]
-    closed: Reason | None
-    period_since: datetime | None
-    needs_assignment: bool
+    closed: Reason | None = None
+    left: int | None = None
+    period_since: datetime | None = None
+    needs_assignment: bool = False
 
     @property
-    def left(self) -> int | None:
-        """How many there are still; None for any number."""
-        stock = self.mechanism.stock
-        return None if stock is None else max(stock - self.mechanism.claimed_count, 0)
+    def audience(self) -> "Terms":
+        """The same as far as it says whom the mechanism is for: nothing runs out or is over."""
+        return replace(self, closed=None, left=None)
 
 
 def with_restrictions(mechanisms: "QuerySet[Mechanism]") -> "QuerySet[Mechanism]":
@@ -123,11 +126,19 @@ def terms_of(mechanism: Mechanism, *, at: datetime) -> Terms:
         mechanism=mechanism,
         gates=tuple(_gates(mechanism, at=at)),
         closed=_closed(mechanism, at=at),
+        left=left_of(mechanism),
         period_since=period_start(mechanism.period, at) if mechanism.period else None,
         needs_assignment=bool(
             mechanism.kind == Kind.OFFER and mechanism.settings.get("assigned_only")
         ),
     )
+
+
+def left_of(mechanism: Mechanism) -> int | None:
+    """How many of it there are still; None for any number."""
+    if mechanism.stock is None:
+        return None
+    return max(mechanism.stock - mechanism.claimed_count, 0)
 
 
 def unusable(segments: Iterable[Segment], *, at: datetime) -> Reason | None:
@@ -152,16 +163,22 @@ def _standing(segment: Segment, *, at: datetime) -> Reason | None:
     return None if is_known else Reason.SEGMENT_EXPIRED
 
 
+def gates_of(
+    block: Mechanism, segments: Sequence[Segment], lists: Sequence[Segment], *, at: datetime
+) -> Iterator[Gate]:
+    """The gates of a mechanism with these segments and lists: any or all, and any of the lists."""
+    for wanted, needs_all, reason in (
+        (segments, block.segment_match == Match.ALL, Reason.NOT_IN_SEGMENT),
+        (lists, False, Reason.NOT_IN_LIST),
+    ):
+        if wanted:
+            yield _gate(block, wanted, needs_all=needs_all, reason=reason, at=at)
+
+
 def _gates(mechanism: Mechanism, *, at: datetime) -> Iterator[Gate]:
     blocks = [mechanism] if mechanism.category is None else [mechanism.category, mechanism]
     for block in blocks:
-        needs_all = block.segment_match == Match.ALL
-        for segments, of_all, reason in (
-            (list(block.segments.all()), needs_all, Reason.NOT_IN_SEGMENT),
-            (list(block.lists.all()), False, Reason.NOT_IN_LIST),
-        ):
-            if segments:
-                yield _gate(block, segments, needs_all=of_all, reason=reason, at=at)
+        yield from gates_of(block, list(block.segments.all()), list(block.lists.all()), at=at)
 
 
 def _gate(

@@ -67,9 +67,7 @@ def choose_segments(
     return list(chosen.values())
 
 
-def _new(
-    key: Any, actor: Actor, faults: Faults, *, place: str, path: str
-) -> Segment | None:
+def _new(key: Any, actor: Actor, faults: Faults, *, place: str, path: str) -> Segment | None:
     found = known_segments(actor).filter(key=str(key)).first()
     try:
         if found is None:

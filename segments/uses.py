@@ -30,9 +30,9 @@ class Use:
     """One thing that uses a segment, or `count` things that the actor may not know of.
 
     Those that find it give `name`, and where there are some its key, the address of its page, its
-    state in a word, and as `effect` what becomes of it when the members go. `is_visible` says who
-    may know of it. `kind` and `label` come from the
-    registration.
+    state in a word, and as `effect` what becomes of it when the members go. With `needs_active`
+    that is so as soon as the segment is inactive: its last members count for nothing there.
+    `is_visible` says who may know of it. `kind` and `label` come from the registration.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Use:
     url: str = ""
     state: Any = ""
     effect: Any = ""
+    needs_active: bool = False
     is_visible: Callable[[Actor], bool] = _to_everyone
     kind: str = ""
     label: Any = ""

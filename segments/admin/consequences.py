@@ -14,16 +14,24 @@ from workspace.admin.pictures import number
 
 
 def of_inactivating(actor: Actor, segment: Segment) -> Affects:
-    """What uses it goes on with the last members."""
+    """What uses it goes on with the last members, or says what it will do without them."""
     uses = uses_of(segment, actor=actor)
     if not uses:
         return Affects(_("Nothing uses it."))
-    text = ngettext(
-        "%(count)s thing uses it, and goes on with its last members:",
-        "%(count)s things use it, and go on with its last members:",
-        _total(uses),
-    )
-    return Affects(text % {"count": number(_total(uses))}, [_line(use, use.state) for use in uses])
+    if any(use.needs_active for use in uses):
+        text = ngettext(
+            "%(count)s thing uses it, for which its last members no longer count:",
+            "%(count)s things use it. They go on with its last members where nothing else is said:",
+            _total(uses),
+        )
+    else:
+        text = ngettext(
+            "%(count)s thing uses it, and goes on with its last members:",
+            "%(count)s things use it, and go on with its last members:",
+            _total(uses),
+        )
+    lines = [_line(use, use.effect if use.needs_active else use.state) for use in uses]
+    return Affects(text % {"count": number(_total(uses))}, lines)
 
 
 def of_archiving(actor: Actor, segment: Segment) -> Affects:

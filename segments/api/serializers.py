@@ -200,13 +200,17 @@ class SegmentNameSerializer(serializers.Serializer[Segment]):
 
 
 class UseSerializer(serializers.Serializer[Any]):
-    """One thing that uses a segment; `url` is its page in the back office."""
+    """One thing that uses a segment; `url` is its page in the back office.
+
+    `effect` is what becomes of it when the members go, where it can say so.
+    """
 
     kind = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field of a use, not of a serializer
     name = serializers.CharField()
     key = serializers.CharField(allow_blank=True)
     state = serializers.CharField(allow_blank=True)
+    effect = serializers.CharField(allow_blank=True)
     url = serializers.CharField(allow_blank=True)
 
 

@@ -1,0 +1,44 @@
+"""Filters for lists of this room. Times are ISO 8601 with an offset; `_after` is inclusive."""
+
+import django_filters
+from django.db.models import Q, QuerySet
+
+from loyalty.models import Claim, Mechanism
+from segments.lifecycle import known_segments
+from workspace.access import actor_of
+
+
+class MechanismFilterSet(django_filters.FilterSet):
+    """Filters for mechanisms."""
+
+    kind = django_filters.ChoiceFilter(choices=Mechanism.Kind.choices)
+    status = django_filters.ChoiceFilter(choices=Mechanism.Status.choices)
+    name = django_filters.CharFilter(lookup_expr="icontains")
+    group = django_filters.CharFilter(field_name="groups__name", distinct=True)
+    category = django_filters.CharFilter(field_name="category__key")
+    segment = django_filters.CharFilter(
+        method="with_segment", label="The key of a segment, or of a list."
+    )
+
+    class Meta:
+        model = Mechanism
+        fields = ("kind", "status", "name", "group", "category", "segment")
+
+    def with_segment(
+        self, queryset: "QuerySet[Mechanism]", name: str, value: str
+    ) -> "QuerySet[Mechanism]":
+        """Those that use the segment; none where one may not know of it."""
+        known = known_segments(actor_of(self.request)).filter(key=value).order_by().values("pk")
+        using = Mechanism.objects.filter(Q(segments__in=known) | Q(lists__in=known))
+        return queryset.filter(pk__in=using.order_by().values("pk"))
+
+
+class ClaimFilterSet(django_filters.FilterSet):
+    """Filters for the claims of a mechanism."""
+
+    state = django_filters.ChoiceFilter(choices=Claim.State.choices)
+    contact = django_filters.NumberFilter(field_name="contact_id")
+
+    class Meta:
+        model = Claim
+        fields = ("state", "contact")
