@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/", include("config.api")),
     re_path(r"^api\Z", unknown_address),
     path("", include("integrations.urls")),
+    path("", include("loyalty.voucherify.urls")),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("metrics", health.metrics),

@@ -4,7 +4,6 @@ from django.urls import path, re_path
 
 from integrations.ingestion.views import VIEWS
 from integrations.ingestion.webhooks import receive_from_segment
-from integrations.voucherify import views as voucherify
 
 urlpatterns = [
     *(
@@ -15,10 +14,5 @@ urlpatterns = [
         r"^webhooks/segment/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})/?$",
         receive_from_segment,
         name="webhook_segment",
-    ),
-    re_path(r"^v1/events/?$", voucherify.events, name="voucherify_events"),
-    re_path(r"^v1/customers/?$", voucherify.customers, name="voucherify_customers"),
-    re_path(
-        r"^v1/customers/(?P<reference>.+?)/?$", voucherify.customer, name="voucherify_customer"
     ),
 ]

@@ -31,7 +31,7 @@ class LoyaltyConfig(AppConfig):
         register_merger("loyalty", merging.merge_members)
         register_eraser("suspicions", suspects.forget)
         register_merger("suspicions", suspects.merge)
-        checkup.register("suspicious activity", suspects.examine)
+        checkup.register("suspicions", suspects.examine)
         rounds.register_round(
             "watch", watching.watch, channel=watching.CHANNEL, every=watching.EVERY, place=80
         )

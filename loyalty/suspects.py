@@ -61,10 +61,10 @@ def examine() -> Finding:
     """Whether suspicious activity waits for somebody to look at it."""
     waiting = suspicions.open_count()
     if not waiting:
-        return Finding("suspicious activity", True, _("Nothing suspicious is open."))
+        return Finding("suspicions", True, _("Nothing suspicious is open."))
     message = ngettext(
         "%(count)d suspicion waits under Loyalty › Suspicious activity.",
         "%(count)d suspicions wait under Loyalty › Suspicious activity.",
         waiting,
     )
-    return Finding("suspicious activity", False, message % {"count": waiting})
+    return Finding("suspicions", False, message % {"count": waiting})

@@ -16,7 +16,7 @@ from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, Sourc
 from tests.factories import NOW
 from workspace.access import SYSTEM
 from workspace.keys import create_api_user
-from workspace.models import ApiUser
+from workspace.models import ApiUser, AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -188,7 +188,8 @@ def test_a_customer_is_made_changed_and_read(shop: Program) -> None:
         assert made[name] == body[name]
     assert made["address"] == {**body["address"], "line_2": None, "state": None}  # type: ignore[dict-item]
     assert made["metadata"] == {"plan": "gold", "visits": 2.5, "metadata_name": "aside"}
-    assert "summary" not in made
+    assert made["summary"]["redemptions"]["total_redeemed"] == 0
+    assert made["summary"]["orders"]["total_count"] is None, "orders are events here"
 
     again = shop.call("POST", "/v1/customers/", {"source_id": "u1", "metadata": {"plan": "silver"}})
     assert again.json()["metadata"]["plan"] == "silver"
@@ -211,7 +212,7 @@ def test_what_cannot_be_done_with_customers_is_said(shop: Program) -> None:
     path = f"/v1/customers/cust_{nameless.pk}"
     refused(shop.call("PUT", path, {"email": "a@b.co"}), 400, "invalid_payload", "external_id")
     refused(shop.call("PUT", path, {"source_id": "u2"}), 400, "invalid_payload", "stays as it is")
-    refused(shop.call("DELETE", path), 405, "method_not_allowed")
+    refused(shop.call("PATCH", path), 405, "method_not_allowed")
     assert shop.call("PUT", path, {}).json()["source_id"] is None
 
 
@@ -224,7 +225,6 @@ def test_who_may_not_call_is_refused() -> None:
     writer = Program("Writer", scopes=["contacts:write"])
     refused(writer.call("GET", "/v1/customers/u1"), 403, "not_allowed", "contacts:read")
     alone = Program("Alone", connected=False)
-    refused(alone.call("POST", "/v1/events", EVENT), 403, "source_missing", "Voucherify-compatible")
     refused(alone.call("GET", "/v1/customers/u1"), 404, "not_found")
     hasty = Program("Hasty", requests_per_minute=1)
     assert hasty.call("POST", "/v1/events", EVENT).status_code == 200
@@ -278,3 +278,67 @@ def test_the_api_takes_the_api_user_of_a_source() -> None:
     unknown = api("PATCH", "/api/sources/till/", {"api_user": 999_999})
     assert unknown.status_code == 400
     assert unknown.json()["errors"][0]["path"] == "api_user"
+
+
+def test_a_program_has_a_source_of_its_own_from_its_first_call_on() -> None:
+    sources.create_source(name="Till", actor=SYSTEM, at=NOW)
+    for name, source in (("Alone", "Alone"), ("Till", "Till ({pk})")):
+        program = Program(name, connected=False)
+        assert program.call("GET", "/v1/customers").status_code == 200
+        assert not Source.objects.filter(api_user=program.api_user).exists(), "reading needs none"
+        for _n in range(2):
+            assert program.call("POST", "/v1/events", EVENT).status_code == 200
+        made = Source.objects.get(api_user=program.api_user)
+        assert (made.name, made.kind) == (source.format(pk=program.api_user.pk), "voucherify")
+        entry = AuditEntry.objects.get(action="source.created", object_id=str(made.pk))
+        assert (entry.actor_kind, entry.actor_id) == ("api", program.api_user.pk)
+
+
+def test_customers_are_listed_and_forgotten(shop: Program) -> None:
+    for n in range(3):
+        body = {"source_id": f"u{n}", "email": f"{n}@example.com"}
+        assert shop.call("POST", "/v1/customers", body).status_code == 200
+    page = shop.call("GET", "/v1/customers?limit=2&unknown=1").json()
+    assert (page["object"], page["data_ref"], page["total"]) == ("list", "customers", 3)
+    assert [one["source_id"] for one in page["customers"]] == ["u2", "u1"]
+    page = shop.call("GET", "/v1/customers?limit=2&page=2").json()
+    assert [one["source_id"] for one in page["customers"]] == ["u0"]
+    assert shop.call("GET", "/v1/customers?email=1@example.com").json()["total"] == 1
+    for query in ("limit=0", "limit=101", "limit=x", "page=0", "page=-1", "page=1e3"):
+        refused(shop.call("GET", f"/v1/customers?{query}"), 400, "invalid_payload")
+    refused(shop.call("GET", "/v1/customers?segment_id=seg_0"), 404, "not_found")
+    assert shop.call("DELETE", "/v1/customers/u1").status_code == 204
+    refused(shop.call("GET", "/v1/customers/u1"), 404, "not_found")
+    assert shop.call("GET", "/v1/customers").json()["total"] == 2
+    reader = Program("Reader", scopes=["contacts:read"])
+    refused(reader.call("DELETE", "/v1/customers/u2"), 403, "not_allowed")
+
+
+def test_what_a_customer_did_is_told(shop: Program) -> None:
+    for event in ("review_left", "purchase"):
+        body = {"event": event, "customer": {"source_id": "u1"}, "metadata": {"rating": 5}}
+        assert shop.call("POST", "/v1/events", body).status_code == 200
+    page = shop.call("GET", "/v1/customers/u1/activity?limit=1").json()
+    assert (page["object"], page["data_ref"], page["has_more"]) == ("list", "data", True)
+    assert page["data"][0]["type"] == "customer.custom_event"
+    assert page["data"][0]["data"]["metadata"] == {"rating": 5}
+    assert shop.call("GET", "/v1/customers/u1/segments").json()["data"] == []
+    assert shop.call("GET", "/v1/customers/u1/redeemables").json()["total"] == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["loyalties/camp_1/members?limit=1", "orders", "", "x/y/z"])
+def test_what_is_not_served_is_not_found(shop: Program, method: str, path: str) -> None:
+    refused(shop.call(method, f"/v1/{path}"), 404, "not_found")
+    refused(shop.call(method, f"/client/v1/{path}"), 404, "not_found")
+
+
+def test_the_rest_of_the_limit_is_in_the_headers() -> None:
+    program = Program(requests_per_minute=2)
+    first = program.call("GET", "/v1/customers")
+    assert (first["X-Rate-Limit-Limit"], first["X-Rate-Limit-Remaining"]) == ("2", "1")
+    program.call("GET", "/v1/customers")
+    last = program.call("GET", "/v1/customers")
+    refused(last, 429, "too_many_requests")
+    assert last["X-Rate-Limit-Remaining"] == "0"
+    assert last["X-Rate-Limit-Retry"] == last["Retry-After"]

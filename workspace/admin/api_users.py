@@ -88,10 +88,10 @@ class ApiUserAdmin(ObjectActionsAdmin, AuditedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = ("name", "description", "scopes", "groups", "requests_per_minute", "enabled")
-        return fields if obj is None else (*fields, "prefix", "created_at", "last_used_at")
+        return fields if obj is None else (*fields, "id", "prefix", "created_at", "last_used_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else ("prefix", "created_at", "last_used_at")
+        return () if obj is None else ("id", "prefix", "created_at", "last_used_at")
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from workspace.access import SCOPES, SYSTEM
 from workspace.console import facts
@@ -49,8 +50,14 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            found = {"name": api_user.name, "key": key, "scopes": api_user.scopes}
+            found = {
+                "id": api_user.pk,
+                "name": api_user.name,
+                "key": key,
+                "scopes": api_user.scopes,
+            }
             facts(self, found, as_json=True)
         else:
             # The key alone on its line: a script can take it.
             self.stdout.write(key)
+            self.stderr.write(_("id of the API user (X-App-Id): %(id)s") % {"id": api_user.pk})
