@@ -33,6 +33,11 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("api:contact-category", "key"): ("plain0",),
     ("webhook_segment", "key"): ("none",),
     ("voucherify_customer", "reference"): ("none",),
+    ("voucherify_customer_activity", "reference"): ("none",),
+    ("voucherify_customer_redeemables", "reference"): ("none",),
+    ("voucherify_customer_segments", "reference"): ("none",),
+    ("voucherify_segment", "reference"): (KEY, f"seg_{ID}"),
+    ("voucherify_segment_members", "reference"): (KEY, f"seg_{ID}"),
     ("api:source-retire-key", "write_key_id"): (1,),
 }
 # What one types into addresses to find something: the parameters and what one tries.

@@ -38,6 +38,7 @@ def test_a_key_is_printed_once_and_works() -> None:
 
 def test_without_scopes_a_key_has_every_scope() -> None:
     found = json.loads(run("create_api_key", "shop", "--json"))
+    assert found["id"] == ApiUser.objects.get().pk
     assert found["scopes"] == list(SCOPES)
     assert find_api_user(found["key"])
 
@@ -116,7 +117,8 @@ def test_the_doctor_looks_at_every_part() -> None:
     status, found = examine()
     assert list(found) == [
         *("database", "broker", "worker", "migrations", "letters", "clock", "beat"),
-        *("rounds", "work", "statistics", "inbox", "membership", "rule_events", "mail", "disk"),
+        *("rounds", "work", "statistics", "followers", "inbox", "membership", "rule_events"),
+        *("suspicions", "mail", "disk"),
     ]
     assert {part for part in found if not found[part]["ok"]} == {"worker", "beat", "rounds"}, (
         "none of them runs beside the tests"
