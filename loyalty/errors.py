@@ -1,8 +1,12 @@
 """What the rules of this room refuse."""
 
-from django.utils.translation import gettext as _
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from workspace.errors import DomainError, InputInvalid, NotFound
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from workspace.errors import DomainError, InputInvalid, NotFound, Problem
 
 
 class MemberInvalid(InputInvalid):
@@ -209,3 +213,55 @@ class ClaimExpired(DomainError):
     """It could be used until a time that is over."""
 
     code = "claim_expired"
+
+
+class RuleInvalid(InputInvalid):
+    """A validation rule cannot be kept so; `document_problems` are the faults of its document."""
+
+    code = "validation_rule_invalid"
+
+    def __init__(self, faults: Iterable[Problem], others: Iterable[Problem] = ()) -> None:
+        self.document_problems = tuple(faults)
+        problems = [*others]
+        if self.document_problems:
+            count = len(self.document_problems)
+            message = ngettext(
+                "The conditions have a fault: %(message)s",
+                "The conditions have %(count)d faults. The first: %(message)s",
+                count,
+            ) % {"count": count, "message": self.document_problems[0].message}
+            problems.append(Problem("conditions", "invalid", message))
+        super().__init__(problems[0].message, problems=problems)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        return {
+            "conditions": [
+                {"path": one.path, "code": one.code, "message": one.message}
+                for one in self.document_problems
+            ]
+        }
+
+
+class RuleUnknown(NotFound):
+    """There is no validation rule with this key."""
+
+    code = "validation_rule_unknown"
+
+
+class RuleInUse(DomainError):
+    """A validation rule that holds for something cannot be deleted."""
+
+    code = "validation_rule_in_use"
+
+
+class RuleAssignedAlready(DomainError):
+    """The rule holds for this already."""
+
+    code = "validation_rule_assigned_already"
+
+
+class AssignmentUnknown(NotFound):
+    """There is no such assignment of the rule."""
+
+    code = "assignment_unknown"
