@@ -265,3 +265,9 @@ class AssignmentUnknown(NotFound):
     """There is no such assignment of the rule."""
 
     code = "assignment_unknown"
+
+
+class AssignedUnknown(NotFound):
+    """There is no such campaign, voucher or distribution that a rule could hold for."""
+
+    code = "assigned_unknown"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from segments import criteria, facts
 from segments.criteria import Catalog
-from segments.criteria.syntax import Fact, Function, Type
+from segments.criteria.syntax import Fact, Type
 from workspace.access import Actor
 
 ITEMS = "order.items"
@@ -152,9 +152,7 @@ BUDGETS: Mapping[str, Budget] = {field.name: budget for field, budget in _BUDGET
 OWN_FIELDS: Mapping[str, OwnField] = {
     field.name: field
     for field in (
-        OwnField(
-            HOLDER, gettext_lazy("The customer holds the card"), Type.BOOLEAN, _EQUAL
-        ),
+        OwnField(HOLDER, gettext_lazy("The customer holds the card"), Type.BOOLEAN, _EQUAL),
         OwnField("order.amount", gettext_lazy("Amount of the order"), Type.NUMBER, _ORDERED),
         OwnField(
             "order.quantity", gettext_lazy("Number of things in the order"), Type.NUMBER, _ORDERED
@@ -197,8 +195,6 @@ LISTED: Mapping[str, Listed] = {
         Listed(METADATA, pgettext_lazy("of an order", "Metadata of the order"), ()),
     )
 }
-# When an item was bought is not asked: all were at once.
-_NO_FUNCTIONS = frozenset({Function.FIRST, Function.LAST})
 MONEY = frozenset(
     {
         "order.amount",
@@ -227,11 +223,6 @@ def with_own(catalog: Catalog) -> Catalog:
         for field in OWN_FIELDS.values()
     }
     return replace(catalog, facts={**catalog.facts, **own})
-
-
-def is_allowed(function: Function) -> bool:
-    """Whether a function may be taken over what is in an order."""
-    return function not in _NO_FUNCTIONS
 
 
 def describe_for_builder(actor: Actor) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.models import KeyField
 from loyalty.models.campaigns import Campaign, Voucher
+from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
 
 
 class ValidationRule(models.Model):
-    """Conditions by name. What the document may say is in `loyalty.rules`.
+    """Conditions by name. What the document may say is in docs/validation_rules.md.
 
     Whom a rule refuses is told `message`, unless the part that refused has one of its own.
     """
@@ -19,7 +20,9 @@ class ValidationRule(models.Model):
     key = KeyField()
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True, default="")
-    document = models.JSONField(_("conditions"), default=dict)
+    document = models.JSONField(
+        _("conditions"), default=dict, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
+    )
     message = models.CharField(_("message"), max_length=300, blank=True, default="")
     # As Voucherify's clients sent it, if they did.
     original = models.JSONField(null=True, editable=False)
