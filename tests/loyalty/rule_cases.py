@@ -5,6 +5,8 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from django.db import transaction
+
 from loyalty import rules
 from loyalty.models import (
     Campaign,
@@ -70,6 +72,7 @@ def make_campaign(name: str = "", **given: Any) -> Campaign:
     return Campaign.objects.create(name=name or f"Campaign {number}", **fields)
 
 
+@transaction.atomic
 def make_voucher(campaign: Campaign | None = None, **given: Any) -> Voucher:
     """A card of a campaign, with its posting in the ledger."""
     campaign = campaign or make_campaign()

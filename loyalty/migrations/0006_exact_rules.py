@@ -7,7 +7,7 @@ import workspace.exactjson
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalty", "0004_ledgers"),
+        ("loyalty", "0005_publish_once"),
     ]
 
     operations = [
