@@ -7,7 +7,7 @@ import workspace.exactjson
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalty", "0005_publish_once"),
+        ("loyalty", "0006_date_claims"),
     ]
 
     operations = [
