@@ -306,6 +306,8 @@ INGESTION_REQUESTS_PER_SECOND = (
     env_int("INGESTION_REQUESTS_PER_SECOND", None, least=1, most=1_000_000) or 1000
 )
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
+# Networks that what we call may be in although they are private.
+OUTBOUND_ALLOW = env_networks("OUTBOUND_ALLOW")
 
 # --- API -----------------------------------------------------------------------------------------
 
@@ -396,5 +398,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "axes": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }

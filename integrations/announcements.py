@@ -5,7 +5,7 @@ webhook wants a type nothing is written.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,16 +19,21 @@ class EventType:
     """A type of facts: its name for programs, and what it is in words."""
 
     name: str
-    label: str
+    label: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that happened. `key` tells it from others of its type, however often it is told."""
+    """Something that happened. `key` tells it from others of its type, however often it is told.
+
+    `subject` says what it is about ("segment:3"): who may not know of that does not see it among
+    the deliveries.
+    """
 
     key: str
     data: Mapping[str, Any]
     contact_id: int | None = None
+    subject: str = ""
 
 
 _types: dict[str, EventType] = {}
@@ -37,19 +42,20 @@ _types: dict[str, EventType] = {}
 # times as the interface writes them, with an offset.
 _ANNOUNCE = """
 SELECT %s || ':' || f.key || ':' || c.id AS key, c.id AS connection_id, %s AS kind, f.contact_id,
-  NULL::text AS subject, NULL::timestamptz AS due_at, jsonb_build_object(
+  f.subject, NULL::timestamptz AS due_at, jsonb_build_object(
     'id', %s || ':' || f.key || ':' || c.id, 'type', %s, 'created_at', f.at, 'data', f.data
   ) AS payload
 FROM ({rows}) f CROSS JOIN integrations_connection c
 WHERE c.kind = 'webhook' AND c.is_enabled AND c.event_types @> ARRAY[%s]::varchar[]
 """
 _GIVEN = """
-SELECT g.key, g.contact_id, %s::timestamptz AS at, g.data::jsonb AS data
-FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS g (key, contact_id, data)
+SELECT g.key, g.contact_id, g.subject, %s::timestamptz AS at, g.data::jsonb AS data
+FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[])
+  AS g (key, contact_id, subject, data)
 """
 
 
-def register_type(name: str, label: str) -> None:
+def register_type(name: str, label: Any) -> None:
     """Let webhooks ask for facts of this type, which `label` tells people. May be called again."""
     _types[name] = EventType(name, label)
 
@@ -66,10 +72,19 @@ def is_registered(name: str) -> bool:
 
 def is_heard(type_: str) -> bool:
     """Whether any enabled webhook wants facts of this type. One small query."""
-    _require(type_)
-    return Connection.objects.filter(
-        kind=Connection.Kind.WEBHOOK, is_enabled=True, event_types__contains=[type_]
-    ).exists()
+    return bool(heard([type_]))
+
+
+def heard(types: Collection[str]) -> list[str]:
+    """Those of these types that an enabled webhook wants. One small query."""
+    for name in types:
+        if name not in _types:
+            raise ValueError(f"No type of announcements: {name}. Register it first.")
+    webhooks = Connection.objects.filter(
+        kind=Connection.Kind.WEBHOOK, is_enabled=True, event_types__overlap=list(types)
+    )
+    wanted = {name for names in webhooks.values_list("event_types", flat=True) for name in names}
+    return [name for name in types if name in wanted]
 
 
 def announce(type_: str, facts: Iterable[Fact], *, at: datetime) -> int:
@@ -83,13 +98,14 @@ def announce(type_: str, facts: Iterable[Fact], *, at: datetime) -> int:
     columns = [
         [fact.key for fact in given],
         [fact.contact_id for fact in given],
+        [fact.subject for fact in given],
         [json.dumps(fact.data) for fact in given],
     ]
     return _queue(type_, _GIVEN, [at, *columns], at=at)
 
 
 def announce_rows(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
-    """The same for the facts that a SELECT gives: key, contact_id, at, and data (jsonb).
+    """The same for facts that a SELECT gives: key, contact_id, subject, at, and data (jsonb).
 
     The statement is not run where nobody hears.
     """
@@ -99,8 +115,3 @@ def announce_rows(type_: str, statement: str, params: Sequence[Any], *, at: date
 def _queue(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
     rows = _ANNOUNCE.format(rows=statement)
     return outbox.enqueue_rows(rows, [type_, type_, type_, type_, *params, type_], at=at)
-
-
-def _require(type_: str) -> None:
-    if type_ not in _types:
-        raise ValueError(f"No type of announcements: {type_}. Register it when Django is ready.")

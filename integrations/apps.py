@@ -16,15 +16,19 @@ class IntegrationsConfig(AppConfig):
         # Here, because they need the models. Long work is known by what `jobs` registers.
         from contacts import extensions
         from integrations import (
+            deliveries,
             digestion,
             event_log,
             held_timeline,
             inbox,
             jobs,  # noqa: F401
             outbox,
+            registry,
             sending,
             timeline,
         )
+        from integrations.connectors.webhook import WebhookConnector
+        from integrations.models import Connection
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
@@ -47,6 +51,11 @@ class IntegrationsConfig(AppConfig):
             once=sending.send_once,
             stop=sending.SENDERS.stop,
         )
+        registry.register(Connection.Kind.WEBHOOK, WebhookConnector(), disables_connection=True)
+        checkup.register("outbox", deliveries.examine)
+        retention.register("deliveries", deliveries.purge)
+        extensions.register_eraser("deliveries", deliveries.erase)
+        extensions.register_merger("deliveries", deliveries.merge)
         checkup.register("inbox", digestion.examine_inbox)
         retention.register("received events", event_log.purge_log)
         extensions.register_eraser("integrations", event_log.erase)

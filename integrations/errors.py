@@ -81,3 +81,45 @@ class PermanentError(ConnectorError):
 
     code = "refused_by_receiver"
     status = 502
+
+
+class AddressRefused(PermanentError):
+    """It is an address that we do not call, as one of a private network."""
+
+    code = "address_refused"
+
+
+class WebhookUnknown(NotFound):
+    """There is no such webhook."""
+
+    code = "webhook_unknown"
+
+
+class WebhookInvalid(InputInvalid):
+    """What was said of a webhook cannot be used; `problems` name each fault."""
+
+    code = "webhook_invalid"
+
+
+class WebhookDisabled(DomainError):
+    """Nothing is sent to a webhook that is disabled."""
+
+    code = "webhook_disabled"
+
+
+class DeliveryUnknown(NotFound):
+    """There is no such delivery."""
+
+    code = "delivery_unknown"
+
+
+class DeliveryNotFailed(DomainError):
+    """Only what has failed or was cancelled is sent again by hand."""
+
+    code = "delivery_not_failed"
+
+
+class DeliveryEmpty(DomainError):
+    """What it said was forgotten with the contact: there is nothing left to send."""
+
+    code = "delivery_empty"

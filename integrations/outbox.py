@@ -162,8 +162,13 @@ def enqueue_rows(statement: str, params: Sequence[Any], *, at: datetime) -> int:
     """
     count = sql.execute(_ENQUEUE.format(rows=statement), [at, at, *params])
     if count:
-        rounds.wake(CHANNEL)
+        wake()
     return count
+
+
+def wake() -> None:
+    """Tell those who send that something is due, once the transaction is committed."""
+    rounds.wake(CHANNEL)
 
 
 @transaction.atomic
@@ -263,6 +268,8 @@ def _record(
     due_at: datetime | None = None,
 ) -> bool:
     """Write what came of an attempt; false where the claim was lost meanwhile."""
+    # A text of PostgreSQL holds no NUL, whatever the other side says.
+    answer = outcome.answer.replace("\x00", "")[:_TEXT_LIMIT]
     if isinstance(outcome, Receipt):
         error, status, reference = "", outcome.status, outcome.reference[:_REFERENCE_LIMIT]
     else:
@@ -273,7 +280,7 @@ def _record(
         [
             *(state, due_at, error, reference, at if is_over else None),
             *(delivery.pk, delivery.claimed_at),
-            *(at, status, error, outcome.answer[:_TEXT_LIMIT], milliseconds),
+            *(at, status, error, answer, milliseconds),
         ],
     )
     if told and is_over:

@@ -68,11 +68,14 @@ def drain(
         if not batch:
             break
         began = time.monotonic()
-        for position, delivery in enumerate(batch):
-            if position and (time.monotonic() - began > _BATCH_SECONDS or not goes_on()):
+        for position, delivery in enumerate(batch, start=1):
+            state = send(delivery, clock=clock)
+            sent.count(state)
+            is_long = time.monotonic() - began > _BATCH_SECONDS
+            # Where one was not taken the others had better wait their turn, too.
+            if state != Delivery.State.DELIVERED or is_long or not goes_on():
                 outbox.release(batch[position:])
                 break
-            sent.count(send(delivery, clock=clock))
     return sent
 
 

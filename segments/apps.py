@@ -19,6 +19,7 @@ class SegmentsConfig(AppConfig):
             action_runs,
             action_undo,
             actions,
+            announcements,
             contact_lists,
             definition_uses,
             derivation,
@@ -45,6 +46,7 @@ class SegmentsConfig(AppConfig):
         from workspace.user_groups import Entity
 
         timeline.register()
+        announcements.register()
         audit.register()
         register_round(
             "follow",

@@ -21,7 +21,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.models import Contact
-from segments import export_notices
+from segments import announcements, export_notices
 from segments.criteria import compile_members
 from segments.errors import ExportExpired, ExportNotReady, ExportUnknown
 from segments.export_columns import DEFAULT_COLUMNS, Column
@@ -267,11 +267,13 @@ def make_file(export_id: int, *, work: Work, at: datetime) -> dict[str, Any]:
         raise
     export.state, export.expires_at = Export.State.READY, at + KEPT_FOR
     export.failure = ""
-    export.save(
-        update_fields=[
-            *("state", "rows", "replaced_rows", "size", "file_name", "expires_at", "failure")
-        ]
-    )
+    with transaction.atomic():
+        export.save(
+            update_fields=[
+                *("state", "rows", "replaced_rows", "size", "file_name", "expires_at", "failure")
+            ]
+        )
+        announcements.tell_export_ready(export, at=at)
     if export.mail_when_ready:
         export_notices.mail_ready(export)
     return _result(export)

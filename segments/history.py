@@ -7,6 +7,7 @@ from functools import partial
 
 from django.db import transaction
 
+from segments import announcements
 from segments.models import Calculation, Segment
 
 # What follows a calculation: told the segment's id and the instant, after it was committed.
@@ -34,7 +35,7 @@ def add_line(
     logged_at: datetime,
 ) -> None:
     """Write a calculation into the history, and have those called who follow it."""
-    Calculation.objects.create(
+    calculation = Calculation.objects.create(
         segment_id=segment.pk,
         at=at,
         logged_at=logged_at,
@@ -45,5 +46,6 @@ def add_line(
         milliseconds=Decimal(f"{seconds * 1000:.3f}"),
         cause=cause[:60],
     )
+    announcements.tell_refreshed(calculation, segment)
     for follow in _followers.values():
         transaction.on_commit(partial(follow, segment.pk, at), robust=True)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from segments import actions, contact_lists, health, indexes, membership, schedule
+from segments import actions, announcements, contact_lists, health, indexes, membership, schedule
 from segments.definitions import (
     SETTINGS,
     Faults,
@@ -356,6 +356,7 @@ def archive(segment: Segment, *, actor: Actor, at: datetime) -> Segment:
     segment.member_count = 0
     _set_status(segment, Segment.Status.ARCHIVED, actor=actor, action="archived", at=at)
     actions.refuse_planned(segment, reason=_("The segment was archived."), at=at)
+    announcements.tell_archived(segment, at=at)
     return segment
 
 
