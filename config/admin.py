@@ -86,6 +86,9 @@ _SEGMENTS: tuple[_Item, ...] = (
     ),
     (gettext_lazy("Exports"), "segments_export_changelist", "download", "segments.view_export"),
 )
+_LOYALTY: tuple[_Item, ...] = (
+    (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
+)
 _INTEGRATIONS: tuple[_Item, ...] = (
     (
         gettext_lazy("Sources"),
@@ -146,6 +149,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {"title": _("Customers"), "items": _allowed(request, _CUSTOMERS)},
         {"title": _("Segments"), "items": _allowed(request, _SEGMENTS)},
+        {"title": _("Loyalty"), "items": _allowed(request, _LOYALTY)},
         {"title": _("Integrations"), "items": _allowed(request, _INTEGRATIONS)},
         {"title": _("System"), "items": [*_allowed(request, _SYSTEM), *_outbox(request)]},
     ]
@@ -173,9 +177,8 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
     for title, name, icon, permission in items:
         if permission and not user.has_perm(permission):
             continue
-        try:
-            address = reverse(f"admin:{name}")
-        except NoReverseMatch:
+        address = _address(name)
+        if address is None:
             continue
         item: dict[str, Any] = {
             "title": title,
@@ -192,6 +195,16 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
             item |= {"badge": open_held_count(), "badge_variant": "warning"}
         found.append(item)
     return found
+
+
+def _address(name: str) -> str | None:
+    """Where a room is: a screen of the admin, or a page beside it."""
+    for full_name in (f"admin:{name}", name):
+        try:
+            return reverse(full_name)
+        except NoReverseMatch:
+            continue
+    return None
 
 
 def _outbox(request: HttpRequest) -> list[dict[str, Any]]:

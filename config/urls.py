@@ -23,6 +23,7 @@ urlpatterns = [
         admin.site.admin_view(require_POST(screens.remove_view)),
         name="demo_remove",
     ),
+    path("", include("loyalty.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
     re_path(r"^api\Z", unknown_address),

@@ -271,3 +271,7 @@ class AssignedUnknown(NotFound):
     """There is no such campaign, voucher or distribution that a rule could hold for."""
 
     code = "assigned_unknown"
+class ReportInvalid(InputInvalid):
+    """What was asked of a report cannot be used; `problems` name each fault."""
+
+    code = "report_invalid"

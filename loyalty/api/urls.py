@@ -4,6 +4,7 @@ from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
+from loyalty.api.report_views import ReportViewSet
 from loyalty.api.views import MemberViewSet
 
 router = SimpleRouter()
@@ -25,5 +26,20 @@ urlpatterns = [
             }
         ),
         name="member",
+    ),
+    re_path(
+        r"^reports/campaigns/$",
+        ReportViewSet.as_view({"get": "campaigns"}),
+        name="report-campaigns",
+    ),
+    re_path(
+        r"^reports/campaigns/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})/attribution/$",
+        ReportViewSet.as_view({"get": "attribution"}),
+        name="report-attribution",
+    ),
+    re_path(
+        r"^reports/liability/$",
+        ReportViewSet.as_view({"get": "liability"}),
+        name="report-liability",
     ),
 ]

@@ -1,0 +1,24 @@
+"""The addresses of this room that are neither screens of a model nor the API."""
+
+from django.contrib import admin
+from django.urls import path
+
+from loyalty.admin import reports
+
+urlpatterns = [
+    path(
+        "admin/loyalty/reports/",
+        admin.site.admin_view(reports.campaigns_page),
+        name="loyalty_campaigns",
+    ),
+    path(
+        "admin/loyalty/reports/liability/",
+        admin.site.admin_view(reports.liability_page),
+        name="loyalty_liability",
+    ),
+    path(
+        "admin/loyalty/reports/attribution/",
+        admin.site.admin_view(reports.attribution_page),
+        name="loyalty_attribution",
+    ),
+]
