@@ -31,6 +31,7 @@ from segments import (
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.admin.workspace import furnish
+from tests.loyalty.raw_cards import make_campaign, make_cards, post, publish_card
 from tests.segments.factories import is_in
 from workspace import audit, jobs
 from workspace.access import SCOPES, SYSTEM, actor_of_user
@@ -99,7 +100,7 @@ def hide_something() -> Secret:
     shared = _shared_segment()
     found = Secret(segment, shared, 0, poland, france, people=people, keys=_keys(poland, france))
     found.member_id = segment.membership_set.get().contact_id
-    found.things = _things_about(segment, once)
+    found.things = {**_things_about(segment, once), **_secret_cards(poland, found.member_id)}
     outsider.groups.remove(poland)
     return found
 
@@ -239,6 +240,26 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
         "segments.export": export,
         "workspace.job": job,
         "workspace.auditentry": entry,
+    }
+
+
+def _secret_cards(poland: Group, contact_id: int) -> dict[str, Any]:
+    """A campaign of the group, with a card that the contact of the secret has and used."""
+    now = timezone.now()
+    campaign = make_campaign(f"{KEY}-cards")
+    campaign.groups.add(poland)
+    make_campaign("plain-cards")
+    card, _left = make_cards(campaign, 2, prefix="ZZYZX-SECRET-")
+    publish_card(card, contact_id, now)
+    post(card, "redemption", 1000, now)
+    card.refresh_from_db()
+    return {
+        "loyalty.campaign": campaign,
+        "loyalty.codebatch": campaign.batches.get(),
+        "loyalty.voucher": card,
+        "loyalty.publication": card.publications.get(),
+        "loyalty.redemption": card.redemptions.get(),
+        "loyalty.cardposting": card.postings.get(),
     }
 
 

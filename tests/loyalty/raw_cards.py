@@ -26,7 +26,9 @@ def make_campaign(key: str = "reviews", currency: str = "USD", **given: object) 
 
 
 @transaction.atomic
-def make_cards(campaign: Campaign, number: int = 1, *, value: int = 2500) -> list[Voucher]:
+def make_cards(
+    campaign: Campaign, number: int = 1, *, value: int = 2500, prefix: str = "CODE"
+) -> list[Voucher]:
     batch = CodeBatch.objects.create(
         campaign=campaign,
         kind="generated",
@@ -38,7 +40,7 @@ def make_cards(campaign: Campaign, number: int = 1, *, value: int = 2500) -> lis
         Voucher.objects.create(
             campaign=campaign,
             batch=batch,
-            code=f"CODE{next(_serial)}",
+            code=f"{prefix}{next(_serial)}",
             initial_minor=value,
             balance_minor=value,
         )
