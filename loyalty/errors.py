@@ -271,6 +271,8 @@ class AssignedUnknown(NotFound):
     """There is no such campaign, voucher or distribution that a rule could hold for."""
 
     code = "assigned_unknown"
+
+
 class ReportInvalid(InputInvalid):
     """What was asked of a report cannot be used; `problems` name each fault."""
 
