@@ -277,3 +277,76 @@ class ReportInvalid(InputInvalid):
     """What was asked of a report cannot be used; `problems` name each fault."""
 
     code = "report_invalid"
+
+
+class MemberMissing(DomainError):
+    """Only a member has points: this contact never joined, or left."""
+
+    code = "member_missing"
+
+
+class PointsInvalid(InputInvalid):
+    """What was said of points cannot be used; `problems` name each fault."""
+
+    code = "points_invalid"
+
+
+class PointsMissing(DomainError):
+    """The member has fewer points than are asked for."""
+
+    code = "points_missing"
+
+    @classmethod
+    def of(cls, wanted: int, present: int) -> "PointsMissing":
+        """With the sentence that says how many there are."""
+        message = _("%(wanted)d points are needed, and there are %(present)d.")
+        words = {"wanted": wanted, "present": present}
+        return cls(message % words, points=wanted, balance=present)
+
+
+class CauseTaken(DomainError):
+    """The cause of a posting has counted for this contact already, for another posting."""
+
+    code = "cause_taken"
+
+
+class PostingUnknown(NotFound):
+    """The contact has no such posting."""
+
+    code = "posting_unknown"
+
+
+class PostingReversed(DomainError):
+    """A posting is reversed once."""
+
+    code = "posting_reversed"
+
+
+class PostingKept(DomainError):
+    """A posting that cannot be reversed: a reversal, or of points whose time is over."""
+
+    code = "posting_kept"
+
+
+class EarnRuleInvalid(InputInvalid):
+    """What was said of an earn rule cannot be used; `problems` name each fault."""
+
+    code = "earn_rule_invalid"
+
+
+class EarnRuleUnknown(NotFound):
+    """There is no such earn rule."""
+
+    code = "earn_rule_unknown"
+
+
+class EarnRuleInUse(DomainError):
+    """Points were earned by the rule, which the ledger names: it is switched off instead."""
+
+    code = "earn_rule_in_use"
+
+
+class ProgrammeInvalid(InputInvalid):
+    """What was said of the programme cannot be used; `problems` name each fault."""
+
+    code = "programme_invalid"

@@ -8,14 +8,18 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contacts.profiles import get_contact, lock_contact
+from loyalty import card_numbers
 from loyalty.errors import MemberInvalid
 from loyalty.models import Member
-from workspace import access, audit
+from loyalty.points import hold_members, write_difference
+from workspace import access, audit, sql
 from workspace.access import Actor
 from workspace.errors import Problem
 
 _NO_MEMBER: dict[str, Any] = {"is_member": False, "points": 0, "tier": "", "joined_at": None}
-_CHANGEABLE = ("card_number", "tier", "points", "joined_at")
+_WRITTEN = ("card_number", "tier", "joined_at")
+_CHANGEABLE = (*_WRITTEN, "points")
+_SAVED = (*_WRITTEN, "left_at")
 
 
 def describe_memberships(contact_ids: Sequence[int]) -> Mapping[int, dict[str, Any]]:
@@ -56,30 +60,48 @@ def save_member(
     """Have the contact join, or change what is named of a member.
 
     That is `card_number`, `tier`, `points` and `joined_at`, which is `at` for who is new and was
-    not given one. Whoever left joins again. Raises ContactUnknown, and MemberInvalid
-    for a `joined_at` that is still to come.
+    not given one. Who joins without a card gets one. Points become an adjustment in their ledger.
+    Whoever left joins again. Raises ContactUnknown, and MemberInvalid for a `joined_at` that is
+    still to come and for a card that somebody else has.
     """
     access.require(actor, "loyalty.change_member")
     contact_id = lock_contact(contact_id).pk
-    known = Member.objects.filter(contact_id=contact_id).first()
+    known = hold_members([contact_id]).get(contact_id)
     is_back = known is not None and known.left_at is not None
     member = known or Member(contact_id=contact_id, joined_at=at)
     before = {name: getattr(member, name) for name in _CHANGEABLE} if known else {}
     if is_back:
         member.joined_at, member.left_at = at, None
-    for name in _CHANGEABLE:
+    for name in _WRITTEN:
         if name in changes:
             setattr(member, name, changes[name])
-    if member.joined_at > at:
-        message = _("Nobody joins in the future: “joined_at” is later than now.")
-        raise MemberInvalid(message, problems=[Problem("joined_at", "in_future", message)])
-    after = {name: getattr(member, name) for name in _CHANGEABLE}
+    if known is None and not member.card_number:
+        member.card_number = card_numbers.make_card_number()
+    _require_valid(member, at)
+    wanted = changes.get("points", member.points)
+    after = {name: getattr(member, name) for name in _WRITTEN} | {"points": wanted}
     if is_back or before != after:
-        member.save()
+        # The points are the ledger's, which is asked last.
+        member.save(force_insert=known is None, update_fields=_SAVED if known else None)
+        if wanted != member.points:
+            write_difference(member, wanted, actor=actor, at=at)
         action = "member.changed" if known and not is_back else "member.joined"
         told = audit.difference(before, after)
         audit.record(actor=actor, action=action, subject=member, changes=told, at=at)
     return member
+
+
+def _require_valid(member: Member, at: datetime) -> None:
+    problems = []
+    if member.joined_at > at:
+        message = _("Nobody joins in the future: “joined_at” is later than now.")
+        problems.append(Problem("joined_at", "in_future", message))
+    number = member.card_number
+    if number and Member.objects.filter(card_number=number).exclude(pk=member.pk).exists():
+        message = _("Another member has the card %(number)s.") % {"number": number}
+        problems.append(Problem("card_number", "taken", message))
+    if problems:
+        raise MemberInvalid(problems[0].message, problems=problems)
 
 
 @transaction.atomic
@@ -99,5 +121,14 @@ def leave(contact_id: int, *, actor: Actor, at: datetime) -> None:
 
 
 def forget_members(contact_ids: list[int]) -> int:
-    """Delete the memberships of contacts that are erased; returns how many."""
-    return Member.objects.filter(contact_id__in=contact_ids).delete()[0]
+    """Delete the memberships of contacts that are erased; returns how many.
+
+    The points that they had expire, so that the ledger adds up; its lines stay, without words.
+    """
+    count = Member.objects.filter(contact_id__in=contact_ids).delete()[0]
+    sql.execute(
+        "UPDATE loyalty_pointsposting SET reason = '', cause = 'erased:' || id"
+        " WHERE contact_id = ANY(%s::bigint[]) AND cause <> 'erased:' || id",
+        [contact_ids],
+    )
+    return count

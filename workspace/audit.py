@@ -47,6 +47,34 @@ def record(
     )
 
 
+def record_many(
+    *,
+    actor: Actor,
+    action: str,
+    object_type: str,
+    changes: Mapping[str, Mapping[str, Any]],
+    at: datetime,
+) -> None:
+    """Write a line of the trail for each of many things of one kind, by id what changed of it."""
+    AuditEntry.objects.bulk_create(
+        [
+            AuditEntry(
+                at=at,
+                actor_kind=actor.kind,
+                actor_id=actor.id,
+                actor_label=actor.label[:200],
+                action=action,
+                object_type=object_type,
+                object_id=object_id,
+                object_label=f"#{object_id}"[:300],
+                changes={name: _readable(change) for name, change in changed.items()},
+            )
+            for object_id, changed in changes.items()
+        ],
+        batch_size=2000,
+    )
+
+
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
     """[old, new] of each key whose value differs."""
     keys = [*before, *(key for key in after if key not in before)]

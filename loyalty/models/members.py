@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -13,7 +14,9 @@ from contacts.models import Contact, KeyField
 class Member(models.Model):
     """A contact's membership in the loyalty programme: at most one, left or not.
 
-    Whoever left keeps the row with `left_at`; criteria count only those who did not.
+    Whoever left keeps the row with `left_at`; criteria count only those who did not. The points
+    are what the ledger says: the database writes them, nobody else. Those with which a row is made
+    are a line of the ledger by themselves, and what it has when it is deleted expires.
     """
 
     contact = models.OneToOneField(
@@ -22,6 +25,12 @@ class Member(models.Model):
     card_number = models.CharField(_("card number"), max_length=60, blank=True, default="")
     tier = models.CharField(_("tier"), max_length=60, blank=True, default="", db_default="")
     points = models.BigIntegerField(_("points"), default=0, db_default=0)
+    points_earned = models.BigIntegerField(
+        _("points ever earned"), default=0, db_default=0, editable=False
+    )
+    points_spent = models.BigIntegerField(
+        _("points ever spent"), default=0, db_default=0, editable=False
+    )
     joined_at = models.DateTimeField(_("joined"))
     left_at = models.DateTimeField(_("left"), null=True, blank=True)
     is_demo = models.BooleanField(default=False, db_default=False, editable=False)
@@ -33,7 +42,12 @@ class Member(models.Model):
             models.CheckConstraint(
                 condition=Q(left_at__isnull=True) | Q(left_at__gte=F("joined_at")),
                 name="loyalty_member_left_after_joining",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["card_number"],
+                condition=~Q(card_number=""),
+                name="loyalty_member_one_for_each_card",
+            ),
         ]
         indexes = [
             models.Index(
@@ -48,9 +62,11 @@ class Member(models.Model):
 class PointsPosting(models.Model):
     """Points that went from one account to another, once. Written only by `loyalty.points`.
 
-    Nothing here is changed or deleted; a correction is a reversal. One of the two accounts is the
-    member's own, so that each row is a balanced entry by itself, and `Member.points` is what came
-    into it less what went out: the database keeps that number and lets nobody else write it.
+    Nothing here is changed or deleted; a correction is a reversal. What a merge, an erasure and
+    the removal of demo data may do stands in the migration `points_of_members`. One of the two
+    accounts is the member's own, so that each row is a balanced entry by itself, and
+    `Member.points` is what came into it less what went out: the database keeps that number and
+    lets nobody else write it.
     `cause` counts once for a contact ("event:17:abc"). Points that came in with `expires_at` and
     were not spent until then expire.
     """
@@ -61,7 +77,6 @@ class PointsPosting(models.Model):
         SPENT = "spent", _("spent")
         EXPIRED = "expired", _("expired")
         ADJUSTED = "adjusted", _("adjusted")
-        MERGED = "merged", _("merged")
 
     pk = models.CompositePrimaryKey("contact_id", "id")
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, db_constraint=False)
@@ -72,6 +87,9 @@ class PointsPosting(models.Model):
     cause = models.CharField(_("cause"), max_length=200)
     reason = models.CharField(_("reason"), max_length=300, blank=True, default="")
     reverses_id = models.BigIntegerField(null=True)
+    rule = models.ForeignKey(
+        "EarnRule", on_delete=models.PROTECT, null=True, db_constraint=False, related_name="+"
+    )
     actor_label = models.CharField(max_length=200, blank=True, default="")
     at = models.DateTimeField(_("at"))
     expires_at = models.DateTimeField(_("expires"), null=True)
@@ -146,7 +164,19 @@ class Programme(models.Model):
     """
 
     name = models.CharField(_("name"), max_length=120, blank=True, default="")
-    tier_window_days = models.PositiveIntegerField(_("points of the last days"), default=365)
+    tier_window_days = models.PositiveIntegerField(
+        _("points of the last days"),
+        default=365,
+        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+    )
+    card_prefix = models.CharField(
+        _("card numbers begin with"),
+        max_length=6,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[RegexValidator(r"\A[0-9]*\Z", _("Digits only."))],
+    )
 
     class Meta:
         verbose_name = _("loyalty programme")

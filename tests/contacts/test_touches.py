@@ -94,10 +94,10 @@ def test_labels_consents_metrics_and_tables_of_upper_floors_are_noted() -> None:
     told = {"key": "news", "state": "granted", "source": "test"}
     consents.record(contact_id=anna, at=NOW, actor=SYSTEM, **told)
     assert _taken() == [(anna, f"consent:{news.pk}")]
-    Member.objects.update(points=10)
+    Member.objects.update(tier="gold")
     MetricValue.objects.update(number=6)
     assert _taken() == [(anna, "table:loyalty_member"), (anna, f"metric:{value.pk}")]
-    Member.objects.update(points=10)
+    Member.objects.update(tier="gold")
     MetricValue.objects.update(number=6)
     assert _taken() == []
     ContactTag.objects.all().delete()

@@ -26,6 +26,7 @@ from contacts.models import (
     Tag,
 )
 from loyalty.models import Member
+from loyalty.points import write_difference
 from segments import lifecycle
 from segments.facts import zone
 from segments.membership import REFRESH_JOB
@@ -209,10 +210,15 @@ class Stream:
         if self.rng.random() < 0.3:
             Member.objects.filter(contact_id=contact_id).delete()
             return
-        columns = {"points": self.rng.randrange(-1, 4), "tier": self.rng.choice(("", "gold"))}
-        Member.objects.update_or_create(
-            contact_id=contact_id, defaults={**columns, "joined_at": self.moment()}
+        points = self.rng.randrange(-1, 4)
+        columns = {"tier": self.rng.choice(("", "gold")), "joined_at": self.moment()}
+        member, is_new = Member.objects.get_or_create(
+            contact_id=contact_id, defaults={**columns, "points": points}
         )
+        if not is_new:
+            Member.objects.filter(contact_id=contact_id).update(**columns)
+            if points != member.points:
+                write_difference(member, points, actor=SYSTEM, at=self.now)
 
     def add_contact(self) -> int:
         made = Contact.objects.create(city=self.rng.choice(_CITIES), created_at=self.moment())
