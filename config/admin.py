@@ -102,6 +102,12 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "pending",
         "integrations.view_heldevent",
     ),
+    (
+        gettext_lazy("Templates"),
+        "integrations_template_changelist",
+        "draft",
+        "integrations.view_template",
+    ),
 )
 _SYSTEM: tuple[_Item, ...] = (
     (gettext_lazy("Jobs"), "workspace_job_changelist", "pending_actions", ""),

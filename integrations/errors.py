@@ -123,3 +123,27 @@ class DeliveryEmpty(DomainError):
     """What it said was forgotten with the contact: there is nothing left to send."""
 
     code = "delivery_empty"
+
+
+class TemplateUnknown(NotFound):
+    """There is no template of that key."""
+
+    code = "template_unknown"
+
+
+class TemplateInvalid(InputInvalid):
+    """What was said of a template cannot be used; `problems` name each fault."""
+
+    code = "template_invalid"
+
+
+class TemplateFailed(DomainError):
+    """The gaps of a template could not be filled for this contact."""
+
+    code = "template_failed"
+
+
+class TemplateInUse(DomainError):
+    """Something still sends the template, so that it cannot be deleted."""
+
+    code = "template_in_use"

@@ -3,7 +3,7 @@
 import django_filters
 from django import forms
 
-from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source
+from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, Template
 
 
 class WholeNumberFilter(django_filters.Filter):
@@ -48,3 +48,14 @@ class HeldEventFilterSet(ReceivedEventFilterSet):
     class Meta:
         model = HeldEvent
         fields: tuple[str, ...] = ()
+
+
+class TemplateFilterSet(django_filters.FilterSet):
+    """Filters for templates."""
+
+    name = django_filters.CharFilter(lookup_expr="icontains")
+    channel = django_filters.ChoiceFilter(choices=Template.Channel.choices)
+
+    class Meta:
+        model = Template
+        fields = ("name", "channel")

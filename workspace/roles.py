@@ -37,7 +37,10 @@ ROLES = {
             "marketer",
             "Marketer",
             gettext_lazy("Contacts, segments, journeys and campaigns."),
-            ("contacts.*", "segments.*", "journeys.*", "loyalty.view", "integrations.view"),
+            (
+                *("contacts.*", "segments.*", "journeys.*", "loyalty.view"),
+                *("integrations.view", "integrations.*_template"),
+            ),
         ),
         Role(
             "analyst",
@@ -52,7 +55,10 @@ ROLES = {
             "loyalty_manager",
             "Loyalty manager",
             gettext_lazy("Points, campaigns, vouchers and segments for them; looks at contacts."),
-            ("loyalty.*", "contacts.view", "segments.*", "journeys.view"),
+            (
+                *("loyalty.*", "contacts.view", "segments.*", "journeys.view"),
+                *("integrations.*_template", "integrations.view_connection"),
+            ),
         ),
         Role(
             "integrator",

@@ -4,4 +4,5 @@ from integrations.admin import (  # noqa: F401  # Importing them registers them.
     held,
     on_contacts,
     sources,
+    templates,
 )

@@ -3,12 +3,14 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from integrations.api.template_views import TemplateViewSet
 from integrations.api.views import HeldEventViewSet, ReceivedEventViewSet, SourceViewSet
 
 _SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
 
 router = SimpleRouter()
 router.register("sources", SourceViewSet, basename="source")
+router.register("templates", TemplateViewSet, basename="template")
 
 urlpatterns = [
     re_path(

@@ -1,0 +1,163 @@
+"""E-mail by the workspace's mail server; without one, to the outbox on disk.
+
+The server is that of the settings (`EMAIL_URL`). A message has the same Message-ID at every
+attempt, so that a server or a reader which got it twice can tell. Sent at least once: where the
+connection breaks after the message was handed over, it is handed over again.
+"""
+
+import hashlib
+import smtplib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import format_datetime, parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
+from django.utils.translation import gettext as _
+
+from contacts.fields import read_email
+from contacts.values import ValueRefused
+from integrations.connector import Message, Receipt
+from integrations.errors import PermanentError, TemporaryError
+
+# Servers close what is idle, and count what comes through one connection.
+_IDLE_SECONDS = 5.0
+_MESSAGES_AT_MOST = 100
+
+
+class MailConnector:
+    """Sends e-mails; each thread keeps its connection to the server open for a while."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def send(self, message: Message) -> Receipt:
+        """Hand an e-mail to the server; the reference is its Message-ID.
+
+        Raises TemporaryError where it may be taken later, PermanentError where it never will.
+        """
+        mail = mail_of(message)
+        try:
+            with self._line() as line:
+                mail.connection = line
+                mail.send()
+        except smtplib.SMTPRecipientsRefused as error:
+            code, answer = next(iter(error.recipients.values()))
+            raise _refused(code, answer) from error
+        except smtplib.SMTPAuthenticationError as error:
+            # A fault of the settings, not of the message: it waits until they are right.
+            told = _("The mail server does not take the user and password of EMAIL_URL.")
+            raise TemporaryError(
+                told, http_status=error.smtp_code, answer=_text(error.smtp_error)
+            ) from error
+        except smtplib.SMTPNotSupportedError as error:
+            told = _("The mail server cannot send to this address: %(reason)s.")
+            raise PermanentError(told % {"reason": error}) from error
+        except smtplib.SMTPResponseException as error:
+            raise _refused(error.smtp_code, error.smtp_error) from error
+        except (smtplib.SMTPException, OSError) as error:
+            told = _("The mail server could not be reached: %(reason)s.")
+            raise TemporaryError(told % {"reason": _text(error)}) from error
+        except ValueError as error:
+            # What cannot be written as a mail at all: a header of two lines, an odd address.
+            told = _("The e-mail cannot be written: %(reason)s.") % {"reason": error}
+            raise PermanentError(told) from error
+        return Receipt(reference=str(mail.extra_headers["Message-ID"])[:200])
+
+    def close(self) -> None:
+        """End this thread's connection; the next message makes another."""
+        line, self._local.line = getattr(self._local, "line", None), None
+        if line is not None:
+            line.close()
+
+    @contextmanager
+    def _line(self) -> Iterator[Any]:
+        """The connection of this thread: the one before, where it is still good."""
+        kept = self._local
+        line = getattr(kept, "line", None)
+        if line is not None and not self._is_good(line):
+            self.close()
+            line = None
+        if line is None:
+            line = get_connection()
+            line.open()
+            kept.line, kept.count = line, 0
+        try:
+            yield line
+        except BaseException:
+            self.close()
+            raise
+        kept.count += 1
+        kept.used_at = time.monotonic()
+
+    def _is_good(self, line: Any) -> bool:
+        """Whether the server still listens; asked only after a pause."""
+        if self._local.count >= _MESSAGES_AT_MOST or type(line) is not _backend():
+            return False
+        if time.monotonic() - self._local.used_at < _IDLE_SECONDS:
+            return True
+        if not isinstance(line, SmtpBackend) or line.connection is None:
+            return True
+        try:
+            return bool(line.connection.noop()[0] == 250)
+        except (smtplib.SMTPException, OSError):
+            return False
+
+
+CONNECTOR = MailConnector()
+
+
+def mail_of(message: Message) -> EmailMultiAlternatives:
+    """The e-mail of a delivery whose payload is `{"to", "subject", "text", "html", "headers"}`.
+
+    Raises PermanentError where there is nobody to send it to.
+    """
+    payload = message.payload
+    to = str(payload.get("to") or "").strip()
+    if not to:
+        raise PermanentError(_("The contact has no e-mail address."))
+    try:
+        read_email(parseaddr(to)[1])
+    except ValueRefused as error:
+        raise PermanentError(str(error)) from error
+    headers: Mapping[str, str] = payload.get("headers") or {}
+    mail = EmailMultiAlternatives(
+        subject=str(payload.get("subject") or ""),
+        body=str(payload.get("text") or ""),
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[to],
+        headers={
+            "Date": format_datetime(message.sent_at),
+            **headers,
+            "Message-ID": message_id_of(message.key),
+        },
+    )
+    if html := payload.get("html"):
+        mail.attach_alternative(str(html), "text/html")
+    return mail
+
+
+def message_id_of(key: str) -> str:
+    """The Message-ID of the delivery with this key, the same for ever."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
+
+
+def _backend() -> type[Any]:
+    return type(get_connection())
+
+
+def _refused(code: int, answer: Any) -> PermanentError | TemporaryError:
+    """What a refusal of the server means: 4xx passes, 5xx stays."""
+    kind = PermanentError if code >= 500 else TemporaryError
+    message = _("The mail server refused it: %(code)d %(answer)s")
+    words = {"code": code, "answer": _text(answer)[:300]}
+    return kind(message % words, http_status=code, answer=_text(answer))
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
