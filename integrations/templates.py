@@ -130,9 +130,7 @@ def check_template(template: Template) -> list[Problem]:
     if template.channel not in Template.Channel.values:
         message = _("Templates are for: %(known)s.")
         known_channels = ", ".join(Template.Channel.values)
-        problems.append(
-            Problem("channel", "unknown_choice", message % {"known": known_channels})
-        )
+        problems.append(Problem("channel", "unknown_choice", message % {"known": known_channels}))
     if not template.subject.strip():
         message = _("Write a subject: the first thing that one sees of an e-mail.")
         problems.append(Problem("subject", "required", message))
@@ -181,7 +179,7 @@ def _empty_gaps(parts: Mapping[str, str], values: Mapping[str, Any]) -> Iterable
         try:
             fill_message({**dict.fromkeys(PARTS, ""), name: parts[name]}, strict, is_strict=True)
         except TemplateFailed as missing:
-            message = _("A gap stays empty: %(what)s Give it a fallback: {{ … | default: \"…\" }}.")
+            message = _('A gap stays empty: %(what)s Give it a fallback: {{ … | default: "…" }}.')
             yield Problem(name, "empty_gap", message % {"what": missing})
 
 
@@ -189,9 +187,7 @@ def _without_empty(values: Any) -> Any:
     """The same values, where those that are empty are not there at all."""
     if not isinstance(values, Mapping):
         return values
-    return {
-        key: _without_empty(value) for key, value in values.items() if value not in ("", None)
-    }
+    return {key: _without_empty(value) for key, value in values.items() if value not in ("", None)}
 
 
 def _parts(template: Template) -> dict[str, str]:

@@ -64,9 +64,7 @@ class TemplateViewSet(ApiViewSet):
     def partial_update(self, request: Request, key: str) -> Response:
         """Change what the body names. What is on its way stays as it was."""
         template, given = templates.find_template(key), self.read(TemplateChangeSerializer)
-        changed = templates.update_template(
-            template, actor=self.actor, at=timezone.now(), **given
-        )
+        changed = templates.update_template(template, actor=self.actor, at=timezone.now(), **given)
         return Response(self.shape(TemplateSerializer, changed))
 
     @extend_schema(responses={204: None})

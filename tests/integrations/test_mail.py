@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from integrations.connector import Message
 
 from integrations import template_tests, templates
-from integrations.connector import Message
 from integrations.connectors.mail import MailConnector, message_id_of
 from integrations.errors import PermanentError, TemplateInvalid, TemporaryError
 from tests.factories import NOW

@@ -206,7 +206,8 @@ class TestFilling:
             "{% assign a = 'aaaaaaaaa' | replace: 'a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' %}"
             "{{ a" + " | split: '' | join: 'aaaaaaaaaaaaaaaaaaaaaaaaaa'" * 8 + " }}",
             "{% for i in (1..1000) %}{% for j in (1..1000) %}x{% endfor %}{% endfor %}",
-            "{% assign a = 9 %}{% for i in (1..99) %}{% assign a = a | times: a %}{% endfor %}{{ a }}",
+            "{% assign a = 9 %}{% for i in (1..99) %}{% assign a = a | times: a %}{% endfor %}"
+            "{{ a }}",
         ],
     )
     def test_no_text_takes_more_than_its_share(self, text: str) -> None:
