@@ -22,6 +22,7 @@ class IntegrationsConfig(AppConfig):
             held_timeline,
             inbox,
             jobs,  # noqa: F401
+            mail,
             outbox,
             registry,
             sending,
@@ -60,5 +61,6 @@ class IntegrationsConfig(AppConfig):
         retention.register("received events", event_log.purge_log)
         extensions.register_eraser("integrations", event_log.erase)
         extensions.register_merger("integrations", event_log.merge)
+        mail.register_mail()
         timeline.register()
         held_timeline.register()

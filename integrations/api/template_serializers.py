@@ -39,7 +39,7 @@ class TemplateCreationSerializer(TemplateChangeSerializer):
     )
 
 
-class PreviewRequestSerializer(StrictSerializer):
+class TemplatePreviewRequestSerializer(StrictSerializer):
     """For whom a template is to be looked at; without a contact with examples."""
 
     contact = serializers.IntegerField(
@@ -47,7 +47,7 @@ class PreviewRequestSerializer(StrictSerializer):
     )
 
 
-class PreviewSerializer(serializers.Serializer[Any]):
+class TemplatePreviewSerializer(serializers.Serializer[Any]):
     """A template as the contact would get it; `problems` name gaps that stay empty."""
 
     subject = serializers.CharField()

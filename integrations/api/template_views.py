@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from integrations import templates
 from integrations.api.template_serializers import (
-    PreviewRequestSerializer,
-    PreviewSerializer,
     TemplateChangeSerializer,
     TemplateCreationSerializer,
+    TemplatePreviewRequestSerializer,
+    TemplatePreviewSerializer,
     TemplateSerializer,
 )
 from integrations.filtersets import TemplateFilterSet
@@ -74,14 +74,14 @@ class TemplateViewSet(ApiViewSet):
         templates.delete_template(template, actor=self.actor, at=timezone.now())
         return Response(status=204)
 
-    @extend_schema(request=PreviewRequestSerializer, responses=PreviewSerializer)
+    @extend_schema(request=TemplatePreviewRequestSerializer, responses=TemplatePreviewSerializer)
     @action(detail=True, methods=["post"])
     def preview(self, request: Request, key: str) -> Response:
         """How the template looks for a contact (scope `contacts:read`), or with examples.
 
         What belongs to no contact, as the code of a voucher, is an example.
         """
-        template, given = templates.find_template(key), self.read(PreviewRequestSerializer)
+        template, given = templates.find_template(key), self.read(TemplatePreviewRequestSerializer)
         seen = templates.preview(template, actor=self.actor, contact_id=given.get("contact"))
         body = {
             "subject": seen.rendered.subject,
@@ -89,4 +89,4 @@ class TemplateViewSet(ApiViewSet):
             "html": seen.rendered.html,
             "problems": seen.problems,
         }
-        return Response(self.shape(PreviewSerializer, body))
+        return Response(self.shape(TemplatePreviewSerializer, body))

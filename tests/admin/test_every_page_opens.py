@@ -86,6 +86,7 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("segments_export", "Files are kept for seven days"),
         ("integrations_source", "as it happens"),
         ("integrations_heldevent", "Nothing is held"),
+        ("integrations_template", "A template is a message with gaps"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),
     ],

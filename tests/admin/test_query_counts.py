@@ -26,6 +26,7 @@ LISTS = (
     "segments_exportschedule",
     "integrations_source",
     "integrations_heldevent",
+    "integrations_template",
     "workspace_job",
     "workspace_user",
     "workspace_apiuser",

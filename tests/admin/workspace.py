@@ -19,6 +19,7 @@ from contacts.models import (
 )
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
+from integrations.templates import create_template
 from segments import (
     actions,
     export_schedules,
@@ -86,6 +87,13 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             Wanted(segment=segment), actor=system, at=now, amount=1, unit="day"
         )
         actions.plan_action(segment, actor=system, at=now, kind="add_tag", key=key)
+        create_template(
+            name=f"Template {key}",
+            subject="Hi",
+            html="{{ contact.first_name }}",
+            actor=system,
+            at=now,
+        )
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)
     record_events(

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from integrations.connector import Message
 
 from integrations import template_tests, templates
+from integrations.connector import Message
 from integrations.connectors.mail import MailConnector, message_id_of
 from integrations.errors import PermanentError, TemplateInvalid, TemporaryError
 from tests.factories import NOW
@@ -26,7 +26,7 @@ class Office:
 
     got: list[Parsed] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
-    lines: set[int] = field(default_factory=set)
+    lines: set[str] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     port: int = 0
@@ -44,7 +44,7 @@ class Office:
     ) -> str:
         if self.answers:
             return self.answers.pop(0)
-        self.lines.add(id(session))
+        self.lines.add(str(session.peer))
         self.recipients += envelope.rcpt_tos
         self.got.append(email.message_from_bytes(envelope.content))
         return "250 Taken"
