@@ -148,7 +148,8 @@ def test_a_connection_that_the_server_closed_is_made_anew(
 ) -> None:
     connector.send(message())
     line: smtplib.SMTP = connector._local.line.connection
-    line.sock.close()  # type: ignore[union-attr]
+    assert line.sock is not None
+    line.sock.shutdown(socket.SHUT_RDWR)
     connector._local.used_at -= 60
     connector.send(message(key="later"))
     assert (len(office.got), len(office.lines)) == (2, 2)
