@@ -13,7 +13,7 @@ from aiosmtpd.controller import Controller
 
 from integrations import template_tests, templates
 from integrations.connector import Message
-from integrations.connectors.mail import MailConnector, message_id_of
+from integrations.connectors.mail import CONNECTOR, MailConnector, message_id_of
 from integrations.errors import PermanentError, TemplateInvalid, TemporaryError
 from tests.factories import NOW
 from workspace.access import SYSTEM, actor_of_user
@@ -190,4 +190,4 @@ def test_a_test_goes_to_who_asks_for_it_alone(office: Office) -> None:
     nameless = User.objects.create(username="nameless", is_superuser=True)
     with pytest.raises(TemplateInvalid, match="no e-mail address"):
         template_tests.send_test(template, actor=actor_of_user(nameless), at=NOW)
-    template_tests.CONNECTOR.close()
+    CONNECTOR.close()
