@@ -47,6 +47,79 @@ class DurationInvalid(InputInvalid):
     code = "duration_invalid"
 
 
+class RedemptionRefused(DomainError):
+    """A card cannot pay now; `code` is Voucherify's key.
+
+    `custom` is the message that a validation rule of the workspace has for it.
+    """
+
+    status = 400
+
+    def __init__(
+        self, message: str, *, code: str, status: int = 400, custom: str = "", **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.code = code
+        self.status = status
+        self.custom = custom
+
+
+class RedemptionUnknown(NotFound):
+    """There is no redemption of this number, or the person asking may not know of it."""
+
+
+class SessionUsed(DomainError):
+    """A session was used up by another redemption."""
+
+    code = "session_used"
+
+
+class BalanceInvalid(InputInvalid):
+    """A card cannot be given or taken this amount."""
+
+    code = "balance_invalid"
+
+
+class SessionInvalid(InputInvalid):
+    """A session cannot be had so: its key, its time, or the unit of it."""
+
+    code = "session_invalid"
+
+
+class RedeemablesInvalid(InputInvalid):
+    """What somebody wants to pay with cannot be read: none or too many cards, bad amounts."""
+
+    code = "invalid_payload"
+
+
+class AlreadyRolledBack(DomainError):
+    """The redemption was undone before."""
+
+    code = "already_rolled_back"
+    status = 400
+
+
+class RedemptionFailed(DomainError):
+    """The redemption failed, so that there is nothing to undo."""
+
+    code = "redemption_failed"
+    status = 400
+
+
+class InvalidRedemptionParent(DomainError):
+    """The redemption is a part of one of several cards, which is undone as a whole."""
+
+    code = "invalid_redemption_parent"
+    status = 400
+
+
+class RollbackTooLate(DomainError):
+    """The redemption is more than three months old."""
+
+    code = "rollback_too_late"
+    status = 400
+
+
 class CampaignUnknown(NotFound):
     """There is no such campaign, or the person asking may not know of it."""
 

@@ -131,6 +131,12 @@ class CodeBatch(models.Model):
         verbose_name = _("batch of codes")
         verbose_name_plural = _("batches of codes")
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="loyalty_codebatch_has_codes",
+                condition=Q(code_count__gt=0, amount_minor__gt=0),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id} #{self.pk}"
@@ -184,6 +190,9 @@ class Voucher(models.Model):
                 name="loyalty_voucher_code_is_upper", condition=Q(code=Upper("code"))
             ),
             models.CheckConstraint(
+                name="loyalty_voucher_value_is_positive", condition=Q(initial_minor__gt=0)
+            ),
+            models.CheckConstraint(
                 name="loyalty_voucher_balance_not_negative", condition=Q(balance_minor__gte=0)
             ),
             models.CheckConstraint(
@@ -221,6 +230,12 @@ class Voucher(models.Model):
                 fields=["expires_at"],
                 name="loyalty_voucher_expiry",
                 condition=Q(expires_at__isnull=False, expired_at__isnull=True),
+            ),
+            # What expires when its campaign ends.
+            models.Index(
+                fields=["campaign"],
+                name="loyalty_voucher_unexpired",
+                condition=Q(expired_at__isnull=True),
             ),
         ]
 

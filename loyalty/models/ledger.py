@@ -75,6 +75,34 @@ class CardPosting(models.Model):
                 name="loyalty_cardposting_of_a_card_or_batch",
                 condition=Q(voucher__isnull=False) | Q(kind="issue", batch__isnull=False),
             ),
+            models.UniqueConstraint(fields=["batch"], name="loyalty_cardposting_batch_once"),
+            models.CheckConstraint(
+                name="loyalty_cardposting_batch_is_issued",
+                condition=Q(kind="issue", voucher__isnull=True, batch__isnull=False)
+                | ~Q(kind="issue") & Q(voucher__isnull=False, batch__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="loyalty_cardposting_kind_says_accounts",
+                condition=Q(kind="issue", debit="issued", credit="cards")
+                | Q(kind="redemption", debit="cards", credit="redeemed")
+                | Q(kind="rollback", debit="redeemed", credit="cards")
+                | Q(kind="addition", debit="adjusted", credit="cards")
+                | Q(kind="removal", debit="cards", credit="adjusted")
+                | Q(kind="expiry", debit="cards", credit="expired")
+                | Q(kind="reinstatement", debit="expired", credit="cards"),
+            ),
+            models.CheckConstraint(
+                name="loyalty_cardposting_of_a_redemption",
+                condition=Q(kind__in=["redemption", "rollback"], redemption__isnull=False)
+                | ~Q(kind__in=["redemption", "rollback"]) & Q(redemption__isnull=True),
+            ),
+            # A reversal moves the same money back; the trigger compares.
+            models.CheckConstraint(
+                name="loyalty_cardposting_reverses_its_like",
+                condition=Q(kind__in=["rollback", "reinstatement"], reverses__isnull=False)
+                | Q(kind="removal")
+                | Q(kind__in=["issue", "redemption", "addition", "expiry"], reverses__isnull=True),
+            ),
         ]
         indexes = [
             models.Index(

@@ -9,11 +9,20 @@ from psycopg import sql
 class Command(flush.Command):
     """Django's flush, for a database with tables that Django did not make.
 
-    Without it the partitioned tables would keep their rows, and the ledgers' keys refuse.
+    Without it partitioned tables would keep their rows, and the ledgers would refuse.
     """
 
     def handle(self, **options: Any) -> None:
         options["allow_cascade"] = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET regulars.flush = 'on'")
+        try:
+            self._empty(**options)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET regulars.flush")
+
+    def _empty(self, **options: Any) -> None:
         super().handle(**options)
         tables = [model._meta.db_table for model in apps.get_models() if not model._meta.managed]
         if tables:

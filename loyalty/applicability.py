@@ -1,0 +1,228 @@
+"""Which cards can pay an order, and how much each: the one decision of validation and redemption.
+
+The cards pay in the order in which they are given, each of what the ones before left. Nothing is
+written and nothing locked here; who redeems has locked the cards before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from loyalty import sessions, states, validity
+from loyalty.errors import RedeemablesInvalid, RedemptionRefused
+from loyalty.models import Campaign, Voucher
+from loyalty.redeemables import OrderFacts, Redeemable
+from workspace import access
+from workspace.access import Actor
+from workspace.errors import Problem
+
+REDEEMABLES_LIMIT = 30
+AMOUNT_LIMIT = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a card cannot pay: Voucherify's key, and a sentence. `custom` is a rule's own message."""
+
+    key: str
+    message: str
+    custom: str = ""
+    status: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one of the cards does: pay `credits`, be refused for a `failure`, or be skipped.
+
+    It is skipped where the cards before it pay all of the order. `order_minor` is what was left of
+    the order for it; None where nobody said an amount.
+    """
+
+    code: str
+    voucher: Voucher | None
+    contact_id: int | None
+    credits: int
+    order_minor: int | None
+    failure: Failure | None = None
+    is_skipped: bool = False
+
+    @property
+    def is_applicable(self) -> bool:
+        """Whether the card pays."""
+        return self.failure is None and not self.is_skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of all cards together."""
+
+    redeemables: Sequence[Redeemable]
+    order: OrderFacts
+    contact_id: int | None
+    session_key: str
+    at: datetime
+
+
+def check_redeemables(redeemables: Sequence[Redeemable]) -> list[Redeemable]:
+    """Them with their codes as they are kept. Raises RedeemablesInvalid for what makes no sense.
+
+    And RedemptionRefused (`duplicated_redeemables`) where a card is named twice.
+    """
+    problems = []
+    if not redeemables:
+        message = _("Name at least one card.")
+        problems.append(Problem("redeemables", "required", message))
+    if len(redeemables) > REDEEMABLES_LIMIT:
+        words = {"limit": REDEEMABLES_LIMIT}
+        message = _("At most %(limit)d cards pay one order.") % words
+        problems.append(Problem("redeemables", "too_many", message))
+    for index, wish in enumerate(redeemables[:REDEEMABLES_LIMIT]):
+        if not wish.code.strip() or "\0" in wish.code:
+            message = _("This is the code of no card.")
+            problems.append(Problem(f"redeemables[{index}].id", "invalid", message))
+        if wish.credits is not None and not 0 < wish.credits <= AMOUNT_LIMIT:
+            message = _("The credits are a whole number of minor units, one or more.")
+            problems.append(Problem(f"redeemables[{index}].gift.credits", "invalid", message))
+    if problems:
+        raise RedeemablesInvalid(problems[0].message, problems=problems)
+    kept = [Redeemable(clean_code(wish.code), wish.credits) for wish in redeemables]
+    seen: set[str] = set()
+    for wish in kept:
+        if wish.code in seen:
+            message = _("Card %(code)s is named more than once.") % {"code": wish.code}
+            raise RedemptionRefused(message, code="duplicated_redeemables")
+        seen.add(wish.code)
+    return kept
+
+
+def check_order(order: OrderFacts) -> None:
+    """Raise RedeemablesInvalid for an amount that no order has."""
+    if order.amount_minor is not None and not 0 <= order.amount_minor <= AMOUNT_LIMIT:
+        message = _("The amount of an order is a whole number of minor units, zero or more.")
+        problem = Problem("order.amount", "invalid", message)
+        raise RedeemablesInvalid(message, problems=[problem])
+
+
+def clean_code(code: str) -> str:
+    """A code as it is kept: in upper case, without spaces around it."""
+    return code.strip().upper()
+
+
+def known_vouchers(actor: Actor) -> "QuerySet[Voucher]":
+    """The cards that the actor may know of: those of campaigns that he may know of."""
+    found = Voucher.objects.select_related("campaign")
+    if actor.is_admin:
+        return found
+    return found.filter(campaign__in=access.visible(Campaign.objects.all(), actor).values("pk"))
+
+
+def apply_cards(question: Question, vouchers: Mapping[str, Voucher]) -> list[Part]:
+    """What each card does, in the order in which they are given; `vouchers` by code."""
+    ids = [voucher.pk for voucher in vouchers.values()]
+    others = sessions.held_by_others(ids, session_key=question.session_key, at=question.at)
+    own = sessions.held_by(question.session_key, at=question.at)
+    currency, left = question.order.currency, question.order.amount_minor
+    parts = []
+    for wish in question.redeemables:
+        voucher = vouchers.get(wish.code)
+        if voucher is None:
+            parts.append(_unknown(wish, left))
+            continue
+        held = others.get(voucher.pk, sessions.Held())
+        failure = _refusal(voucher, held, currency, at=question.at)
+        failure = failure or _broken_rule(voucher, question)
+        part = _pay(wish, voucher, question.contact_id, left, held, own.get(voucher.pk), failure)
+        if part.is_applicable:
+            currency = voucher.campaign.currency
+            left = None if left is None else left - part.credits
+        parts.append(part)
+    return parts
+
+
+def _unknown(wish: Redeemable, left: int | None) -> Part:
+    message = _("There is no card with the code %(code)s.") % {"code": wish.code}
+    return Part(wish.code, None, None, 0, left, Failure("not_found", message, status=404))
+
+
+def _refusal(
+    voucher: Voucher, held: sessions.Held, currency: str, *, at: datetime
+) -> Failure | None:
+    """Why the card itself cannot be used now, whoever asks and whatever he buys."""
+    words = {"code": voucher.code}
+    campaign = voucher.campaign
+    if not voucher.is_enabled or campaign.status == Campaign.Status.DISABLED:
+        return Failure("voucher_disabled", _("Card %(code)s is disabled.") % words)
+    end = states.expires_at(voucher)
+    if end is not None and end <= at:
+        return Failure("voucher_expired", _("Card %(code)s has expired.") % words)
+    begins = [begin for begin in (voucher.starts_at, campaign.starts_at) if begin is not None]
+    if any(begin > at for begin in begins) or campaign.status == Campaign.Status.DRAFT:
+        return Failure("voucher_not_active", _("Card %(code)s is not valid yet.") % words)
+    since = voucher.published_at or voucher.created_at
+    if not validity.is_usable_now(campaign, since=since, at=at):
+        message = _("Card %(code)s cannot be used on this day or at this time.") % words
+        return Failure("voucher_not_active", message)
+    limit = states.limit_of(voucher)
+    if limit is not None and voucher.redeemed_count + held.uses >= limit:
+        message = _("Card %(code)s was used as often as it may be.") % words
+        if voucher.redeemed_count < limit:
+            message = _("Card %(code)s is held by another session.") % words
+        return Failure("quantity_exceeded", message)
+    if currency and currency != campaign.currency:
+        words |= {"currency": campaign.currency, "other": currency}
+        message = _("Card %(code)s is worth %(currency)s; what is to be paid is in %(other)s.")
+        return Failure("currency_mismatch", message % words)
+    return None
+
+
+def _broken_rule(voucher: Voucher, question: Question) -> Failure | None:
+    return None
+
+
+def _pay(
+    wish: Redeemable,
+    voucher: Voucher,
+    contact_id: int | None,
+    left: int | None,
+    held: sessions.Held,
+    own: int | None,
+    failure: Failure | None,
+) -> Part:
+    """How much the card pays of what is left of the order."""
+    # The session of the asker holds its own share, whatever it is.
+    available = voucher.balance_minor - held.amount_minor
+    paid, is_skipped = 0, False
+    if failure is None:
+        wanted = wish.credits if wish.credits is not None else _most(available, left, own)
+        if wanted is None:
+            message = _("Say the amount of the order, or how much the card shall pay.")
+            failure = Failure("missing_amount", message)
+        elif available < max(wanted, 1):
+            failure = _too_little(voucher, available, held)
+        else:
+            paid = wanted if left is None else min(wanted, left)
+            is_skipped = paid == 0
+    contact_id = contact_id if contact_id is not None else voucher.holder_id
+    return Part(wish.code, voucher, contact_id, paid, left, failure, is_skipped)
+
+
+def _most(available: int, left: int | None, own: int | None) -> int | None:
+    """What the card shall pay where nobody said it: all it can, or what its session holds."""
+    if left is not None:
+        return min(available, left)
+    return own
+
+
+def _too_little(voucher: Voucher, available: int, held: sessions.Held) -> Failure:
+    words = {"code": voucher.code, "available": max(available, 0)}
+    if held.amount_minor:
+        message = _(
+            "Card %(code)s can pay %(available)d at most (in minor units): other sessions hold the"
+            " rest."
+        )
+    else:
+        message = _("Card %(code)s can pay %(available)d at most (in minor units).")
+    return Failure("gift_amount_exceeded", message % words)
