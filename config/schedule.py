@@ -60,6 +60,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="5"),
         "options": {"expires": 3000},
     },
+    "Expire points and recalculate tiers": {
+        "task": "loyalty.tasks.close_points_day",
+        "schedule": crontab(hour="0", minute="40"),
+    },
     "Purge what has expired": {
         "task": "contacts.tasks.purge_expired",
         "schedule": crontab(hour="3", minute="20"),

@@ -18,6 +18,8 @@ SCHEMA_LIMIT = 200
 SCHEMA_NAME_LIMIT = 100
 _SCHEMA_DEPTH = 3
 
+# A text that writes a number.
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 # Texts that may hold what the database refuses; only then is every value looked at.
 _SUSPECT = re.compile(rf"\\u0000|[0-9]{{{DIGIT_LIMIT // 2}}}|[0-9][eE][+-]?[0-9]{{3}}|NaN|Inf")
 
@@ -102,6 +104,23 @@ def _too_deep() -> PropertiesInvalid:
         "properties_too_deep",
         _("The properties are nested deeper than %(limit)d levels.") % words,
     )
+
+
+def number_at(properties: Any, way: str) -> Decimal | None:
+    """The number by the way of a property ("total.gross"), also where a text writes one.
+
+    None where there is no number; as `contacts.orders` reads amounts.
+    """
+    for step in way.split("."):
+        if not isinstance(properties, Mapping):
+            return None
+        properties = properties.get(step)
+    if isinstance(properties, bool) or not isinstance(properties, int | float | Decimal | str):
+        return None
+    text = str(properties)
+    if isinstance(properties, str) and (len(text) > DIGIT_LIMIT or not _NUMBER.fullmatch(text)):
+        return None
+    return Decimal(text)
 
 
 def described(

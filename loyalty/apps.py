@@ -14,6 +14,8 @@ class LoyaltyConfig(AppConfig):
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger, register_part
         from loyalty import (
+            earn_rules,
+            earning,
             gift_cards,
             mechanism_links,
             members,
@@ -26,6 +28,8 @@ class LoyaltyConfig(AppConfig):
 
         facts.register()
         timeline.register()
+        earning.register()
+        earn_rules.register()
         register_part("loyalty", members.describe_memberships)
         register_eraser("loyalty", members.forget_members)
         register_merger("loyalty", merging.merge_members)

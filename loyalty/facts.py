@@ -16,6 +16,31 @@ FACTS = (
         "joined_at",
         condition=_CURRENT,
     ),
+    Fact("loyalty.left_at", "Left", Type.DATETIME, "loyalty_member", "left_at"),
+    Fact(
+        "loyalty.card_number",
+        "Card number",
+        Type.TEXT,
+        "loyalty_member",
+        "card_number",
+        condition=_CURRENT,
+    ),
+    Fact(
+        "loyalty.points_earned",
+        "Points ever earned",
+        Type.NUMBER,
+        "loyalty_member",
+        "points_earned",
+        condition=_CURRENT,
+    ),
+    Fact(
+        "loyalty.points_spent",
+        "Points ever spent",
+        Type.NUMBER,
+        "loyalty_member",
+        "points_spent",
+        condition=_CURRENT,
+    ),
 )
 
 

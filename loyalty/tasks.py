@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from celery import shared_task
+from django.utils import timezone
 
-from loyalty import suspicions
+from loyalty import points_expiry, suspicions, tiers
 from loyalty.models import Suspicion
 
 
@@ -18,3 +19,16 @@ def note_unknown_codes(subject: str, count: int, at: str, locked_until: str | No
         count=count,
         details={} if locked_until is None else {"locked_until": locked_until},
     )
+
+
+@shared_task
+def close_points_day() -> dict[str, int]:
+    """Have points expire whose time is over, and give all members the tier that they have now."""
+    at = timezone.now()
+    expired = points_expiry.expire_points(as_of=at)
+    changes = tiers.recalculate(None, at=at)
+    return {
+        "members": expired.member_count,
+        "points": expired.points,
+        "tier_changes": len(changes),
+    }
