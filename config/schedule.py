@@ -64,6 +64,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "loyalty.tasks.close_points_day",
         "schedule": crontab(hour="0", minute="40"),
     },
+    "Book expired gift cards": {
+        "task": "loyalty.tasks.expire_cards",
+        "schedule": crontab(hour="0", minute="20"),
+    },
     "Purge what has expired": {
         "task": "contacts.tasks.purge_expired",
         "schedule": crontab(hour="3", minute="20"),

@@ -4,16 +4,17 @@ The cards pay in the order in which they are given, each of what the ones before
 written and nothing locked here; who redeems has locked the cards before.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from loyalty import sessions, states, validity
+from loyalty import rules, sessions, states, suspicions, validity
 from loyalty.errors import RedeemablesInvalid, RedemptionRefused
-from loyalty.models import Campaign, Voucher
+from loyalty.models import Campaign, RuleAssignment, ValidationRule, Voucher
+from loyalty.money import money
 from loyalty.redeemables import OrderFacts, Redeemable
 from workspace import access
 from workspace.access import Actor
@@ -63,7 +64,12 @@ class Question:
     order: OrderFacts
     contact_id: int | None
     session_key: str
+    purpose: rules.Purpose
     at: datetime
+
+    def payer_of(self, voucher: Voucher) -> int | None:
+        """Whose redemption it would be: the contact that is named, else the holder."""
+        return self.contact_id if self.contact_id is not None else voucher.holder_id
 
 
 def check_redeemables(redeemables: Sequence[Redeemable]) -> list[Redeemable]:
@@ -120,10 +126,14 @@ def known_vouchers(actor: Actor) -> "QuerySet[Voucher]":
 
 
 def apply_cards(question: Question, vouchers: Mapping[str, Voucher]) -> list[Part]:
-    """What each card does, in the order in which they are given; `vouchers` by code."""
+    """What each card does, in the order in which they are given; `vouchers` by code.
+
+    For a redemption the rules that have budgets are locked until the transaction ends.
+    """
     ids = [voucher.pk for voucher in vouchers.values()]
     others = sessions.held_by_others(ids, session_key=question.session_key, at=question.at)
     own = sessions.held_by(question.session_key, at=question.at)
+    judges = _Judges(question, vouchers.values())
     currency, left = question.order.currency, question.order.amount_minor
     parts = []
     for wish in question.redeemables:
@@ -132,14 +142,68 @@ def apply_cards(question: Question, vouchers: Mapping[str, Voucher]) -> list[Par
             parts.append(_unknown(wish, left))
             continue
         held = others.get(voucher.pk, sessions.Held())
-        failure = _refusal(voucher, held, currency, at=question.at)
-        failure = failure or _broken_rule(voucher, question)
-        part = _pay(wish, voucher, question.contact_id, left, held, own.get(voucher.pk), failure)
+        part = Part(wish.code, voucher, question.payer_of(voucher), 0, left)
+        if failure := _refusal(voucher, held, currency, at=question.at):
+            part = replace(part, failure=failure)
+        else:
+            part = judges.judge(_pay(wish, part, held, own.get(voucher.pk)))
         if part.is_applicable:
             currency = voucher.campaign.currency
             left = None if left is None else left - part.credits
         parts.append(part)
     return parts
+
+
+class _Judges:
+    """The validation rules of some cards and their campaigns, and who is blocked."""
+
+    def __init__(self, question: Question, vouchers: Collection[Voucher]) -> None:
+        self._question = question
+        self._decided: list[rules.Use] = []
+        payers = {question.payer_of(voucher) for voucher in vouchers} - {None}
+        self._blocked = suspicions.blocked_contacts(
+            [payer for payer in payers if payer is not None], at=question.at
+        )
+        self._by_campaign: dict[int, list[ValidationRule]] = {}
+        self._by_voucher: dict[int, list[ValidationRule]] = {}
+        asked = Q(campaign__in={voucher.campaign_id for voucher in vouchers})
+        asked |= Q(voucher__in={voucher.pk for voucher in vouchers})
+        for one in RuleAssignment.objects.filter(asked).select_related("rule").order_by("rule_id"):
+            if one.campaign_id is not None:
+                self._by_campaign.setdefault(one.campaign_id, []).append(one.rule)
+            elif one.voucher_id is not None:
+                self._by_voucher.setdefault(one.voucher_id, []).append(one.rule)
+        if question.purpose is rules.Purpose.REDEMPTION:
+            named = [*self._by_campaign.values(), *self._by_voucher.values()]
+            rules.lock_budgets(rule for found in named for rule in found)
+
+    def judge(self, part: Part) -> Part:
+        """The part, refused where it is blocked or a rule says no."""
+        voucher, question = part.voucher, self._question
+        if voucher is None or not part.is_applicable:
+            return part
+        if part.contact_id in self._blocked:
+            message = _("This is not possible at present. Ask the shop.")
+            return replace(part, credits=0, failure=Failure("customer_rules_violated", message))
+        own = self._by_voucher.get(voucher.pk, ())
+        asked = {rule.pk: rule for rule in (*self._by_campaign.get(voucher.campaign_id, ()), *own)}
+        refusal = rules.judge(
+            [asked[pk] for pk in sorted(asked)],
+            contact_id=part.contact_id,
+            order=question.order,
+            voucher=voucher,
+            at=question.at,
+            purpose=question.purpose,
+            amount_minor=part.credits,
+            others=self._decided,
+        )
+        if refusal is not None:
+            failure = Failure(refusal.key, refusal.message, refusal.custom)
+            return replace(part, credits=0, failure=failure)
+        self._decided.append(
+            rules.Use(voucher.campaign_id, voucher.pk, part.contact_id, part.credits)
+        )
+        return part
 
 
 def _unknown(wish: Redeemable, left: int | None) -> Part:
@@ -178,35 +242,19 @@ def _refusal(
     return None
 
 
-def _broken_rule(voucher: Voucher, question: Question) -> Failure | None:
-    return None
-
-
-def _pay(
-    wish: Redeemable,
-    voucher: Voucher,
-    contact_id: int | None,
-    left: int | None,
-    held: sessions.Held,
-    own: int | None,
-    failure: Failure | None,
-) -> Part:
-    """How much the card pays of what is left of the order."""
-    # The session of the asker holds its own share, whatever it is.
+def _pay(wish: Redeemable, part: Part, held: sessions.Held, own: int | None) -> Part:
+    """How much the card pays of what is left of the order; `own` is what its session holds."""
+    voucher, left = part.voucher, part.order_minor
+    assert voucher is not None, "an unknown card pays nothing"
     available = voucher.balance_minor - held.amount_minor
-    paid, is_skipped = 0, False
-    if failure is None:
-        wanted = wish.credits if wish.credits is not None else _most(available, left, own)
-        if wanted is None:
-            message = _("Say the amount of the order, or how much the card shall pay.")
-            failure = Failure("missing_amount", message)
-        elif available < max(wanted, 1):
-            failure = _too_little(voucher, available, held)
-        else:
-            paid = wanted if left is None else min(wanted, left)
-            is_skipped = paid == 0
-    contact_id = contact_id if contact_id is not None else voucher.holder_id
-    return Part(wish.code, voucher, contact_id, paid, left, failure, is_skipped)
+    wanted = wish.credits if wish.credits is not None else _most(available, left, own)
+    if wanted is None:
+        message = _("Say the amount of the order, or how much the card shall pay.")
+        return replace(part, failure=Failure("missing_amount", message))
+    if available < max(wanted, 1):
+        return replace(part, failure=_too_little(voucher, available, held))
+    paid = wanted if left is None else min(wanted, left)
+    return replace(part, credits=paid, is_skipped=paid == 0)
 
 
 def _most(available: int, left: int | None, own: int | None) -> int | None:
@@ -217,12 +265,9 @@ def _most(available: int, left: int | None, own: int | None) -> int | None:
 
 
 def _too_little(voucher: Voucher, available: int, held: sessions.Held) -> Failure:
-    words = {"code": voucher.code, "available": max(available, 0)}
+    left = money(max(available, 0), voucher.campaign.currency)
+    words = {"code": voucher.code, "available": left}
+    message = _("Card %(code)s can pay %(available)s at most.")
     if held.amount_minor:
-        message = _(
-            "Card %(code)s can pay %(available)d at most (in minor units): other sessions hold the"
-            " rest."
-        )
-    else:
-        message = _("Card %(code)s can pay %(available)d at most (in minor units).")
+        message = _("Card %(code)s can pay %(available)s at most: other sessions hold the rest.")
     return Failure("gift_amount_exceeded", message % words)

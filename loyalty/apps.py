@@ -14,6 +14,7 @@ class LoyaltyConfig(AppConfig):
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger, register_part
         from loyalty import (
+            cards,
             earn_rules,
             earning,
             gift_cards,
@@ -40,4 +41,5 @@ class LoyaltyConfig(AppConfig):
             "watch", watching.watch, channel=watching.CHANNEL, every=watching.EVERY, place=80
         )
         gift_cards.register()
+        cards.register()
         mechanism_links.register()

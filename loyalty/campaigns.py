@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from loyalty import campaign_settings as rules_of_settings
-from loyalty import codes
+from loyalty import card_expiry, codes
 from loyalty.errors import CampaignNameTaken, CampaignPublished, CampaignUnknown
 from loyalty.models import Campaign, CodeBatch, Holdout, Publication, Voucher
 from loyalty.money import money
@@ -143,6 +143,8 @@ def update_campaign(campaign: Campaign, *, actor: Actor, at: datetime, **changes
             actor=actor, action="campaign.updated", subject=campaign, changes=difference, at=at
         )
         codes.wake_refill()
+    if "ends_at" in difference:
+        card_expiry.reinstate_cards(campaign.pk, actor_label=actor.label, at=at)
     return campaign
 
 

@@ -9,8 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
-
 from loyalty.models import CardPosting, CodeBatch, Voucher
 from workspace import sql
 
@@ -74,6 +72,25 @@ SELECT v.campaign_id, v.id, 'expiry', 'cards', 'expired', v.balance_minor, c.cur
 FROM loyalty_voucher v JOIN loyalty_campaign c ON c.id = v.campaign_id
 WHERE v.id = ANY(%s::bigint[]) AND v.balance_minor > 0
 ORDER BY v.id
+RETURNING voucher_id
+"""
+# Cards that were booked as expired and have time again.
+_REINSTATABLE = """
+SELECT v.id FROM loyalty_voucher v JOIN loyalty_campaign c ON c.id = v.campaign_id
+WHERE v.expired_at IS NOT NULL AND (%s::integer IS NULL OR v.campaign_id = %s)
+  AND (v.expires_at IS NULL OR v.expires_at > %s) AND (c.ends_at IS NULL OR c.ends_at > %s)
+ORDER BY v.id LIMIT %s FOR NO KEY UPDATE OF v
+"""
+_REINSTATE = """
+INSERT INTO loyalty_cardposting (campaign_id, voucher_id, kind, debit, credit, amount_minor,
+  currency, balance_minor, cause, reverses_id, source_id, reason, actor_label, at)
+SELECT v.campaign_id, v.id, 'reinstatement', 'expired', 'cards', p.amount_minor, p.currency,
+  v.balance_minor + sum(p.amount_minor) OVER (PARTITION BY v.id ORDER BY p.id),
+  'reinstatement:' || p.id, p.id, '', '', %s, %s
+FROM loyalty_cardposting p JOIN loyalty_voucher v ON v.id = p.voucher_id
+WHERE p.voucher_id = ANY(%s::bigint[]) AND p.kind = 'expiry'
+  AND NOT EXISTS (SELECT FROM loyalty_cardposting r WHERE r.reverses_id = p.id)
+ORDER BY p.id
 RETURNING voucher_id
 """
 _SUMS = """
@@ -168,14 +185,23 @@ def expire_due(*, limit: int, actor_label: str, at: datetime) -> tuple[int, int]
     return len(due), len(booked)
 
 
+def reinstatable(*, at: datetime, campaign_id: int | None = None, limit: int = 2**31) -> list[int]:
+    """Cards that were booked as expired and have time again, locked in the order of ids."""
+    params = [campaign_id, campaign_id, at, at, limit]
+    return [voucher_id for (voucher_id,) in sql.lists(_REINSTATABLE, params)]
+
+
+def reinstate(voucher_ids: Collection[int], *, actor_label: str, at: datetime) -> int:
+    """Give cards that the transaction holds back what was booked as expired; returns how many."""
+    ids = list(voucher_ids)
+    booked = sql.lists(_REINSTATE, [actor_label[:200], at, ids])
+    Voucher.objects.filter(pk__in=ids, expired_at__isnull=False).update(expired_at=None)
+    return len({voucher_id for (voucher_id,) in booked})
+
+
 def account_sums(*, campaign_ids: Collection[int] | None = None) -> dict[str, int]:
     """What each account has, in minor units: together nothing. Of some campaigns, or of all."""
     where = "" if campaign_ids is None else "WHERE campaign_id = ANY(%s::integer[])"
     params = [] if campaign_ids is None else [list(campaign_ids)] * 2
     found = dict(sql.lists(_SUMS.replace("{where}", where), params))
     return {account: int(found.get(account, 0)) for account in CardPosting.Account.values}
-
-
-def postings_of(voucher: Voucher) -> "QuerySet[CardPosting]":
-    """The postings of one card, the newest first."""
-    return CardPosting.objects.filter(voucher=voucher).order_by("-id")

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from contacts.events import IncomingEvent, record_events
+from integrations.announcements import Fact, announce, register_type
 from loyalty.models import Redemption, Voucher
-from workspace.access import Actor
 
 NAMES = {
     "redeemed": "redemption.succeeded",
@@ -72,7 +74,7 @@ class Happening:
         }
 
 
-def tell(happenings: Sequence[Happening], *, actor: Actor, at: datetime) -> None:
+def tell(happenings: Sequence[Happening], *, at: datetime) -> None:
     """Record them on their contacts and announce them."""
     events = [
         IncomingEvent(
@@ -87,3 +89,23 @@ def tell(happenings: Sequence[Happening], *, actor: Actor, at: datetime) -> None
     ]
     if events:
         record_events(events, received_at=at)
+    for kind in sorted({one.kind for one in happenings}):
+        told = [
+            Fact(
+                key=one.key,
+                data=one.facts() | {"contact_id": one.redemption.contact_id},
+                contact_id=one.redemption.contact_id,
+                subject=f"campaign:{one.voucher.campaign_id}",
+            )
+            for one in happenings
+            if one.kind == kind
+        ]
+        announce(NAMES[kind], told, at=at)
+
+
+def register() -> None:
+    """Let webhooks ask for these. May be called again."""
+    register_type(NAMES["redeemed"], _("A card paid"))
+    register_type(NAMES["failed"], _("A card was refused"))
+    register_type(NAMES["rolled_back"], _("A redemption was rolled back"))
+    register_type(NAMES["not_rolled_back"], _("A redemption could not be rolled back"))

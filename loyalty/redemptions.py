@@ -1,20 +1,22 @@
 """Redemption: cards pay an order, all of them or none, each once however often one asks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.events import share_recording
 from contacts.survivors import survivor_of
 from loyalty import ledger, redemption_events, sessions
 from loyalty.applicability import Part, Question, apply_cards, check_order, check_redeemables
-from loyalty.errors import RedemptionRefused, SessionUsed
+from loyalty.errors import RedemptionRefused, RedemptionUnknown, SessionUsed
+from loyalty.judging import Purpose
 from loyalty.ledger import Movement
-from loyalty.models import Redemption, Voucher
+from loyalty.models import Campaign, Redemption, Voucher
 from loyalty.redeemables import OrderFacts, Redeemable
 from loyalty.redemption_events import Happening
 from loyalty.validations import find_vouchers, hold_known
@@ -145,11 +147,13 @@ def _redeem(wishes: Sequence[Redeemable], wanted: _Wanted) -> Redeemed:
     # In this order always, or two could wait for each other: session, contacts, cards.
     if wanted.session_key:
         sessions.take_turn(wanted.session_key)
-    contact_id = _hold_contacts(wanted.contact_id, found.values())
+    contact_id = hold_contacts(wanted.contact_id, found.values())
     vouchers = hold_known(found)
     if wanted.session_key and (done := _done_before(vouchers, wishes, wanted)):
         return done
-    question = Question(wishes, wanted.order, contact_id, wanted.session_key, wanted.at)
+    question = Question(
+        wishes, wanted.order, contact_id, wanted.session_key, Purpose.REDEMPTION, wanted.at
+    )
     parts = apply_cards(question, vouchers)
     paying = [part for part in parts if part.is_applicable]
     if any(part.failure is not None for part in parts) or not paying:
@@ -161,13 +165,13 @@ def _redeem(wishes: Sequence[Redeemable], wanted: _Wanted) -> Redeemed:
         Happening("redeemed", part.redemption, part.voucher, part.redemption.amount_minor)
         for part in done_parts
     ]
-    redemption_events.tell(happenings, actor=wanted.actor, at=wanted.at)
+    redemption_events.tell(happenings, at=wanted.at)
     consume(happenings, at=wanted.at)
     skipped = tuple(part.code for part in parts if part.is_skipped)
     return Redeemed(done_parts, parent, wanted.order, skipped)
 
 
-def _hold_contacts(contact_id: int | None, vouchers: Any) -> int | None:
+def hold_contacts(contact_id: int | None, vouchers: Iterable[Voucher]) -> int | None:
     """Keep the contacts from being merged or erased meanwhile; the one who pays, as he is now."""
     share_recording()
     ids = {voucher.holder_id for voucher in vouchers if voucher.holder_id is not None}
@@ -177,6 +181,27 @@ def _hold_contacts(contact_id: int | None, vouchers: Any) -> int | None:
         statement = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
         sql.lists(statement, [sorted(ids)])
     return None if contact_id is None else survivor_of(contact_id)
+
+
+def known_redemptions(actor: Actor) -> "QuerySet[Redemption]":
+    """Those of cards that the actor may know of; of several cards where he may know of all."""
+    if actor.is_admin:
+        return Redemption.objects.all()
+    seen = access.visible(Campaign.objects.all(), actor).values("pk")
+    hidden = Redemption.objects.filter(parent__isnull=False).exclude(voucher__campaign__in=seen)
+    is_whole = Q(voucher__isnull=True) & ~Q(pk__in=hidden.values("parent_id"))
+    return Redemption.objects.filter(Q(voucher__campaign__in=seen) | is_whole)
+
+
+def find_redemption(redemption_id: int, *, actor: Actor) -> Redemption:
+    """The redemption of this number. Raises RedemptionUnknown."""
+    access.require(actor, "loyalty.view_redemption")
+    found = known_redemptions(actor).filter(pk=redemption_id)
+    redemption = found.select_related("voucher__campaign", "contact").first()
+    if redemption is None:
+        message = _("There is no redemption %(id)s.") % {"id": redemption_id}
+        raise RedemptionUnknown(message)
+    return redemption
 
 
 def _done_before(
@@ -270,7 +295,7 @@ def _record_failures(parts: Sequence[Part], wanted: _Wanted) -> None:
         if part.failure is not None and part.voucher is not None
     )
     happenings = [Happening("failed", one, one.voucher, 0) for one in made if one.voucher]
-    redemption_events.tell(happenings, actor=wanted.actor, at=wanted.at)
+    redemption_events.tell(happenings, at=wanted.at)
 
 
 def _common(wanted: _Wanted, part: Part) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
-from loyalty import points_expiry, suspicions, tiers
+from loyalty import card_expiry, points_expiry, suspicions, tiers
 from loyalty.models import Suspicion
 
 
@@ -32,3 +32,9 @@ def close_points_day() -> dict[str, int]:
         "points": expired.points,
         "tier_changes": len(changes),
     }
+
+
+@shared_task
+def expire_cards() -> int:
+    """Book what is left of cards whose time is over; of how many something was left."""
+    return card_expiry.expire_cards(at=timezone.now())

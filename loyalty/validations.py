@@ -15,6 +15,7 @@ from loyalty.applicability import (
     check_redeemables,
     known_vouchers,
 )
+from loyalty.judging import Purpose
 from loyalty.models import Voucher
 from loyalty.redeemables import OrderFacts, Redeemable
 from loyalty.sessions import Hold, Session, SessionWish
@@ -64,13 +65,13 @@ def validate(
     wishes = check_redeemables(redeemables)
     check_order(order)
     if session is None:
-        question = Question(wishes, order, contact_id, "", at)
+        question = Question(wishes, order, contact_id, "", Purpose.VALIDATION, at)
         return _answer(question, find_vouchers(wishes, actor), None)
     access.require(actor, "loyalty.add_redemption")
     begun = sessions.begin(session, at=at)
     with transaction.atomic():
         sessions.take_turn(begun.key)
-        question = Question(wishes, order, contact_id, begun.key, at)
+        question = Question(wishes, order, contact_id, begun.key, Purpose.VALIDATION, at)
         answer = _answer(question, hold_known(find_vouchers(wishes, actor)), begun)
         if answer.valid:
             holds = [

@@ -231,6 +231,12 @@ class Voucher(models.Model):
                 name="loyalty_voucher_expiry",
                 condition=Q(expires_at__isnull=False, expired_at__isnull=True),
             ),
+            # What is valid again when its campaign gets more time.
+            models.Index(
+                fields=["campaign", "id"],
+                name="loyalty_voucher_expired",
+                condition=Q(expired_at__isnull=False),
+            ),
             # What expires when its campaign ends.
             models.Index(
                 fields=["campaign"],

@@ -1,5 +1,6 @@
 """Cards, with what a test is about, made as the product makes them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -59,8 +60,22 @@ def pay(
     return redemptions.redeem(redeemables=wishes, order=order, actor=actor, at=at, **given)
 
 
+def redeem_wishes(
+    wishes: Mapping[str, int | None], *, amount: int | None = None, at: datetime = NOW, **given: Any
+) -> Redeemed:
+    """Redeem cards, each with credits of its own."""
+    return redemptions.redeem(
+        redeemables=[Redeemable(code, each) for code, each in wishes.items()],
+        order=OrderFacts(amount_minor=amount),
+        actor=SYSTEM,
+        at=at,
+        **given,
+    )
+
+
 def ask(
     *codes: str,
+    wishes: Mapping[str, int | None] | None = None,
     each: int | None = None,
     amount: int | None = None,
     at: datetime = NOW,
@@ -69,10 +84,10 @@ def ask(
     **given: Any,
 ) -> Validation:
     """Validate cards, each with `each` for its credits."""
-    wishes = [Redeemable(code, each) for code in codes]
+    given_wishes = wishes if wishes is not None else dict.fromkeys(codes, each)
     wish = SessionWish(session) if isinstance(session, str) and session else session or None
     return validations.validate(
-        redeemables=wishes,
+        redeemables=[Redeemable(code, minor) for code, minor in given_wishes.items()],
         order=OrderFacts(amount_minor=amount),
         session=wish if isinstance(wish, SessionWish) else None,
         actor=actor,
