@@ -88,6 +88,12 @@ _SEGMENTS: tuple[_Item, ...] = (
 )
 _LOYALTY: tuple[_Item, ...] = (
     (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
+    (
+        gettext_lazy("Mechanisms"),
+        "loyalty_mechanism_changelist",
+        "redeem",
+        "loyalty.view_mechanism",
+    ),
 )
 _INTEGRATIONS: tuple[_Item, ...] = (
     (

@@ -23,6 +23,7 @@ def moved_words() -> dict[str, str]:
         "scores": _("lead scores"),
         "metrics": _("metrics"),
         "loyalty": _("loyalty member"),
+        "claims": _("rewards and reached challenges"),
         "segments": _("places in segments"),
         "integrations": _("received events"),
     }

@@ -260,6 +260,12 @@ class NotClaimable(DomainError):
     code = "not_claimable"
 
 
+class NotAChallenge(DomainError):
+    """Progress is asked for of something that has no goal."""
+
+    code = "not_a_challenge"
+
+
 class NotEligible(DomainError):
     """The member may not have it; `code` is the reason, one of `loyalty.restrictions.Reason`."""
 

@@ -1,12 +1,13 @@
-"""Which mechanisms use a segment, and what each will do once nobody may act upon the segment."""
+"""Which mechanisms use a segment, and what each will do without it; which count an event."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.event_uses import EventUse, register_event_use
 from loyalty.models import Mechanism
 from segments.models import Segment
 from segments.uses import Use, register_use
@@ -69,6 +70,24 @@ def _knows(mechanism: Mechanism) -> Callable[[Actor], bool]:
     return lambda actor: actor.may(may) and access.is_visible(mechanism, actor)
 
 
+def _challenges(names: Collection[str], actor: Actor) -> dict[str, list[EventUse]]:
+    """The challenges that count these events; those of other groups without their names."""
+    living = Mechanism.objects.exclude(status=Status.ARCHIVED)
+    counting = living.filter(
+        kind=Mechanism.Kind.CHALLENGE, settings__event__in=list(names)
+    ).order_by("name", "pk")
+    found: dict[str, list[EventUse]] = {}
+    may_look = actor.may("loyalty.view_mechanism")
+    for mechanism in counting.prefetch_related("groups"):
+        use = EventUse(_("a challenge of another group"), is_hidden=True)
+        if may_look and access.is_visible(mechanism, actor):
+            url = reverse("admin:loyalty_mechanism_change", args=[mechanism.pk])
+            use = EventUse(mechanism.name, url, mechanism.get_status_display())
+        found.setdefault(mechanism.settings["event"], []).append(use)
+    return found
+
+
 def register() -> None:
-    """Have them told of beside the segments that they use. May be called again."""
+    """Have them told of beside the segments and events that they use. May be called again."""
     register_use("mechanism", gettext_lazy("Mechanism"), _mechanisms, find_ids=_used_ids)
+    register_event_use("challenge", gettext_lazy("Challenge"), _challenges)

@@ -21,6 +21,7 @@ from loyalty.errors import (
     MechanismInvalid,
     MechanismNotInactive,
     MechanismUnknown,
+    NotAChallenge,
 )
 from loyalty.mechanism_settings import check_kind_settings
 from loyalty.models import Mechanism
@@ -207,6 +208,15 @@ def refuse_archived(mechanism: Mechanism) -> None:
     if mechanism.status == Status.ARCHIVED:
         message = _("“%(name)s” is archived, and stays so.") % {"name": mechanism.name}
         raise MechanismArchived(message, key=mechanism.key)
+
+
+def require_challenge(mechanism: Mechanism) -> Mechanism:
+    """The mechanism, if it is a challenge. Raises NotAChallenge."""
+    if mechanism.kind != Kind.CHALLENGE:
+        message = _("“%(name)s” is of the kind “%(kind)s”: there is no goal.")
+        words = {"name": mechanism.name, "kind": mechanism.get_kind_display()}
+        raise NotAChallenge(message % words, key=mechanism.key)
+    return mechanism
 
 
 def told_of(mechanism: Mechanism) -> dict[str, Any]:

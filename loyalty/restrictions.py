@@ -122,9 +122,14 @@ def with_restrictions(mechanisms: "QuerySet[Mechanism]") -> "QuerySet[Mechanism]
 
 def terms_of(mechanism: Mechanism, *, at: datetime) -> Terms:
     """What it demands now. No query for one that was read by `with_restrictions`."""
+    return terms_with(mechanism, _gates(mechanism, at=at), at=at)
+
+
+def terms_with(mechanism: Mechanism, gates: Iterable[Gate], *, at: datetime) -> Terms:
+    """The same with these gates, for one that is not saved."""
     return Terms(
         mechanism=mechanism,
-        gates=tuple(_gates(mechanism, at=at)),
+        gates=tuple(gates),
         closed=_closed(mechanism, at=at),
         left=left_of(mechanism),
         period_since=period_start(mechanism.period, at) if mechanism.period else None,

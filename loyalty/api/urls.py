@@ -5,16 +5,24 @@ from rest_framework.routers import SimpleRouter
 
 from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
 from loyalty.api.report_views import ReportViewSet
+from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
+from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.views import MemberViewSet
 
 router = SimpleRouter()
 router.register("mechanisms", MechanismViewSet, basename="mechanism")
+router.register(rf"mechanisms/(?P<key>{KEY})/claims", ClaimViewSet, basename="mechanism-claim")
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/eligibility", EligibilityViewSet, basename="eligibility"
 )
 
 urlpatterns = [
     *router.urls,
+    re_path(
+        rf"^mechanisms/(?P<key>{KEY})/progress/$",
+        ProgressViewSet.as_view({"get": "retrieve"}),
+        name="mechanism-progress",
+    ),
     re_path(
         r"^members/(?P<contact_id>\d{1,18})/$",
         MemberViewSet.as_view(
