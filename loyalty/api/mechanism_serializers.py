@@ -118,4 +118,5 @@ class EligibilitySerializer(serializers.Serializer[Eligibility]):
 
 def given_to_create(body: dict[str, Any]) -> dict[str, Any]:
     """What the verb takes of the body of a creation."""
-    return {**body, "is_draft": body.pop("status") == "draft"} if "status" in body else body
+    given = {name: value for name, value in body.items() if name != "status"}
+    return {**given, "is_draft": body["status"] == "draft"}

@@ -5,7 +5,8 @@ from typing import Any
 
 from contacts.models import Contact
 from loyalty.mechanisms import create_mechanism
-from loyalty.models import Mechanism, Member
+from loyalty.models import Mechanism, Member, PointsPosting
+from loyalty.points import earn_points
 from segments.models import Membership, Segment
 from tests.segments.factories import DAY, NOW, make_segment
 from workspace.access import SYSTEM, Actor
@@ -16,6 +17,14 @@ def make_members(count: int = 1) -> list[int]:
     made = Contact.objects.bulk_create(Contact(first_name=f"M{n}") for n in range(count))
     Member.objects.bulk_create(Member(contact=one, joined_at=NOW - 30 * DAY) for one in made)
     return [one.pk for one in made]
+
+
+def give_points(contact_id: int, points: int) -> None:
+    """Let a member have so many points more."""
+    cause = f"test:{PointsPosting.objects.count()}"
+    earn_points(
+        contact_id=contact_id, points=points, cause=cause, reason="test", actor=SYSTEM, at=NOW - DAY
+    )
 
 
 def filled_segment(key: str, contact_ids: Iterable[int], **given: Any) -> Segment:
