@@ -3,10 +3,9 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
-from loyalty.api.report_views import ReportViewSet
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
+from loyalty.api.report_views import ReportViewSet
 from loyalty.api.views import MemberViewSet
 
 router = SimpleRouter()

@@ -15,6 +15,7 @@ from django.test import Client
 
 from contacts.models import Contact
 from integrations.models import Source
+from loyalty.models import Mechanism
 from segments.models import Segment
 from tests.access.addresses import Address
 from tests.access.secrets import BOGUS_ID, BOGUS_KEY, ID, KEY, NAME, Secret
@@ -56,6 +57,9 @@ _GUESSES = (
     ("api:segment-list", "group", ("Poland",)),
     ("api:segment-overlap", "keys", (KEY, f"shared,{KEY}")),
     ("api:contact-list", "segment", (KEY,)),
+    ("admin:loyalty_mechanism_changelist", "q", (NAME, KEY, "zzyzx")),
+    ("api:mechanism-list", "name", ("zzyzx",)),
+    ("api:mechanism-list", "segment", (KEY,)),
     ("api:export-list", "segment", (KEY,)),
     ("api:job-list", "subject", (f"segment:{ID}",)),
 )
@@ -177,6 +181,8 @@ def _choices(address: Address, name: str, secret: Secret) -> tuple[object, ...]:
         return (secret.member_id,)
     if name == "key" and "segments/{key}/" in address.template:
         model = Segment
+    if name == "key" and "mechanisms/{key}/" in address.template:
+        model = Mechanism
     if name == "key" and "sources/{key}/" in address.template:
         model = Source
     if name.endswith("_id") and name != "object_id":

@@ -18,6 +18,9 @@ from django.utils import timezone
 
 from contacts.models import IdentityRule, Tag
 from integrations.sources import create_source
+from loyalty.claims import claim
+from loyalty.mechanisms import create_mechanism
+from loyalty.models import Member
 from segments import (
     actions,
     checkups,
@@ -229,7 +232,10 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     )
     twin = {"field": "contact.city", "operator": "=", "value": "Twintown"}
     _find_something_wrong(twin, once)
+    mechanism, claimed = _mechanisms_about(segment)
     return {
+        "loyalty.mechanism": mechanism,
+        "loyalty.claim": claimed,
         "segments.savedcriteria": kept,
         "of_file": of_file,
         "segments.contactlist": of_file.contact_lists.get(),
@@ -261,6 +267,40 @@ def _secret_cards(poland: Group, contact_id: int) -> dict[str, Any]:
         "loyalty.redemption": card.redemptions.get(),
         "loyalty.cardposting": card.postings.get(),
     }
+
+
+def _mechanisms_about(segment: Segment) -> tuple[Any, Any]:
+    """A reward of the group that a member has, a challenge, and one of others for the segment."""
+    now = timezone.now()
+    contact_id = segment.membership_set.get().contact_id
+    Member.objects.get_or_create(contact_id=contact_id, defaults={"joined_at": now})
+    _count_mechanisms_on_from(ID)
+    given: dict[str, Any] = {"actor": SYSTEM, "at": now, "segments": [KEY]}
+    secret = create_mechanism(
+        kind="reward",
+        name="Zzyzx-secret-reward",
+        key=f"{KEY}-reward",
+        restricted_message="Zzyzx-secret-message",
+        groups=["Poland"],
+        **given,
+    )
+    _count_mechanisms_on_from(2000)
+    create_mechanism(
+        kind="challenge",
+        name="Zzyzx-secret-challenge",
+        key=f"{KEY}-challenge",
+        groups=["Poland"],
+        settings={"event": "bought plain0", "threshold": 3},
+        **given,
+    )
+    create_mechanism(kind="offer", name="Shared offer", groups=["France"], **given)
+    made = claim(secret, contact_id=contact_id, cause="Zzyzx-secret-cause", actor=SYSTEM, at=now)
+    return secret, made
+
+
+def _count_mechanisms_on_from(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('loyalty_mechanism_id_seq', %s, false)", [number])
 
 
 def _segment_of_a_file(once: Any) -> Segment:

@@ -59,6 +59,9 @@ def test_pickers_offer_what_one_may_choose(choice: Secret, who: str) -> None:
         page = client.get(reverse(f"admin:{name}")).content.decode()
         named = _named_in(page)
         assert not named or named == expected, (name, named)
+    if actor.may("loyalty.add_mechanism"):
+        form = client.get(reverse("admin:loyalty_mechanism_add") + "?kind=reward")
+        assert _named_in(form.content.decode()) == expected
 
 
 def _named_in(page: str) -> set[str]:

@@ -49,7 +49,9 @@ def test_each_kind_has_a_form_of_its_own(admin: Client, kind: str) -> None:
 
 def test_a_challenge_is_written_kept_and_changed(admin: Client) -> None:
     add = reverse("admin:loyalty_mechanism_add") + "?kind=challenge"
-    where = '{"combinator":"and","rules":[{"property":"kind","operator":"=","value":"tea"}]}'
+    where = (
+        '{"combinator":"and","rules":[{"field":"properties.kind","operator":"=","value":"tea"}]}'
+    )
     body = {
         "event": "purchase",
         "measure": "sum",

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from contacts.models import Contact
 from integrations.models import Source
+from loyalty.models import Mechanism
 from tests.admin.workspace import furnish, some_segment
 
 LISTS = (
@@ -24,6 +25,7 @@ LISTS = (
     "segments_ruleevent",
     "segments_export",
     "segments_exportschedule",
+    "loyalty_mechanism",
     "integrations_source",
     "integrations_heldevent",
     "integrations_template",
@@ -60,8 +62,13 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
     furnish(1)
     contact = Contact.objects.earliest("pk")
     segment, source = some_segment(), Source.objects.earliest("pk")
+    mechanism = Mechanism.objects.earliest("pk")
     addresses = [
         reverse("admin:contacts_contact_change", args=[contact.pk]),
+        *(
+            reverse(f"admin:loyalty_mechanism_{page}", args=[mechanism.pk])
+            for page in ("change", "claims", "settings")
+        ),
         *(
             reverse(f"admin:segments_segment_{page}", args=[segment.pk])
             for page in ("change", "members", "history", "changes", "versions", "actions", "export")

@@ -20,6 +20,9 @@ from contacts.models import (
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
+from loyalty.claims import claim
+from loyalty.mechanisms import create_mechanism
+from loyalty.models import Member
 from segments import (
     actions,
     export_schedules,
@@ -94,6 +97,11 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             actor=system,
             at=now,
         )
+        mechanism = create_mechanism(
+            actor=system, at=now, kind="reward", name=f"Mug {key}", key=key, segments=[key]
+        )
+        Member.objects.get_or_create(contact=person, defaults={"joined_at": now})
+        claim(mechanism, contact_id=person.pk, cause=key, actor=system, at=now)
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)
     record_events(

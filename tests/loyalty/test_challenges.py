@@ -83,7 +83,7 @@ def test_a_sum_adds_up_what_is_an_amount() -> None:
 
 def test_only_events_that_fit_the_condition_count() -> None:
     (member,) = make_members()
-    rule = {"property": "category", "operator": "=", "value": "coffee"}
+    rule = {"field": "properties.category", "operator": "=", "value": "coffee"}
     made = make_challenge(where={"combinator": "and", "rules": [rule]})
     _happen(member, 2, category="coffee")
     _happen(member, 3, at=NOW + HOUR, category="tea")
