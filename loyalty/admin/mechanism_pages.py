@@ -177,7 +177,7 @@ def _claims_chart(mechanism: Mechanism, *, at: datetime) -> dict[str, Any] | Non
         "until": today,
         "zone": settings.TIME_ZONE,
     }
-    rows = sql.rows(_BY_DAY, words)  # type: ignore[arg-type]  # by name
+    rows = sql.rows(_BY_DAY, words)
     return chart(
         [date_format(row["day"], "j M") for row in rows],
         [

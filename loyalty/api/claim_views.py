@@ -19,6 +19,7 @@ from loyalty.api.claim_serializers import (
     RevocationSerializer,
 )
 from loyalty.challenges import progress_of
+from loyalty.errors import ClaimUnknown
 from loyalty.filtersets import ClaimFilterSet
 from loyalty.models import Claim, Mechanism
 from workspace.api.pages import NEWEST_FIRST
@@ -94,7 +95,7 @@ class ClaimViewSet(ApiViewSet):
     def _claim_of(self, pk: str) -> Claim:
         mechanism, found = self._mechanism(), claims.find_claim(int(pk), actor=self.actor)
         if found.mechanism_id != mechanism.pk:
-            raise claims.ClaimUnknown(found.pk)
+            raise ClaimUnknown(found.pk)
         return found
 
 
