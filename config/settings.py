@@ -353,6 +353,11 @@ SPECTACULAR_SETTINGS = {
         "CalculationState": "segments.models.Segment.CalculationState",
         "ConsentLineState": "contacts.models.ConsentEntry.State",
         "ConsentState": "contacts.consents.STATES",
+        "MechanismKind": "loyalty.models.Mechanism.Kind",
+        "MechanismStatus": "loyalty.models.Mechanism.Status",
+        "SegmentStatus": "segments.models.Segment.Status",
+        "PointsAccount": "loyalty.models.PointsPosting.Account",
+        "PostingKind": "loyalty.api.points_serializers.KINDS",
     },
 }
 

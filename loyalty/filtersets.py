@@ -3,7 +3,7 @@
 import django_filters
 from django.db.models import Q, QuerySet
 
-from loyalty.models import Claim, Mechanism
+from loyalty.models import Claim, EarnRule, Mechanism, Member, PointsPosting
 from segments.lifecycle import known_segments
 from workspace.access import actor_of
 
@@ -42,3 +42,44 @@ class ClaimFilterSet(django_filters.FilterSet):
     class Meta:
         model = Claim
         fields = ("state", "contact")
+
+
+class MemberFilterSet(django_filters.FilterSet):
+    """Filters for members; without `is_member` also those who left."""
+
+    is_member = django_filters.BooleanFilter(field_name="left_at", lookup_expr="isnull")
+    tier = django_filters.CharFilter()
+    card_number = django_filters.CharFilter()
+    points_min = django_filters.NumberFilter(field_name="points", lookup_expr="gte")
+    points_max = django_filters.NumberFilter(field_name="points", lookup_expr="lte")
+    joined_after = django_filters.IsoDateTimeFilter(field_name="joined_at", lookup_expr="gte")
+    joined_before = django_filters.IsoDateTimeFilter(field_name="joined_at", lookup_expr="lt")
+
+    class Meta:
+        model = Member
+        fields = ("tier", "card_number")
+
+
+class PointsFilterSet(django_filters.FilterSet):
+    """Filters for the ledger of points."""
+
+    contact = django_filters.NumberFilter(field_name="contact_id")
+    since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    until = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    rule = django_filters.CharFilter(field_name="rule__key")
+    cause = django_filters.CharFilter()
+
+    class Meta:
+        model = PointsPosting
+        fields = ("contact", "cause")
+
+
+class EarnRuleFilterSet(django_filters.FilterSet):
+    """Filters for earn rules."""
+
+    event = django_filters.CharFilter(field_name="event_name")
+    is_enabled = django_filters.BooleanFilter()
+
+    class Meta:
+        model = EarnRule
+        fields = ("is_enabled",)

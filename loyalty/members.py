@@ -17,6 +17,20 @@ from workspace.access import Actor
 from workspace.errors import Problem
 
 _NO_MEMBER: dict[str, Any] = {"is_member": False, "points": 0, "tier": "", "joined_at": None}
+_SHAPE = (
+    *("card_number", "tier", "points", "points_earned", "points_spent"),
+    *("joined_at", "left_at"),
+)
+_NEVER: dict[str, Any] = {
+    "is_member": False,
+    "card_number": "",
+    "tier": "",
+    "points": 0,
+    "points_earned": 0,
+    "points_spent": 0,
+    "joined_at": None,
+    "left_at": None,
+}
 _WRITTEN = ("card_number", "tier", "joined_at")
 _CHANGEABLE = (*_WRITTEN, "points")
 _SAVED = (*_WRITTEN, "left_at")
@@ -42,14 +56,15 @@ def describe_member(contact_id: int) -> dict[str, Any]:
     """Whether the contact is a member, or was one. Raises ContactUnknown."""
     contact_id = get_contact(contact_id).pk
     member = Member.objects.filter(contact_id=contact_id).first()
+    return shape_of(member) if member else {**_NEVER, "contact_id": contact_id}
+
+
+def shape_of(member: Member) -> dict[str, Any]:
+    """A member, or who was one, in the API's shape."""
     return {
-        "contact_id": contact_id,
-        "is_member": member is not None and member.left_at is None,
-        "card_number": member.card_number if member else "",
-        "tier": member.tier if member else "",
-        "points": member.points if member else 0,
-        "joined_at": member.joined_at if member else None,
-        "left_at": member.left_at if member else None,
+        "contact_id": member.pk,
+        "is_member": member.left_at is None,
+        **{name: getattr(member, name) for name in _SHAPE},
     }
 
 

@@ -221,6 +221,67 @@ def adjust_points(
     return posting
 
 
+@transaction.atomic
+def post_points(
+    *,
+    contact_id: int,
+    points: int,
+    kind: str,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    cause: str = "",
+    expires_at: datetime | None = None,
+) -> PointsPosting:
+    """Post by hand what a member earned, spent, or what is adjusted, as `kind` says.
+
+    Raises NotAllowed, and what the verb of the kind raises.
+    """
+    access.require(actor, PERMISSION)
+    if kind == "adjusted":
+        return adjust_points(
+            contact_id=contact_id,
+            points=points,
+            reason=reason,
+            actor=actor,
+            at=at,
+            cause=cause,
+            expires_at=expires_at,
+        )
+    contact_id = lock_contact(contact_id).pk
+    _check(points, reason, cause or "by hand", is_signed=False, expires_at=expires_at, at=at)
+    if kind == "spent" and expires_at is not None:
+        message = _("Only points that are given can expire: leave “expires_at” out.")
+        raise PointsInvalid(message, problems=[Problem("expires_at", "invalid", message)])
+    cause = cause or f"{kind}:{_line_count(contact_id)}"
+    before = balance(contact_id)
+    if kind == "spent":
+        posting = spend_points(
+            contact_id=contact_id, points=points, cause=cause, reason=reason, actor=actor, at=at
+        )
+    else:
+        posting = earn_points(
+            contact_id=contact_id,
+            points=points,
+            cause=cause,
+            reason=reason,
+            actor=actor,
+            at=at,
+            expires_at=expires_at,
+        )
+    if balance(contact_id) != before:
+        _record(f"points.{kind}", posting, before, posting.step, actor, at)
+    return posting
+
+
+def owner_of(posting_id: int) -> int:
+    """Whose line this is. Raises PostingUnknown."""
+    found = PointsPosting.objects.filter(id=posting_id).values_list("contact_id", flat=True).first()
+    if found is None:
+        raise PostingUnknown(_("There is no posting %(id)d.") % {"id": posting_id})
+    return found
+
+
 def write_difference(member: Member, wanted: int, *, actor: Actor, at: datetime) -> None:
     """Adjust the points of a member who is held to a number, for verbs that say so themselves."""
     step = wanted - member.points
@@ -294,9 +355,8 @@ def take_back(
     if _known_lines([line]):
         raise _taken(line)
     write_lines([line], actor=actor, at=at)
-    step = line.points if line.credit == Account.MEMBER else -line.points
     posting = _found(line)
-    _record("points.reversed", posting, member.points, step, actor, at)
+    _record("points.reversed", posting, member.points, posting.step, actor, at)
     return posting
 
 
@@ -364,11 +424,13 @@ def _adjusted(
     debit, credit = (
         (Account.ADJUSTED, Account.MEMBER) if points > 0 else (Account.MEMBER, Account.ADJUSTED)
     )
-    if not cause:
-        # How many lines there are: a number that no line before has for its cause.
-        count = PointsPosting.objects.filter(contact_id=contact_id).count()
-        cause = f"adjustment:{count}"
+    cause = cause or f"adjustment:{_line_count(contact_id)}"
     return Line(contact_id, debit, credit, abs(points), cause, reason, expires_at=expires_at)
+
+
+def _line_count(contact_id: int) -> int:
+    """How many lines the contact has: a number that no line before has in its cause."""
+    return PointsPosting.objects.filter(contact_id=contact_id).count()
 
 
 def _check(

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
+from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.report_views import ReportViewSet
 from loyalty.api.views import MemberViewSet
 
@@ -14,9 +15,17 @@ router.register(rf"mechanisms/(?P<key>{KEY})/claims", ClaimViewSet, basename="me
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/eligibility", EligibilityViewSet, basename="eligibility"
 )
+router.register("points", PointsViewSet, basename="points")
+router.register("earn-rules", EarnRuleViewSet, basename="earn-rule")
 
 urlpatterns = [
     *router.urls,
+    re_path(r"^members/$", MemberViewSet.as_view({"get": "list"}), name="member-list"),
+    re_path(
+        r"^programme/$",
+        ProgrammeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="programme",
+    ),
     re_path(
         rf"^mechanisms/(?P<key>{KEY})/progress/$",
         ProgressViewSet.as_view({"get": "retrieve"}),

@@ -1,5 +1,8 @@
 """Members of the loyalty programme in the API: translation only."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -7,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import members
+from loyalty.filtersets import MemberFilterSet
 from loyalty.models import Member
+from workspace.api.pages import Ordering
 from workspace.api.serializers import StrictSerializer
 from workspace.api.views import ApiViewSet
 
@@ -24,20 +29,34 @@ class LoyaltyMemberSerializer(StrictSerializer):
     points = serializers.IntegerField(
         min_value=-_POINTS_LIMIT, max_value=_POINTS_LIMIT, required=False
     )
+    points_earned = serializers.IntegerField(read_only=True)
+    points_spent = serializers.IntegerField(read_only=True)
     joined_at = serializers.DateTimeField(required=False)
     left_at = serializers.DateTimeField(read_only=True)
 
 
 class MemberViewSet(ApiViewSet):
-    """The loyalty membership of one contact."""
+    """The loyalty membership of contacts."""
 
     queryset = Member.objects.all()
+    filterset_class = MemberFilterSet
+    orderings = {
+        "contact_id": Ordering(("contact_id",)),
+        "-contact_id": Ordering(("contact_id",), is_descending=True),
+    }
     permissions = {
+        "list": "loyalty.view_member",
         "retrieve": "loyalty.view_member",
         "update": "loyalty.change_member",
         "partial_update": "loyalty.change_member",
         "destroy": "loyalty.change_member",
     }
+
+    @extend_schema(responses=LoyaltyMemberSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Members, and who was one."""
+        rows = self.filter_queryset(self.get_queryset())
+        return self.page(rows, _described)
 
     @extend_schema(responses=LoyaltyMemberSerializer)
     def retrieve(self, request: Request, contact_id: str) -> Response:
@@ -64,3 +83,7 @@ class MemberViewSet(ApiViewSet):
 
     def _answer(self, contact_id: str) -> Response:
         return Response(LoyaltyMemberSerializer(members.describe_member(int(contact_id))).data)
+
+
+def _described(rows: Sequence[Member]) -> Sequence[Any]:
+    return [LoyaltyMemberSerializer(members.shape_of(member)).data for member in rows]

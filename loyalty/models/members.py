@@ -104,6 +104,11 @@ class PointsPosting(models.Model):
     def __str__(self) -> str:
         return f"{self.contact_id}: {self.debit} → {self.credit} {self.points}"
 
+    @property
+    def step(self) -> int:
+        """What the member got, below 0 what went."""
+        return self.points if self.credit == self.Account.MEMBER else -self.points
+
 
 class EarnRule(models.Model):
     """What members earn by an event: so many points each, and for each whole unit of an amount.
