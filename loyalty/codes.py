@@ -7,6 +7,7 @@ twice.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from loyalty import ledger
+from loyalty import ledger, publication_notices
 from loyalty.campaign_settings import AMOUNT_LIMIT, CODES_LIMIT
 from loyalty.code_patterns import CODE_LIMIT, CodePattern, read_pattern, room_problem
 from loyalty.errors import (
@@ -36,7 +37,6 @@ from workspace.models import Job
 logger = logging.getLogger(__name__)
 
 GENERATE_JOB = "loyalty.generate_codes"
-IMPORT_JOB = "loyalty.import_codes"
 REFILL_CHANNEL = "loyalty_refill"
 # So many codes are one batch: a few seconds of work, one posting.
 PORTION = 50_000
@@ -44,8 +44,8 @@ PORTION = 50_000
 _ATTEMPTS = 20
 _WITHIN_REQUEST = 1_000
 _REFILLS_AT_A_TIME = 20
-# Signs that codes may have which somebody else made, and that neither mislead nor break anything.
-CODE_PATTERN = r"^[A-Z0-9](?:[A-Z0-9._-]{4,78}[A-Z0-9])$"
+# What codes may consist of that somebody else made: nothing that misleads or breaks a file.
+CODE_FORM = r"^[A-Z0-9]([A-Z0-9._-]*[A-Z0-9])?$"
 
 
 def campaign_subject(campaign: Campaign) -> str:
@@ -83,7 +83,7 @@ def generate_codes(campaign: Campaign, count: int, *, actor: Actor, at: datetime
     be, or for which the pattern leaves no room.
     """
     access.require(actor, "loyalty.generate_codes_campaign")
-    campaign = _hold(campaign, actor)
+    campaign = hold_to_add(campaign, actor=actor)
     if not 1 <= count <= CODES_LIMIT:
         message = _("It is a whole number from 1 to %(limit)d.") % {"limit": CODES_LIMIT}
         problem = Problem("count", "out_of_range", message)
@@ -100,8 +100,6 @@ def request_generation(
     kind: CodeBatch.Kind = CodeBatch.Kind.GENERATED,
 ) -> Job:
     """The same for who has looked already whether the actor may, and holds the campaign."""
-    _refuse_static(campaign)
-    refuse_while_busy(campaign)
     if problem := room_problem(pattern_of(campaign), campaign.voucher_count + count):
         raise InputInvalid(problem.message, problems=[problem])
     job = jobs.start(
@@ -112,7 +110,7 @@ def request_generation(
         subject=campaign_subject(campaign),
         arguments={"campaign_id": campaign.pk, "count": count, "kind": kind},
     )
-    _note_beginning(campaign, job)
+    note_beginning(campaign, job)
     changes = {"count": [None, count], "job": [None, job.pk]}
     audit.record(
         actor=actor, action="campaign.codes_requested", subject=campaign, changes=changes, at=at
@@ -197,8 +195,7 @@ def create_voucher(
     Raises CampaignUnknown, CampaignStatic, CodeTaken, and InputInvalid with all faults.
     """
     access.require(actor, "loyalty.generate_codes_campaign")
-    campaign = _hold(campaign, actor)
-    _refuse_static(campaign)
+    campaign = hold_to_add(campaign, actor=actor, while_busy=True)
     amount = campaign.amount_minor if amount_minor is None else amount_minor
     problems = list(_faults_of_one(amount, starts_at, expires_at))
     code = normal_code(code)
@@ -248,8 +245,7 @@ def normal_code(code: str) -> str:
 
 def code_fault(code: str) -> str | None:
     """Why a code that somebody else made cannot be taken; None where it can."""
-    signs = set(code) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-    if signs or not code[:1].isalnum() or not code[-1:].isalnum():
+    if not re.fullmatch(CODE_FORM, code):
         return _("A code consists of letters A to Z, digits and, between them, “-”, “_” and “.”.")
     if not 6 <= len(code) <= CODE_LIMIT:
         return _("A code has 6 to %(limit)d characters.") % {"limit": CODE_LIMIT}
@@ -304,6 +300,22 @@ def _refill_one(campaign_id: int, as_of: datetime) -> bool:
     return True
 
 
+def hold_to_add(campaign: Campaign, *, actor: Actor, while_busy: bool = False) -> Campaign:
+    """The campaign as it is now, locked until the transaction ends, to have codes added.
+
+    Raises CampaignUnknown, CampaignStatic and, unless that does not matter, CampaignBusy.
+    """
+    held = Campaign.objects.select_for_update().filter(pk=campaign.pk).first()
+    if held is None or not access.is_visible(held, actor):
+        raise CampaignUnknown(campaign.key)
+    if held.is_static and held.voucher_count:
+        message = _("No codes may be added to “%(name)s”: its number of codes was fixed.")
+        raise CampaignStatic(message % {"name": held.name})
+    if not while_busy:
+        refuse_while_busy(held)
+    return held
+
+
 def refuse_while_busy(campaign: Campaign) -> None:
     """Raise CampaignBusy while codes of the campaign are being made or read."""
     if jobs.unfinished(campaign_subject(campaign)) is not None:
@@ -330,6 +342,8 @@ def note_end(campaign_id: int, job: Job | None = None, *, is_failed: bool = Fals
         else:
             campaign.creation = Campaign.Creation.NONE
         campaign.save(update_fields=["creation"])
+        if job is not None:
+            publication_notices.tell_generation(campaign, job, at=timezone.now())
 
 
 def _make_portion(work: Work, campaign_id: int, count: int, kind: CodeBatch.Kind) -> int:
@@ -415,18 +429,6 @@ def _faults_of_one(
         yield Problem("expires_at", "invalid", _("It has to end after its beginning."))
 
 
-def _hold(campaign: Campaign, actor: Actor) -> Campaign:
-    held = Campaign.objects.select_for_update().filter(pk=campaign.pk).first()
-    if held is None or not access.is_visible(held, actor):
-        raise CampaignUnknown(campaign.key)
-    return held
-
-
-def _refuse_static(campaign: Campaign) -> None:
-    if campaign.is_static and campaign.voucher_count:
-        message = _("No codes may be added to “%(name)s”: its number of codes was fixed.")
-        raise CampaignStatic(message % {"name": campaign.name})
-
-
-def _note_beginning(campaign: Campaign, job: Job) -> None:
+def note_beginning(campaign: Campaign, job: Job) -> None:
+    """Write into the campaign that a job is making or reading its codes."""
     Campaign.objects.filter(pk=campaign.pk).update(creation=Campaign.Creation.IN_PROGRESS, job=job)

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from contacts.extensions import register_eraser, register_merger
-from loyalty import campaigns, codes, publication_merging
+
+# Long work is known by what `jobs.handler` registers: of files here, of codes with them.
+from loyalty import campaigns, code_imports, codes, publication_merging, publication_notices  # noqa: F401
 from loyalty.models import Campaign
 from workspace import access, user_groups
 from workspace.rounds import register_round
@@ -12,6 +14,7 @@ from workspace.user_groups import Entity
 
 def register() -> None:
     """Take part in merges and erasures, fill pools, and belong to user groups."""
+    publication_notices.register()
     register_eraser("publications", publication_merging.forget_publications)
     register_merger("publications", publication_merging.merge_publications)
     register_round(

@@ -15,7 +15,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from contacts.survivors import survivors_of
-from loyalty import codes, publication_notices, validity
+from loyalty import codes, publication_notices, suspicions, validity
 from loyalty.errors import CodesExhausted
 from loyalty.models import Campaign, CodeBatch, Distribution, Holdout, Voucher
 from workspace import sql
@@ -27,6 +27,7 @@ ALREADY_PUBLISHED = "voucher_already_published"
 JOINED_ALREADY = "joined_already"
 HELD_OUT = "held_out"
 CONTACT_UNKNOWN = "contact_unknown"
+BLOCKED = "customer_rules_violated"
 # Refusals that say nothing about the campaign: they are not put on record as failures.
 _NO_FAILURES = frozenset({JOINED_ALREADY, HELD_OUT, CONTACT_UNKNOWN})
 # Made at once where a campaign that never runs dry has none: the rest is left to a worker.
@@ -108,6 +109,7 @@ def give(
     _find_contacts(_open(answers))
     if is_only:
         _find_joined(campaign, _open(answers))
+    _refuse_blocked(_open(answers), at)
     if terms.with_holdout and campaign.holdout_percent:
         _set_aside(campaign, _open(answers), at)
     if message := why_closed(campaign, at):
@@ -287,6 +289,13 @@ def _find_joined(campaign: Campaign, answers: list[Published]) -> None:
             continue
         one.problem = JOINED_ALREADY
         one.message = _("The contact has a code of “%(name)s” already.") % {"name": campaign.name}
+
+
+def _refuse_blocked(answers: list[Published], at: datetime) -> None:
+    """Who is blocked as a cheat gets nothing; the answer does not say why, as he may read it."""
+    blocked = suspicions.blocked_contacts({one.given_to for one in answers}, at=at)
+    refused = [one for one in answers if one.given_to in blocked]
+    _refuse(refused, BLOCKED, _("This is not possible at present. Ask the shop."))
 
 
 def _set_aside(campaign: Campaign, answers: list[Published], at: datetime) -> None:

@@ -35,6 +35,12 @@ def main(arguments: list[str]) -> int:
         action="store_true",
         help="events over HTTP, up to the membership; by itself, without other engines",
     )
+    parser.add_argument(
+        "--codes", type=int, metavar="N", help="gift-card codes made by a job; by itself"
+    )
+    parser.add_argument(
+        "--publications", type=int, metavar="N", help="codes given to contacts; by itself"
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -54,6 +60,15 @@ def main(arguments: list[str]) -> int:
             from . import over_http
 
             return over_http.run(size, place, writes=options.write)
+        if options.codes or options.publications:
+            from . import gift_cards
+
+            given = options.publications or 100_000
+            return gift_cards.run(
+                code_count=max(options.codes or 0, 2 * given),
+                publication_count=given,
+                writes=options.write,
+            )
         from .runs import run
 
         return run(size, place, options)
