@@ -19,6 +19,7 @@ from workspace.access import Actor
 from workspace.errors import InputInvalid, Problem
 
 _LOCK = "loyalty campaigns"
+_REFILL_COUNT: int = Campaign._meta.get_field("refill_count").get_default()
 # What holds for codes that are there already, so that nobody's card changes its worth.
 _FIXED_WITH_CODES = ("currency",)
 
@@ -41,6 +42,14 @@ def find_campaign(named: str | int, *, actor: Actor) -> Campaign:
         found = known.filter(pk=int(text)).first()
     if found is None:
         raise CampaignUnknown(named)
+    return found
+
+
+def find_by_key(key: str, *, actor: Actor) -> Campaign:
+    """The campaign of exactly this key. Raises CampaignUnknown as above."""
+    found = known_campaigns(actor).filter(key=key).first()
+    if found is None:
+        raise CampaignUnknown(key)
     return found
 
 
@@ -76,7 +85,8 @@ def create_campaign(
         message = _("A campaign is “draft”, “active” or “disabled”.")
         problems.append(Problem("status", "invalid_choice", message))
     _check_count(vouchers_count, problems)
-    wanted = max(vouchers_count, kept.get("refill_count", 0) if kept.get("refill") else 0, 1)
+    refilled = kept.get("refill_count", _REFILL_COUNT) if kept.get("refill") else 0
+    wanted = max(vouchers_count, refilled, 1)
     pattern = rules_of_settings.check_codes(_mapping(kept["code_config"]), wanted, problems)
     _refuse(problems)
     if pattern is not None:

@@ -146,6 +146,7 @@ def made_by(job: Job) -> int:
     return int(found or 0)
 
 
+@transaction.atomic
 def make_codes(
     campaign: Campaign,
     count: int,
@@ -155,7 +156,7 @@ def make_codes(
     at: datetime,
     job: Job | None = None,
 ) -> CodeBatch:
-    """Make codes here and now, as one batch, in the caller's transaction.
+    """Make codes here and now, as one batch.
 
     Codes that exist already in the workspace are replaced by others. Raises CodesExhausted where
     the pattern leaves no room.

@@ -229,6 +229,8 @@ def _refusal(
 ) -> PublicationRefused:
     error = _ERRORS.get(answer.problem, CustomerRulesViolated)
     refused = error(answer.message, wish=answer.wish, terms=terms)
+    # A rule may refuse for the order or the customer.
+    refused.code = answer.problem
     refused.campaign_id, refused.contact_id = campaign.pk, contact_id
     return refused
 

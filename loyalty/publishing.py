@@ -15,7 +15,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from contacts.survivors import survivors_of
-from loyalty import codes, publication_notices, suspicions, validity
+from loyalty import codes, publication_notices, rules, suspicions, validity
 from loyalty.errors import CodesExhausted
 from loyalty.models import Campaign, CodeBatch, Distribution, Holdout, Voucher
 from workspace import sql
@@ -435,7 +435,20 @@ def _judge(
     voucher: Voucher | None,
     at: datetime,
 ) -> None:
-    """Ask the validation rules, once for all contacts."""
+    """Ask the validation rules of the campaign and the distribution, once for all contacts."""
+    asked = rules.rules_for(campaign=campaign, voucher=voucher, distribution=terms.distribution)
+    if not asked or not answers:
+        return
+    refused = rules.judge(
+        asked,
+        contact_ids={one.given_to for one in answers},
+        voucher=voucher,
+        at=at,
+        purpose=rules.Purpose.PUBLICATION,
+    )
+    for one in answers:
+        if found := refused.get(one.given_to):
+            one.problem, one.message = found.key, found.message
 
 
 def _look_at_pool(campaign: Campaign, given: list[Published]) -> None:

@@ -6,10 +6,16 @@ from rest_framework.routers import SimpleRouter
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
+from loyalty.api.campaign_views import CampaignViewSet
+from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
 from loyalty.api.report_views import ReportViewSet
+from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
 from loyalty.api.views import MemberViewSet
 
 router = SimpleRouter()
+router.register("campaigns", CampaignViewSet, basename="campaign")
+router.register("publications", PublicationViewSet, basename="publication")
+router.register("vouchers", VoucherListViewSet, basename="voucher-list")
 router.register("mechanisms", MechanismViewSet, basename="mechanism")
 router.register(rf"mechanisms/(?P<key>{KEY})/claims", ClaimViewSet, basename="mechanism-claim")
 router.register(
