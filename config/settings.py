@@ -358,6 +358,9 @@ SPECTACULAR_SETTINGS = {
         "SegmentStatus": "segments.models.Segment.Status",
         "PointsAccount": "loyalty.models.PointsPosting.Account",
         "PostingKind": "loyalty.api.points_serializers.KINDS",
+        "CampaignStatus": "loyalty.models.Campaign.Status",
+        "CampaignType": "loyalty.api.campaign_serializers.TYPES",
+        "VoucherType": "loyalty.api.campaign_serializers.VOUCHER_TYPES",
     },
 }
 

@@ -11,8 +11,18 @@ from django.utils.translation import gettext as _
 
 from loyalty import campaign_settings as rules_of_settings
 from loyalty import card_expiry, codes
-from loyalty.errors import CampaignNameTaken, CampaignPublished, CampaignUnknown
-from loyalty.models import Campaign, CodeBatch, Holdout, Publication, Voucher
+from loyalty.errors import CampaignInUse, CampaignNameTaken, CampaignPublished, CampaignUnknown
+from loyalty.models import (
+    Campaign,
+    CodeBatch,
+    Distribution,
+    Holdout,
+    Publication,
+    Redemption,
+    RuleAssignment,
+    Voucher,
+    VoucherLock,
+)
 from loyalty.money import money
 from workspace import access, audit, locks, sql
 from workspace.access import Actor
@@ -189,14 +199,16 @@ def consequence_of_deletion(campaign: Campaign) -> str:
 def delete_campaign(campaign: Campaign, *, actor: Actor, at: datetime) -> None:
     """Destroy a campaign none of whose codes was ever given to a contact or used.
 
-    Its codes and their postings go with it. Raises CampaignUnknown, CampaignPublished, and
-    CampaignBusy while codes are being made.
+    Its codes and their postings go with it. Raises CampaignUnknown, CampaignPublished,
+    CampaignInUse, and CampaignBusy while codes are being made.
     """
     campaign = hold(campaign, actor=actor, permission="loyalty.delete_campaign")
     codes.refuse_while_busy(campaign)
     is_used = (
         Publication.objects.filter(campaign=campaign).exists()
         or Voucher.objects.filter(campaign=campaign, published_at__isnull=False).exists()
+        or Redemption.objects.filter(voucher__campaign=campaign).exists()
+        or VoucherLock.objects.filter(voucher__campaign=campaign).exists()
         or sql.one(
             "SELECT true FROM loyalty_cardposting WHERE campaign_id = %s AND kind <> 'issue'"
             " LIMIT 1",
@@ -209,10 +221,14 @@ def delete_campaign(campaign: Campaign, *, actor: Actor, at: datetime) -> None:
             " with its money stays on record."
         )
         raise CampaignPublished(message % {"name": campaign.name})
+    if Distribution.objects.filter(campaign=campaign).exists():
+        message = _("A distribution gives codes of “%(name)s”: delete that first.")
+        raise CampaignInUse(message % {"name": campaign.name})
     told = audit.difference(_told(campaign, list(campaign.groups.all())), {})
     told["codes"] = [campaign.voucher_count, None]
     audit.record(actor=actor, action="campaign.deleted", subject=campaign, changes=told, at=at)
     Holdout.objects.filter(campaign=campaign).delete()
+    RuleAssignment.objects.filter(voucher__campaign=campaign).delete()
     sql.execute("DELETE FROM loyalty_cardposting WHERE campaign_id = %s", [campaign.pk])
     sql.execute("DELETE FROM loyalty_voucher WHERE campaign_id = %s", [campaign.pk])
     CodeBatch.objects.filter(campaign=campaign).delete()

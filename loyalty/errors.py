@@ -160,6 +160,12 @@ class CampaignPublished(DomainError):
     code = "campaign_published"
 
 
+class CampaignInUse(DomainError):
+    """Something else gives codes of the campaign."""
+
+    code = "campaign_in_use"
+
+
 class CampaignStatic(DomainError):
     """The campaign was closed: no codes may be added."""
 

@@ -12,7 +12,9 @@ from loyalty import codes, states
 from loyalty.models import Campaign, Publication, Voucher
 from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
 
-_TYPES = ["AUTO_UPDATE", "STATIC"]
+# Named, so that the schema has a name for each.
+TYPES = [("AUTO_UPDATE", "AUTO_UPDATE"), ("STATIC", "STATIC")]
+VOUCHER_TYPES = [("GIFT_VOUCHER", "GIFT_VOUCHER")]
 GIFT_VOUCHERS = "GIFT_VOUCHERS"
 
 
@@ -38,7 +40,7 @@ class _RedemptionLimitSerializer(StrictSerializer):
 
 
 class _TermsSerializer(StrictSerializer):
-    type = serializers.ChoiceField(choices=["GIFT_VOUCHER"], required=False)
+    type = serializers.ChoiceField(choices=VOUCHER_TYPES, required=False)
     gift = _GiftSerializer(required=False)
     redemption = _RedemptionLimitSerializer(required=False)
     code_config = CodeConfigSerializer(required=False)
@@ -61,7 +63,7 @@ class CampaignChangeSerializer(StrictSerializer):
     name = serializers.CharField(required=False, allow_blank=True)
     description = serializers.CharField(required=False, allow_blank=True)
     groups = serializers.ListField(child=serializers.CharField(), required=False)
-    type = serializers.ChoiceField(choices=_TYPES, required=False)
+    type = serializers.ChoiceField(choices=TYPES, required=False)
     join_once = serializers.BooleanField(required=False)
     start_date = serializers.DateTimeField(required=False, allow_null=True)
     expiration_date = serializers.DateTimeField(required=False, allow_null=True)
@@ -190,7 +192,7 @@ class VoucherCreationSerializer(StrictSerializer):
 
     campaign = serializers.CharField()
     code = serializers.CharField(required=False)
-    type = serializers.ChoiceField(choices=["GIFT_VOUCHER"], required=False)
+    type = serializers.ChoiceField(choices=VOUCHER_TYPES, required=False)
     gift = _GiftSerializer(required=False)
     redemption = _RedemptionLimitSerializer(required=False)
     start_date = serializers.DateTimeField(required=False, allow_null=True)

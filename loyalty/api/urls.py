@@ -8,8 +8,8 @@ from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSe
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.campaign_views import CampaignViewSet
 from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
-from loyalty.api.report_views import ReportViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
+from loyalty.api.report_views import ReportViewSet
 from loyalty.api.views import MemberViewSet
 
 router = SimpleRouter()

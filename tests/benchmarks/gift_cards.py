@@ -16,7 +16,6 @@ from loyalty.models import Campaign, Publication, Voucher
 from loyalty.publications import Wish
 from workspace import jobs, sql
 from workspace.access import SYSTEM
-from workspace.models import Job
 
 from .bench_workspace import empty_workspace
 from .clock import seconds
@@ -55,7 +54,8 @@ def _measure_codes(report: Report, count: int) -> Campaign:
         vouchers_count=count,
         join_once=True,
     )
-    job = Job.objects.get(pk=campaign.job_id)
+    job = campaign.job
+    assert job is not None
     taken = seconds(lambda: jobs.run(job.pk))
     report.add_table(
         "Codes made by a job",
