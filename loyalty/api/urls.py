@@ -3,11 +3,10 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from loyalty.api.campaign_views import CampaignViewSet
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
-from loyalty.api.campaign_views import CampaignViewSet
-from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
 from loyalty.api.report_views import ReportViewSet
 from loyalty.api.views import MemberViewSet
