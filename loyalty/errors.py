@@ -54,6 +54,7 @@ class RedemptionRefused(DomainError):
     """
 
     status = 400
+    is_recorded = True
 
     def __init__(
         self, message: str, *, code: str, status: int = 400, custom: str = "", **context: Any
@@ -97,6 +98,7 @@ class AlreadyRolledBack(DomainError):
 
     code = "already_rolled_back"
     status = 400
+    is_recorded = True
 
 
 class RedemptionFailed(DomainError):
@@ -104,6 +106,7 @@ class RedemptionFailed(DomainError):
 
     code = "redemption_failed"
     status = 400
+    is_recorded = True
 
 
 class InvalidRedemptionParent(DomainError):
@@ -111,6 +114,7 @@ class InvalidRedemptionParent(DomainError):
 
     code = "invalid_redemption_parent"
     status = 400
+    is_recorded = True
 
 
 class RollbackTooLate(DomainError):
@@ -118,6 +122,7 @@ class RollbackTooLate(DomainError):
 
     code = "rollback_too_late"
     status = 400
+    is_recorded = True
 
 
 class CampaignUnknown(NotFound):

@@ -3,7 +3,8 @@
 import django_filters
 from django.db.models import Q, QuerySet
 
-from loyalty.models import Claim, EarnRule, Mechanism, Member, PointsPosting
+from loyalty.applicability import clean_code
+from loyalty.models import Claim, EarnRule, Mechanism, Member, PointsPosting, Redemption
 from segments.lifecycle import known_segments
 from workspace.access import actor_of
 
@@ -83,3 +84,27 @@ class EarnRuleFilterSet(django_filters.FilterSet):
     class Meta:
         model = EarnRule
         fields = ("is_enabled",)
+
+
+class RedemptionFilterSet(django_filters.FilterSet):
+    """Filters for redemptions."""
+
+    state = django_filters.ChoiceFilter(choices=Redemption.State.choices)
+    voucher = django_filters.CharFilter(
+        method="of_voucher", label="The code of a card, in capital or small letters."
+    )
+    campaign = django_filters.CharFilter(field_name="voucher__campaign__key")
+    contact = django_filters.NumberFilter(field_name="contact_id")
+    order = django_filters.CharFilter(field_name="order_reference")
+    at_after = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    at_before = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+
+    class Meta:
+        model = Redemption
+        fields = ("state", "voucher", "campaign", "contact", "order", "at_after", "at_before")
+
+    def of_voucher(
+        self, queryset: "QuerySet[Redemption]", name: str, value: str
+    ) -> "QuerySet[Redemption]":
+        """Those of one card."""
+        return queryset.filter(voucher__code=clean_code(value))

@@ -19,10 +19,13 @@ class DomainError(Exception):
 
     The message may be shown to people; `code` is stable and may be compared. `status` is the
     HTTP answer that the API gives for it. `problems` name each fault where there are several.
+    `is_recorded` where the refusal itself was written down, after what it is about was undone: a
+    request that fails so keeps what was written.
     """
 
     code = "refused"
     status = 409
+    is_recorded = False
 
     def __init__(self, message: str, *, problems: Sequence[Problem] = (), **context: Any) -> None:
         super().__init__(message)

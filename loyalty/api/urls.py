@@ -4,6 +4,7 @@ from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from loyalty.api.campaign_views import CampaignViewSet
+from loyalty.api.card_views import RedemptionViewSet, ValidationViewSet, VoucherViewSet
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
@@ -15,6 +16,9 @@ router = SimpleRouter()
 router.register("campaigns", CampaignViewSet, basename="campaign")
 router.register("publications", PublicationViewSet, basename="publication")
 router.register("vouchers", VoucherListViewSet, basename="voucher-list")
+router.register("vouchers", VoucherViewSet, basename="voucher")
+router.register("validations", ValidationViewSet, basename="validation")
+router.register("redemptions", RedemptionViewSet, basename="redemption")
 router.register("mechanisms", MechanismViewSet, basename="mechanism")
 router.register(rf"mechanisms/(?P<key>{KEY})/claims", ClaimViewSet, basename="mechanism-claim")
 router.register(

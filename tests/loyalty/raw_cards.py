@@ -6,17 +6,11 @@ from itertools import count
 from django.db import transaction
 
 from contacts.events import IncomingEvent, record_events
-from loyalty.models import Campaign, CardPosting, CodeBatch, Publication, Redemption, Voucher
+from loyalty import ledger
+from loyalty.models import Campaign, CodeBatch, Publication, Redemption, Voucher
 from tests.factories import DAY, NOW
 
 _serial = count(1)
-_SIDES = {
-    "redemption": ("cards", "redeemed"),
-    "rollback": ("redeemed", "cards"),
-    "addition": ("adjusted", "cards"),
-    "removal": ("cards", "adjusted"),
-    "expiry": ("cards", "expired"),
-}
 
 
 def make_campaign(key: str = "reviews", currency: str = "USD", **given: object) -> Campaign:
@@ -46,17 +40,7 @@ def make_cards(
         )
         for _ in range(number)
     ]
-    CardPosting.objects.create(
-        campaign=campaign,
-        batch=batch,
-        kind="issue",
-        debit="issued",
-        credit="cards",
-        amount_minor=number * value,
-        currency=campaign.currency,
-        cause=f"batch:{batch.pk}",
-        at=batch.created_at,
-    )
+    ledger.issue_batch(batch, at=batch.created_at)
     return made
 
 
@@ -68,10 +52,9 @@ def publish_card(card: Voucher, contact_id: int, at: datetime, **given: object) 
 
 
 def post(card: Voucher, kind: str, amount: int, at: datetime) -> None:
-    debit, credit = _SIDES[kind]
-    redemption = None
+    redemption_id = None
     if kind == "redemption":
-        redemption = Redemption.objects.create(
+        redemption_id = Redemption.objects.create(
             voucher=card,
             contact_id=Voucher.objects.get(pk=card.pk).holder_id,
             amount_minor=amount,
@@ -79,20 +62,10 @@ def post(card: Voucher, kind: str, amount: int, at: datetime) -> None:
             order_minor=2 * amount,
             state="succeeded",
             at=at,
-        )
-        Voucher.objects.filter(pk=card.pk).update(redeemed_count=1, redeemed_minor=amount)
-    CardPosting.objects.create(
-        campaign_id=card.campaign_id,
-        voucher=card,
-        kind=kind,
-        debit=debit,
-        credit=credit,
-        amount_minor=amount,
-        currency="USD",
-        cause=f"{kind}:{next(_serial)}",
-        redemption=redemption,
-        at=at,
-    )
+        ).pk
+    cause = f"{kind}:{next(_serial)}"
+    movement = ledger.Movement(card.pk, kind, amount, cause, redemption_id=redemption_id)
+    ledger.move([movement], actor_label="", at=at)
 
 
 def record_order(contact_id: int, at: datetime, amount: int = 40) -> None:

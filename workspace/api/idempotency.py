@@ -57,6 +57,10 @@ class Claim:
 
     record_id: int
 
+    def let_go(self) -> None:
+        """Leave no record, for a request that was refused but whose transaction goes on."""
+        IdempotencyRecord.objects.filter(pk=self.record_id).delete()
+
     def settle(self, *, status: int, body: bytes) -> None:
         """Keep the answer, in the transaction of the effect."""
         IdempotencyRecord.objects.filter(pk=self.record_id).update(

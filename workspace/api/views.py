@@ -23,6 +23,7 @@ from workspace.access import Actor, actor_of, may_cancel, may_read_files, visibl
 from workspace.api import idempotency, limits, pages, parsing
 from workspace.api.permissions import ANYBODY, check
 from workspace.api.serializers import EmptySerializer, JobSerializer, job_address
+from workspace.errors import DomainError
 from workspace.filtersets import JobFilterSet
 from workspace.job_files import rejected_file
 from workspace.keys import note_use
@@ -43,7 +44,8 @@ class ApiViewSet(GenericViewSet[Any]):
     """A resource: who may do what, which query parameters it knows, one transaction a request.
 
     A request that writes runs in one transaction, which is rolled back when it fails: nothing is
-    half done. `unwrapped` names the actions that write nothing or commit by themselves.
+    half done. Of a refusal that was recorded (`DomainError.is_recorded`) the record stays.
+    `unwrapped` names the actions that write nothing or commit by themselves.
     """
 
     permissions: ClassVar[Mapping[str, str]] = {}
@@ -56,6 +58,7 @@ class ApiViewSet(GenericViewSet[Any]):
     content_negotiation_class = parsing.AlwaysJSON
 
     _claim: idempotency.Claim | None = None
+    _is_recorded = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         handler = self.action_map.get((request.method or "").lower())
@@ -64,7 +67,7 @@ class ApiViewSet(GenericViewSet[Any]):
         else:
             with transaction.atomic():
                 response = super().dispatch(request, *args, **kwargs)
-                if response.status_code >= 400:
+                if response.status_code >= 400 and not self._is_recorded:
                     transaction.set_rollback(True)
         if isinstance(api_user := getattr(self.request, "_auth", None), ApiUser):
             note_use(api_user, at=timezone.now())
@@ -100,6 +103,10 @@ class ApiViewSet(GenericViewSet[Any]):
                 content_type="application/json",
                 headers={"Idempotency-Replayed": "true"},
             )
+        if isinstance(exc, DomainError) and exc.is_recorded:
+            self._is_recorded = True
+            if self._claim is not None:
+                self._claim.let_go()
         return super().handle_exception(exc)
 
     def finalize_response(
