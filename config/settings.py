@@ -346,6 +346,7 @@ SPECTACULAR_SETTINGS = {
         "ActionState": "segments.models.SegmentAction.State",
         "ActionRunState": "segments.models.SegmentActionRun.State",
         "SourceKind": "integrations.models.Source.Kind",
+        "DeliveryState": "integrations.models.Delivery.State",
         "NewTraits": "integrations.models.Source.NewTraits",
         "EventOutcome": "integrations.models.Outcome",
         "HeldEventState": "integrations.models.HeldEvent.State",

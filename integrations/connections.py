@@ -48,6 +48,8 @@ def disable_failing(connection_id: int, *, attempts: int, error: str, at: dateti
         actor=SYSTEM,
         action=f"{connection.kind}.disabled",
         subject=connection,
+        # As its own screen names it.
+        object_type=f"integrations.{connection.kind}",
         changes={"is_enabled": [True, False], "disabled_reason": ["", reason]},
         at=at,
     )

@@ -108,7 +108,14 @@ def retry_failed(connection: Connection, *, actor: Actor, at: datetime) -> int:
         outbox.wake()
         changes = {"retried": [None, count]}
         action = f"{connection.kind}.failed_retried"
-        audit.record(actor=actor, action=action, subject=connection, changes=changes, at=at)
+        audit.record(
+            actor=actor,
+            action=action,
+            subject=connection,
+            object_type=f"integrations.{connection.kind}",
+            changes=changes,
+            at=at,
+        )
     return count
 
 

@@ -1,9 +1,19 @@
 """Filters for lists of this room. Times are ISO 8601 with an offset; `_after` is inclusive."""
 
+from typing import Any
+
 import django_filters
 from django import forms
 
-from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, Template
+from integrations.models import (
+    Delivery,
+    HeldEvent,
+    Outcome,
+    ReceivedEvent,
+    Source,
+    Template,
+    Webhook,
+)
 
 
 class WholeNumberFilter(django_filters.Filter):
@@ -59,3 +69,37 @@ class TemplateFilterSet(django_filters.FilterSet):
     class Meta:
         model = Template
         fields = ("name", "channel")
+class ListedFilter(django_filters.CharFilter):
+    """One of the values of a list."""
+
+    def filter(self, qs: Any, value: str) -> Any:
+        """Rows whose list has it."""
+        return qs.filter(**{f"{self.field_name}__contains": [value]}) if value else qs
+
+
+class WebhookFilterSet(django_filters.FilterSet):
+    """Filters for webhooks."""
+
+    enabled = django_filters.BooleanFilter(field_name="is_enabled")
+    type = ListedFilter(field_name="event_types")
+
+    class Meta:
+        model = Webhook
+        fields: tuple[str, ...] = ()
+
+
+class DeliveryFilterSet(django_filters.FilterSet):
+    """Filters for deliveries."""
+
+    connection = WholeNumberFilter(field_name="connection_id", min_value=1, max_value=2**31 - 1)
+    kind = django_filters.CharFilter()
+    state = django_filters.ChoiceFilter(choices=Delivery.State.choices)
+    key = django_filters.CharFilter()
+    subject = django_filters.CharFilter()
+    contact = WholeNumberFilter(field_name="contact_id", min_value=1, max_value=2**63 - 1)
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Delivery
+        fields: tuple[str, ...] = ()

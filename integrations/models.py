@@ -1,5 +1,7 @@
 """What comes in from outside and goes out: sources, requests, events; connections, deliveries."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -286,6 +288,26 @@ class Connection(models.Model):
         return self.name
 
 
+class Webhooks(models.Manager["Webhook"]):
+    """The connections that are webhooks."""
+
+    def get_queryset(self) -> "models.QuerySet[Webhook]":
+        """Nothing but webhooks."""
+        return super().get_queryset().filter(kind=Connection.Kind.WEBHOOK)
+
+
+class Webhook(Connection):
+    """A connection to an address of somebody else's, with screens and rights of its own."""
+
+    objects: ClassVar[Webhooks] = Webhooks()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ["name", "id"]
+
+
 class Delivery(models.Model):
     """One message on its way out. Written in the transaction of the fact that it tells of.
 
@@ -357,6 +379,11 @@ class Delivery(models.Model):
                 condition=~Q(subject=""),
             ),
             models.Index(fields=["created_at"], name="integrations_delivery_age"),
+            models.Index(
+                fields=["-id"],
+                name="integrations_delivery_failed",
+                condition=Q(state="failed"),
+            ),
             models.Index(
                 fields=["state", "finished_at"],
                 name="integrations_delivery_over",

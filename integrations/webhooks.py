@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from integrations import announcements, deliveries, outbound, outbox
 from integrations.connectors.webhook import TEST_TYPE, good_secrets
 from integrations.errors import WebhookDisabled, WebhookInvalid, WebhookUnknown
-from integrations.models import Connection, Delivery
+from integrations.models import Delivery, Webhook
 from workspace import audit, encryption, sql
 from workspace.access import Actor, require
 from workspace.errors import Problem
@@ -27,8 +27,8 @@ GRACE_LIMIT = timedelta(days=30)
 CHANGEABLE = frozenset({"name", "url", "types"})
 RESUME, DROP = "resume", "drop"
 _LETTERS = string.ascii_letters + string.digits
-_VIEW, _ADD = "integrations.view_connection", "integrations.add_connection"
-_CHANGE, _DELETE = "integrations.change_connection", "integrations.delete_connection"
+_ADD, _CHANGE = "integrations.add_webhook", "integrations.change_webhook"
+_DELETE = "integrations.delete_webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,15 @@ def create_webhook(
     name: str = "",
     is_enabled: bool = True,
     is_demo: bool = False,
-) -> tuple[Connection, str]:
+) -> tuple[Webhook, str]:
     """Make a webhook that hears of these types from now on; returns it with its secret.
 
     Without a name it is called as its host. Raises WebhookInvalid with every fault.
     """
     require(actor, _ADD)
     secret = _new_secret()
-    webhook = Connection(
-        kind=Connection.Kind.WEBHOOK,
+    webhook = Webhook(
+        kind=Webhook.Kind.WEBHOOK,
         name=name.strip() or _free_name(url),
         settings={"url": url.strip()},
         event_types=sorted(set(types)),
@@ -77,7 +77,7 @@ def create_webhook(
 @transaction.atomic
 def change_webhook(
     webhook_id: int, *, values: Mapping[str, Any], actor: Actor, at: datetime
-) -> Connection:
+) -> Webhook:
     """Change what is named of `CHANGEABLE`. What waits goes to the new address.
 
     Raises WebhookUnknown, WebhookInvalid with every fault.
@@ -140,7 +140,7 @@ def rotate_secret(webhook_id: int, *, actor: Actor, at: datetime, grace: timedel
 @transaction.atomic
 def enable_webhook(
     webhook_id: int, *, actor: Actor, at: datetime, waiting: str = RESUME
-) -> Connection:
+) -> Webhook:
     """Send to a webhook again: first what waits for it, or without that where `waiting` is `DROP`.
 
     What it would have heard of while it was disabled was never queued. Raises WebhookUnknown.
@@ -164,7 +164,7 @@ def enable_webhook(
 
 
 @transaction.atomic
-def disable_webhook(webhook_id: int, *, actor: Actor, at: datetime) -> Connection:
+def disable_webhook(webhook_id: int, *, actor: Actor, at: datetime) -> Webhook:
     """Send nothing more to a webhook, nor queue anything. What waits goes on waiting.
 
     Raises WebhookUnknown.
@@ -197,20 +197,20 @@ def send_test(webhook_id: int, *, actor: Actor, at: datetime) -> Delivery:
     return Delivery.objects.get(key=key)
 
 
-def find_webhook(webhook_id: int) -> Connection:
+def find_webhook(webhook_id: int) -> Webhook:
     """The webhook of this id. Raises WebhookUnknown."""
-    webhook = Connection.objects.filter(kind=Connection.Kind.WEBHOOK, pk=webhook_id).first()
+    webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None:
         raise _unknown(webhook_id)
     return webhook
 
 
-def url_of(webhook: Connection) -> str:
+def url_of(webhook: Webhook) -> str:
     """Where it is."""
     return str(webhook.settings.get("url", ""))
 
 
-def secrets_of(webhook: Connection, *, at: datetime) -> list[str]:
+def secrets_of(webhook: Webhook, *, at: datetime) -> list[str]:
     """The secrets with which we sign at an instant, the present one first.
 
     Raises SecretUnreadable where the encryption key is gone.
@@ -219,7 +219,7 @@ def secrets_of(webhook: Connection, *, at: datetime) -> list[str]:
     return good_secrets(encryption.unseal(sealed), at=at) if sealed else []
 
 
-def waiting_of(webhook: Connection) -> Waiting:
+def waiting_of(webhook: Webhook) -> Waiting:
     """How much waits for it, and how much has failed."""
     (counts,) = sql.rows(
         "SELECT count(*) FILTER (WHERE state IN ('queued', 'in_flight')) AS queued,"
@@ -230,11 +230,11 @@ def waiting_of(webhook: Connection) -> Waiting:
     return Waiting(counts["queued"], counts["failed"])
 
 
-def _described(webhook: Connection) -> dict[str, Any]:
+def _described(webhook: Webhook) -> dict[str, Any]:
     return {"name": webhook.name, "url": url_of(webhook), "types": list(webhook.event_types)}
 
 
-def _check(webhook: Connection, known: Sequence[str] = ()) -> None:
+def _check(webhook: Webhook, known: Sequence[str] = ()) -> None:
     """Raises WebhookInvalid with every fault; types that it heard of before are `known`."""
     problems = []
     if problem := outbound.check_url(url_of(webhook)):
@@ -258,7 +258,7 @@ def _check(webhook: Connection, known: Sequence[str] = ()) -> None:
         raise WebhookInvalid(problems[0].message, problems=problems)
 
 
-def _save(webhook: Connection, **options: Any) -> None:
+def _save(webhook: Webhook, **options: Any) -> None:
     try:
         with transaction.atomic():
             webhook.save(**options)
@@ -274,7 +274,7 @@ def _free_name(url: str) -> str:
         stem = (urlsplit(url.strip()).hostname or "webhook")[:100]
     except ValueError:
         stem = "webhook"
-    names = Connection.objects.filter(kind=Connection.Kind.WEBHOOK, name__istartswith=stem)
+    names = Webhook.objects.filter(name__istartswith=stem)
     taken = {name.lower() for name in names.values_list("name", flat=True)}
     number = 1
     while (name := stem if number == 1 else f"{stem} {number}").lower() in taken:
@@ -287,10 +287,9 @@ def _new_secret() -> str:
     return "whsec_" + "".join(randomness.choice(_LETTERS) for _n in range(32))
 
 
-def _hold(webhook_id: int) -> Connection:
+def _hold(webhook_id: int) -> Webhook:
     """The webhook, locked until the transaction ends."""
-    held = Connection.objects.select_for_update().filter(kind=Connection.Kind.WEBHOOK)
-    webhook = held.filter(pk=webhook_id).first()
+    webhook = Webhook.objects.select_for_update().filter(pk=webhook_id).first()
     if webhook is None:
         raise _unknown(webhook_id)
     return webhook
@@ -300,5 +299,5 @@ def _unknown(webhook_id: int) -> WebhookUnknown:
     return WebhookUnknown(_("There is no webhook %(id)s.") % {"id": webhook_id})
 
 
-def _record(what: str, webhook: Connection, actor: Actor, at: datetime, **changes: Any) -> None:
+def _record(what: str, webhook: Webhook, actor: Actor, at: datetime, **changes: Any) -> None:
     audit.record(actor=actor, action=f"webhook.{what}", subject=webhook, changes=changes, at=at)

@@ -5,12 +5,15 @@ from rest_framework.routers import SimpleRouter
 
 from integrations.api.template_views import TemplateViewSet
 from integrations.api.views import HeldEventViewSet, ReceivedEventViewSet, SourceViewSet
+from integrations.api.webhook_views import DeliveryViewSet, WebhookViewSet
 
 _SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
 
 router = SimpleRouter()
 router.register("sources", SourceViewSet, basename="source")
 router.register("templates", TemplateViewSet, basename="template")
+router.register("webhooks", WebhookViewSet, basename="webhook")
+router.register("deliveries", DeliveryViewSet, basename="delivery")
 
 urlpatterns = [
     re_path(
