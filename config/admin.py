@@ -113,6 +113,16 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "integrations_template_changelist",
         "draft",
         "integrations.view_template",
+        gettext_lazy("Webhooks"),
+        "integrations_webhook_changelist",
+        "webhook",
+        "integrations.view_webhook",
+    ),
+    (
+        gettext_lazy("Deliveries"),
+        "integrations_delivery_changelist",
+        "outbox",
+        "integrations.view_delivery",
     ),
 )
 _SYSTEM: tuple[_Item, ...] = (

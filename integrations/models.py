@@ -380,7 +380,7 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["created_at"], name="integrations_delivery_age"),
             models.Index(
-                fields=["-id"],
+                fields=["connection", "-id"],
                 name="integrations_delivery_failed",
                 condition=Q(state="failed"),
             ),

@@ -4,7 +4,6 @@ import json
 import secrets as randomness
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from integrations import announcements, deliveries, outbound, outbox
 from integrations.connectors.webhook import TEST_TYPE, good_secrets
 from integrations.errors import WebhookDisabled, WebhookInvalid, WebhookUnknown
 from integrations.models import Delivery, Webhook
-from workspace import audit, encryption, sql
+from workspace import audit, encryption
 from workspace.access import Actor, require
 from workspace.errors import Problem
 
@@ -29,14 +28,6 @@ RESUME, DROP = "resume", "drop"
 _LETTERS = string.ascii_letters + string.digits
 _ADD, _CHANGE = "integrations.add_webhook", "integrations.change_webhook"
 _DELETE = "integrations.delete_webhook"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What of a webhook's deliveries is not over well."""
-
-    queued: int
-    failed: int
 
 
 def create_webhook(
@@ -217,17 +208,6 @@ def secrets_of(webhook: Webhook, *, at: datetime) -> list[str]:
     """
     sealed = webhook.sealed_secret
     return good_secrets(encryption.unseal(sealed), at=at) if sealed else []
-
-
-def waiting_of(webhook: Webhook) -> Waiting:
-    """How much waits for it, and how much has failed."""
-    (counts,) = sql.rows(
-        "SELECT count(*) FILTER (WHERE state IN ('queued', 'in_flight')) AS queued,"
-        " count(*) FILTER (WHERE state = 'failed') AS failed FROM integrations_delivery"
-        " WHERE connection_id = %s AND state IN ('queued', 'in_flight', 'failed')",
-        [webhook.pk],
-    )
-    return Waiting(counts["queued"], counts["failed"])
 
 
 def _described(webhook: Webhook) -> dict[str, Any]:

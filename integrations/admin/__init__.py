@@ -1,8 +1,10 @@
-"""The screens of what comes in from outside: sources, their live debugger, what is held."""
+"""The screens of what comes in from outside and of what goes out."""
 
 from integrations.admin import (  # noqa: F401  # Importing them registers them.
+    deliveries,
     held,
     on_contacts,
     sources,
     templates,
+    webhooks,
 )

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
             model_name="delivery",
             index=models.Index(
                 condition=models.Q(("state", "failed")),
-                fields=["-id"],
+                fields=["connection", "-id"],
                 name="integrations_delivery_failed",
             ),
         ),

@@ -1,0 +1,86 @@
+"""Badges and small pictures of webhooks and deliveries."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.delivery_log import SHOWN, Try
+from integrations.models import Connection, Delivery
+from workspace.admin.pictures import badge
+
+State = Delivery.State
+_TONES = {
+    State.QUEUED: ("info", "schedule"),
+    State.IN_FLIGHT: ("info", "send"),
+    State.DELIVERED: ("good", "check"),
+    State.FAILED: ("bad", "error"),
+    State.CANCELLED: ("neutral", "block"),
+}
+_STEP, _BAR, _HEIGHT = 5, 4, 20
+
+
+def delivery_badge(delivery: Delivery) -> SafeString:
+    """In which state it is; what waits after an attempt says so."""
+    state = State(delivery.state)
+    if state == State.QUEUED and delivery.attempts:
+        return badge(_("waits for another attempt"), "warning", "schedule")
+    return badge(state.label, *_TONES[state])
+
+
+def connection_badge(connection: Connection) -> SafeString:
+    """Whether it works."""
+    if not connection.is_enabled and connection.disabled_reason:
+        return badge(_("disabled: it failed"), "bad", "error")
+    if not connection.is_enabled:
+        return badge(_("disabled"), "neutral", "block")
+    if connection.failing_since is not None:
+        return badge(_("fails at present"), "warning", "warning")
+    return badge(_("enabled"), "good", "check")
+
+
+def strip(tries: Sequence[Try]) -> SafeString:
+    """The newest attempts side by side, the newest at the right: low and red where one failed."""
+    if not tries:
+        return format_html('<span class="rg-faint">{}</span>', _("nothing yet"))
+    failed = sum(not one.went_well for one in tries)
+    words = {"count": len(tries), "failed": failed}
+    label = ngettext(
+        "The newest attempt: %(failed)d failed",
+        "The newest %(count)d attempts: %(failed)d failed",
+        len(tries),
+    )
+    bars = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="{}" height="{}" rx="1" fill="{}"/>',
+        (_bar(place + SHOWN - len(tries), one) for place, one in enumerate(tries)),
+    )
+    return format_html(
+        '<svg width="{}" height="{}" role="img" aria-label="{}"><title>{}</title>{}</svg>',
+        SHOWN * _STEP,
+        _HEIGHT,
+        label % words,
+        label % words,
+        bars,
+    )
+
+
+def _bar(place: int, one: Try) -> tuple[Any, ...]:
+    top = 0 if one.went_well else _HEIGHT // 2
+    colour = "var(--color-green-600)" if one.went_well else "var(--color-red-500)"
+    return place * _STEP, top, _BAR, _HEIGHT - top, colour
+
+
+def moment(at: Any) -> SafeString:
+    """An instant to the second; a line where there is none."""
+    if at is None:
+        return format_html('<span class="rg-faint">{}</span>', "–")
+    return format_html(
+        '<time class="rg-nowrap" datetime="{}">{}</time>',
+        at.isoformat(),
+        timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S"),
+    )
