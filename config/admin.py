@@ -113,6 +113,8 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "integrations_template_changelist",
         "draft",
         "integrations.view_template",
+    ),
+    (
         gettext_lazy("Webhooks"),
         "integrations_webhook_changelist",
         "webhook",

@@ -69,6 +69,8 @@ class TemplateFilterSet(django_filters.FilterSet):
     class Meta:
         model = Template
         fields = ("name", "channel")
+
+
 class ListedFilter(django_filters.CharFilter):
     """One of the values of a list."""
 

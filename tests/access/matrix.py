@@ -62,6 +62,8 @@ _GUESSES = (
     ("api:mechanism-list", "segment", (KEY,)),
     ("api:export-list", "segment", (KEY,)),
     ("api:job-list", "subject", (f"segment:{ID}",)),
+    ("api:delivery-list", "subject", (f"segment:{ID}",)),
+    ("admin:integrations_delivery_changelist", "subject", (f"segment:{ID}",)),
 )
 _OURS = frozenset({"workspace", "contacts", "segments", "loyalty", "journeys", "integrations"})
 # Parts that name nothing of which only a group may know.

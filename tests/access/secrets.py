@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import IdentityRule, Tag
+from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
 from loyalty.claims import claim
 from loyalty.mechanisms import create_mechanism
@@ -31,6 +32,7 @@ from segments import (
     membership,
     saved_criteria,
 )
+from segments.announcements import ENTERED, EXPORT_READY, LEFT, REFRESHED
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.admin.workspace import furnish
@@ -89,6 +91,8 @@ def hide_something() -> Secret:
     furnish(1, prefix="plain")
     create_source(name="Plain shop", actor=SYSTEM, at=timezone.now())
     IdentityRule.objects.create(namespace="plain", priority=40, value_limit=5)
+    # It hears of all that happens to the secret.
+    Webhook.objects.update(event_types=[ENTERED, LEFT, REFRESHED, EXPORT_READY])
     _count_on_from(ID)
     poland, france = (Group.objects.create(name=name) for name in ("Poland", "France"))
     entities = [UserGroup.Entity.SEGMENT, UserGroup.Entity.EXPORT]
@@ -230,6 +234,7 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     saved_criteria.create_saved_criteria(
         actor=SYSTEM, at=now, name="Shared words", criteria=is_in(KEY), groups=["France"]
     )
+    told = Delivery.objects.filter(subject=f"segment:{segment.pk}")
     twin = {"field": "contact.city", "operator": "=", "value": "Twintown"}
     _find_something_wrong(twin, once)
     mechanism, claimed = _mechanisms_about(segment)
@@ -237,6 +242,7 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
         "loyalty.mechanism": mechanism,
         "loyalty.claim": claimed,
         "segments.savedcriteria": kept,
+        "integrations.delivery": told.earliest("pk"),
         "of_file": of_file,
         "segments.contactlist": of_file.contact_lists.get(),
         "segments.segment": segment,

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from contacts.models import Contact
-from integrations.models import Source
+from integrations.models import Source, Webhook
 from tests.admin.conftest import MakePerson
 from tests.admin.workspace import furnish, some_job, some_segment
 from workspace.models import User, UserGroup
@@ -57,6 +57,11 @@ def _things() -> list[str]:
         reverse(f"admin:integrations_source_{page}", args=[source.pk])
         for page in ("setup", "first_event", "debugger", "rows", "held", "traits", "settings")
     ]
+    webhook = Webhook.objects.earliest("pk")
+    found += [
+        reverse(f"admin:integrations_webhook_{page}", args=[webhook.pk])
+        for page in ("setup", "settings")
+    ]
     found.append(reverse("admin:workspace_job_progress", args=[some_job().pk]))
     return found
 
@@ -86,6 +91,8 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("segments_export", "Files are kept for seven days"),
         ("integrations_source", "as it happens"),
         ("integrations_heldevent", "Nothing is held"),
+        ("integrations_webhook", "tells another system at once"),
+        ("integrations_delivery", "with each attempt and what was answered"),
         ("integrations_template", "A template is a message with gaps"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),

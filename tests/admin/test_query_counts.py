@@ -28,6 +28,8 @@ LISTS = (
     "loyalty_mechanism",
     "integrations_source",
     "integrations_heldevent",
+    "integrations_webhook",
+    "integrations_delivery",
     "integrations_template",
     "workspace_job",
     "workspace_user",

@@ -17,6 +17,9 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
+from integrations import outbox, webhooks
+from integrations.connector import Receipt
+from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
@@ -104,6 +107,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         claim(mechanism, contact_id=person.pk, cause=key, actor=system, at=now)
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)
+        send_some(f"Webhook {key}", contact_id=person.pk)
     record_events(
         [
             IncomingEvent(person.pk, f"bought {prefix}{n}", now - timedelta(days=1), {"amount": n})
@@ -111,6 +115,27 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         ],
         received_at=now,
     )
+
+
+def send_some(name: str, *, contact_id: int) -> None:
+    """A webhook with a delivery that failed once and waits, and one that was delivered."""
+    now = timezone.now()
+    webhook, _secret = webhooks.create_webhook(
+        name=name,
+        url="https://example.com/",
+        types=["segment.archived"],
+        actor=access.SYSTEM,
+        at=now,
+    )
+    for state in ("queued", "delivered"):
+        key = f"{state}:{webhook.pk}"
+        message = outbox.Message(key, webhook.pk, "segment.archived", {"id": key}, contact_id)
+        outbox.enqueue([message], at=now)
+        (delivery,) = outbox.claim(due_by=now, kinds=["webhook"], limit=1, at=now)
+        if state == "queued":
+            outbox.postpone(delivery, TemporaryError("It answered 500.", http_status=500), at=now)
+        else:
+            outbox.settle(delivery, Receipt(status=200), at=now)
 
 
 def receive_some(source: Source, *, contact_id: int | None = None, count: int = 1) -> None:
