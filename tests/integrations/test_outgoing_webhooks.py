@@ -19,7 +19,7 @@ from integrations.errors import (
     WebhookInvalid,
     WebhookUnknown,
 )
-from integrations.models import Connection, Delivery, DeliveryAttempt
+from integrations.models import Connection, Delivery, DeliveryAttempt, Webhook
 from tests.factories import DAY, HOUR, MINUTE, NOW
 from tests.integrations.receiving import is_signed, receiver
 from workspace.access import SYSTEM
@@ -34,11 +34,11 @@ def loopback(settings: Any) -> None:
     settings.OUTBOUND_ALLOW = [ip_network("127.0.0.0/8")]
 
 
-def make_webhook(url: str = "https://example.com/hook", **given: Any) -> Connection:
+def make_webhook(url: str = "https://example.com/hook", **given: Any) -> Webhook:
     return make_with_secret(url, **given)[0]
 
 
-def make_with_secret(url: str, **given: Any) -> tuple[Connection, str]:
+def make_with_secret(url: str, **given: Any) -> tuple[Webhook, str]:
     types = given.pop("types", [TYPE])
     return webhooks.create_webhook(url=url, types=types, actor=SYSTEM, at=NOW, **given)
 
