@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from config import dashboard as first_page
 from integrations.source_counts import open_held_count
+from loyalty import suspicions
 from workspace import access
 from workspace.admin import mail
 from workspace.models import Job
@@ -93,6 +94,16 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_mechanism_changelist",
         "redeem",
         "loyalty.view_mechanism",
+        gettext_lazy("Suspicious activity"),
+        "loyalty_suspicion_changelist",
+        "shield",
+        "loyalty.view_suspicion",
+    ),
+    (
+        gettext_lazy("Publishable keys"),
+        "loyalty_clientkey_changelist",
+        "public",
+        "loyalty.view_clientkey",
     ),
 )
 _INTEGRATIONS: tuple[_Item, ...] = (
@@ -215,6 +226,8 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
             item["active"] = request.path.startswith(address) and not is_import
         if name == "workspace_job_changelist":
             item |= {"badge": running_jobs(request), "badge_variant": "info"}
+        if name == "loyalty_suspicion_changelist":
+            item |= {"badge": suspicions.open_count(), "badge_variant": "warning"}
         if name == "integrations_heldevent_changelist":
             item |= {"badge": open_held_count(), "badge_variant": "warning"}
         found.append(item)

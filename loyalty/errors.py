@@ -41,6 +41,18 @@ class SubjectInvalid(InputInvalid):
     code = "subject_invalid"
 
 
+class ClientKeyInvalid(InputInvalid):
+    """A publishable key cannot be so; `problems` name each fault."""
+
+    code = "client_key_invalid"
+
+
+class ClientKeyUnknown(NotFound):
+    """There is no such publishable key, or the person asking may not know of it."""
+
+    code = "client_key_unknown"
+
+
 class DurationInvalid(InputInvalid):
     """A duration is not written as ISO 8601 has it, or is of no use."""
 

@@ -142,7 +142,7 @@ def block(
     Raises NotAllowed, SubjectInvalid where nobody is called so.
     """
     require(actor, _PERMISSION)
-    _check_subject(subject)
+    check_subject(subject)
     if until is not None and until <= at:
         message = _("The block would end before it begins: “until” has to be in the future.")
         raise SubjectInvalid(message, problems=[Problem("until", "in_the_past", message)])
@@ -194,7 +194,8 @@ def open_count() -> int:
     return Suspicion.objects.filter(state=Suspicion.State.OPEN).count()
 
 
-def _check_subject(subject: str) -> None:
+def check_subject(subject: str) -> None:
+    """Raise SubjectInvalid where nobody is called so."""
     parts = _SUBJECT.fullmatch(subject)
     if parts is None or not _is_there(parts[1], parts[2]):
         message = _(

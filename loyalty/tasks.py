@@ -5,7 +5,7 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
-from loyalty import card_expiry, points_expiry, suspicions, tiers
+from loyalty import card_expiry, points_expiry, suspicions, tiers, visits
 from loyalty.models import Suspicion
 
 
@@ -38,3 +38,15 @@ def close_points_day() -> dict[str, int]:
 def expire_cards() -> int:
     """Book what is left of cards whose time is over; of how many something was left."""
     return card_expiry.expire_cards(at=timezone.now())
+
+
+@shared_task
+def note_visits(subject: str, what: str, count: int, at: str) -> None:
+    """Note that an address validated or redeemed many times by a publishable key."""
+    suspicions.note(
+        Suspicion.Kind.VELOCITY,
+        subject,
+        at=datetime.fromisoformat(at),
+        count=count,
+        details={"sign": f"{what}s", "minutes": int(visits.WINDOW.total_seconds() // 60)},
+    )

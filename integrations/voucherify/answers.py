@@ -81,7 +81,7 @@ def refusal_of(error: DomainError, *, request_id: str) -> HttpResponse:
     status, key = key_of(error)
     wait = error.context.get("retry_after")
     resource = {name: error.context[name] for name in _RESOURCE if name in error.context}
-    message = error.context.get("custom") or ""
+    message = getattr(error, "custom", "")
     return failure(
         status,
         key,

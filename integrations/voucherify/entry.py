@@ -6,7 +6,7 @@ every refusal has Voucherify's form.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -154,7 +154,7 @@ def _answer(
             source = source_of(caller, at=visit.at)
         body = bodies.read_body(request, limit=LOGGED_LIMIT if way.sends else BODY_LIMIT)
         said = exact_loads(bodies.read_call(body).text) if body.strip() or way.sends else {}
-        return _once(request, body, way.handle, _with(call, source, said))
+        return _once(request, body, way.handle, replace(call, source=source, body=said))
     except RequestRefused as refused:
         _note(refused, source, Attempt(name, visit.at, refusals.readable(body) if source else ""))
         key = "invalid_payload" if refused.code in {"invalid_json", "too_large"} else refused.code
@@ -184,20 +184,6 @@ def _way(request: HttpRequest, ways: Mapping[str, Way]) -> Way:
         message = _("This address takes %(methods)s.") % {"methods": allowed["Allow"]}
         raise RequestRefused(405, "method_not_allowed", message, headers=allowed)
     return way
-
-
-def _with(call: Call, source: Source | None, said: Mapping[str, Any]) -> Call:
-    return Call(
-        call.request_id,
-        call.at,
-        call.caller,
-        call.query,
-        source,
-        said,
-        call.parts,
-        call.is_for_python,
-        call.afterwards,
-    )
 
 
 def _note(refused: RequestRefused, source: Source | None, attempt: Attempt) -> None:

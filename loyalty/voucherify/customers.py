@@ -14,8 +14,8 @@ from integrations.voucherify import sending
 from integrations.voucherify.answers import answer, answer_list, failure, instant, nothing
 from integrations.voucherify.customers import find_customer, id_of, text_of, traits_of
 from integrations.voucherify.entry import Call, Way, invalid, not_found, view
-from loyalty.models import Voucher
 from loyalty.voucherify import vouchers
+from loyalty.voucherify.finding import known_vouchers
 from loyalty.voucherify.people import describe_people, describe_person
 from loyalty.voucherify.segments import find_segment, members_of
 from segments.members import segments_of_contact
@@ -104,9 +104,11 @@ def show_redeemables(call: Call) -> HttpResponse:
     """The cards that the customer holds: his wallet."""
     contact_id = _contact_of(call)
     start, limit = call.page()
-    found = vouchers.known(call).filter(holder_id=contact_id).order_by("-pk")
-    rows = [_holding(one, contact_id) for one in found[start : start + limit]]
-    return answer_list("data", rows, found.count(), has_more=found.count() > start + limit)
+    found = known_vouchers(call).filter(holder_id=contact_id).order_by("-pk")
+    page = list(found[start : start + limit])
+    rows = [_holding(one, contact_id) for one in vouchers.describe_many(page)]
+    total = found.count()
+    return answer_list("data", rows, total, has_more=total > start + limit)
 
 
 def show_segments(call: Call) -> HttpResponse:
@@ -156,8 +158,7 @@ def _contact_of(call: Call) -> int:
     return contact_id
 
 
-def _holding(voucher: Voucher, contact_id: int) -> dict[str, Any]:
-    shape = vouchers.describe(voucher)
+def _holding(shape: Mapping[str, Any], contact_id: int) -> dict[str, Any]:
     return {
         "id": shape["code"],
         "created_at": shape["created_at"],

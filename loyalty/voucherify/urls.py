@@ -6,14 +6,25 @@ from typing import Any
 from django.urls import URLPattern, re_path
 
 from integrations.voucherify.entry import unknown
-from loyalty.voucherify import customers, events, segments
+from loyalty.voucherify import (
+    campaigns,
+    client_side,
+    customers,
+    events,
+    publications,
+    redemptions,
+    segments,
+    validations,
+    vouchers,
+)
 
 _REFERENCE = "(?P<reference>[^/]+)"
+_CODE = "(?P<code>[^/]+)"
 
 
-def _address(template: str, view: Callable[..., Any], name: str) -> URLPattern:
+def _address(template: str, view: Callable[..., Any], name: str, side: str = "") -> URLPattern:
     """With a slash at the end or without: the libraries differ."""
-    return re_path(rf"^v1/{template}/?$", view, name=f"voucherify_{name}")
+    return re_path(rf"^{side}v1/{template}/?$", view, name=f"voucherify_{name}")
 
 
 urlpatterns = [
@@ -27,5 +38,24 @@ urlpatterns = [
     _address("segments", segments.SEGMENTS, "segments"),
     _address(f"segments/{_REFERENCE}", segments.SEGMENT, "segment"),
     _address(f"segments/{_REFERENCE}/members", segments.MEMBERS, "segment_members"),
+    _address("campaigns", campaigns.CAMPAIGNS, "campaigns"),
+    _address(f"campaigns/{_REFERENCE}", campaigns.CAMPAIGN, "campaign"),
+    _address(f"campaigns/{_REFERENCE}/enable", campaigns.ENABLE, "campaign_enable"),
+    _address(f"campaigns/{_REFERENCE}/disable", campaigns.DISABLE, "campaign_disable"),
+    _address(f"campaigns/{_REFERENCE}/vouchers", campaigns.VOUCHERS, "campaign_vouchers"),
+    _address(f"campaigns/{_REFERENCE}/vouchers/{_CODE}", campaigns.VOUCHERS, "campaign_voucher"),
+    _address("vouchers", vouchers.VOUCHERS, "vouchers"),
+    _address(f"vouchers/{_CODE}", vouchers.VOUCHER, "voucher"),
+    _address(f"vouchers/{_CODE}/validate", validations.OF_VOUCHER, "voucher_validate"),
+    _address(f"vouchers/{_CODE}/redemption", redemptions.OF_VOUCHER, "voucher_redemption"),
+    _address("publications", publications.PUBLICATIONS, "publications"),
+    _address("validations", validations.VALIDATIONS, "validations"),
+    _address("redemptions", redemptions.REDEMPTIONS, "redemptions"),
+    _address(f"redemptions/{_REFERENCE}", redemptions.REDEMPTION, "redemption"),
+    _address("validations", client_side.VALIDATIONS, "client_validations", "client/"),
+    _address("validate", client_side.VALIDATE, "client_validate", "client/"),
+    _address("redemptions", client_side.REDEMPTIONS, "client_redemptions", "client/"),
+    _address("redeem", client_side.REDEEM, "client_redeem", "client/"),
+    _address("events", client_side.EVENTS, "client_events", "client/"),
     re_path(r"^(?:client/)?v1(?:/.*)?\Z", unknown),
 ]

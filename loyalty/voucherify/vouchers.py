@@ -1,27 +1,51 @@
 """Vouchers: made, found, listed, switched on and off, given more money; what moved it."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
 
-from integrations.voucherify.answers import instant
-from integrations.voucherify.customers import id_of
-from integrations.voucherify.entry import Call
-from loyalty.models import Campaign, Voucher
-from workspace import access
+from integrations.voucherify.answers import answer, answer_list, instant
+from integrations.voucherify.customers import find_customer, id_of
+from integrations.voucherify.entry import Call, Way, invalid, view
+from loyalty import campaigns, codes, states
+from loyalty.models import Campaign, RuleAssignment, Voucher
+from loyalty.rules import assign_rule
+from loyalty.voucherify import said
+from loyalty.voucherify.assigned import assignments_list, assignments_of
+from loyalty.voucherify.finding import (
+    STANDALONE,
+    find_campaign,
+    find_rule,
+    find_voucher,
+    known_vouchers,
+)
+from workspace import access, sql
+from workspace.models import UserGroup
 
-# The campaigns in which codes are that were made without one: the clients know of no campaign then.
-STANDALONE = "standalone-vouchers"
-
-
-def known(call: Call) -> "QuerySet[Voucher]":
-    """The vouchers that the caller may know of: those of his campaigns."""
-    campaigns = access.visible(Campaign.objects.all(), call.caller.actor)
-    return Voucher.objects.filter(campaign__in=campaigns).select_related("campaign")
+VIEW, GENERATE = "loyalty.view_voucher", "loyalty.generate_codes_campaign"
+_TAKEN = """
+SELECT voucher_id, sum(CASE WHEN debit = 'cards' THEN amount_minor ELSE -amount_minor END)::bigint
+FROM loyalty_cardposting
+WHERE voucher_id = ANY(%s) AND kind IN ('removal', 'expiry', 'reinstatement') GROUP BY voucher_id
+"""
 
 
 def describe(voucher: Voucher) -> dict[str, Any]:
-    """A gift voucher as they know it. `amount` is all that was ever on the card."""
+    """A gift voucher as they know it."""
+    return describe_many([voucher])[0]
+
+
+def describe_many(vouchers: Sequence[Voucher]) -> list[dict[str, Any]]:
+    """Gift vouchers, whose campaigns are loaded, in a constant number of queries."""
+    ids = [voucher.pk for voucher in vouchers]
+    taken = {row[0]: row[1] for row in sql.lists(_TAKEN, [ids])}
+    rules = assignments_of(RuleAssignment.objects.filter(voucher__in=ids), "voucher_id")
+    return [_describe(one, taken.get(one.pk, 0), rules.get(one.pk, [])) for one in vouchers]
+
+
+def _describe(voucher: Voucher, taken: int, rules: Sequence[dict[str, Any]]) -> dict[str, Any]:
     campaign = voucher.campaign
     is_alone = campaign.key.startswith(STANDALONE)
     limit = voucher.redemption_limit
@@ -35,11 +59,17 @@ def describe(voucher: Voucher) -> dict[str, Any]:
         "category_id": None,
         "categories": [],
         "type": "GIFT_VOUCHER",
-        "gift": gift_of(voucher),
+        "gift": {
+            # All that ever came onto the card, and what was taken from it but by redemptions.
+            "amount": voucher.balance_minor + voucher.redeemed_minor + taken,
+            "subtracted_amount": taken,
+            "balance": voucher.balance_minor,
+            "effect": "APPLY_TO_ORDER",
+        },
         "discount": None,
         "loyalty_card": None,
         "start_date": instant(voucher.starts_at or campaign.starts_at),
-        "expiration_date": instant(_end_of(voucher)),
+        "expiration_date": instant(states.expires_at(voucher)),
         "validity_timeframe": timeframe_of(campaign),
         "validity_day_of_week": weekdays_of(campaign),
         "validity_hours": None,
@@ -64,22 +94,7 @@ def describe(voucher: Voucher) -> dict[str, Any]:
             "object": "list",
             "url": f"{path}/redemptions?page=1&limit=10",
         },
-        "validation_rules_assignments": {
-            "object": "list",
-            "data_ref": "data",
-            "data": [],
-            "total": 0,
-        },
-    }
-
-
-def gift_of(voucher: Voucher) -> dict[str, Any]:
-    """The money of a card in minor units."""
-    return {
-        "amount": voucher.balance_minor + voucher.redeemed_minor,
-        "subtracted_amount": 0,
-        "balance": voucher.balance_minor,
-        "effect": "APPLY_TO_ORDER",
+        "validation_rules_assignments": assignments_list(rules),
     }
 
 
@@ -95,6 +110,91 @@ def weekdays_of(campaign: Campaign) -> list[int] | None:
     return sorted(day % 7 for day in campaign.weekdays) or None
 
 
-def _end_of(voucher: Voucher) -> Any:
-    ends = [one for one in (voucher.expires_at, voucher.campaign.ends_at) if one is not None]
-    return min(ends, default=None)
+def create(call: Call) -> HttpResponse:
+    """Make one voucher, of a campaign or by itself."""
+    body = call.body
+    reference = said.text(body, "campaign_id") or said.text(body, "campaign")
+    campaign = find_campaign(reference, call) if reference else _standalone(call)
+    return make_voucher(call, campaign, call.parts.get("code", ""))
+
+
+def make_voucher(call: Call, campaign: Campaign, code: str) -> HttpResponse:
+    """One more code of a campaign."""
+    body, actor = call.body, call.caller.actor
+    if said.text(body, "type") not in {"", "GIFT_VOUCHER"}:
+        raise invalid(_("“type” has to be GIFT_VOUCHER: other kinds are not made here."))
+    gift = said.mapping(body, "gift")
+    amount = said.integer(gift, "amount", "gift.amount")
+    if amount is None and campaign.key.startswith(STANDALONE):
+        raise invalid(_("“gift.amount” is missing: what the card is worth, in cents."))
+    redemption = said.mapping(body, "redemption")
+    rules = [find_rule(str(one)) for one in said.listed(body, "validation_rules")]
+    voucher = codes.create_voucher(
+        campaign,
+        code=code or said.text(body, "code"),
+        amount_minor=amount,
+        starts_at=said.instant(body, "start_date"),
+        expires_at=said.instant(body, "expiration_date"),
+        redemption_limit=said.integer(redemption, "quantity", "redemption.quantity"),
+        metadata=said.mapping(body, "metadata"),
+        actor=actor,
+        at=call.at,
+    )
+    for rule in rules:
+        assign_rule(rule, voucher=voucher, actor=actor, at=call.at)
+    return answer(describe(voucher))
+
+
+def show(call: Call) -> HttpResponse:
+    """One voucher."""
+    return answer(describe(find_voucher(call.parts["code"], call)))
+
+
+def show_list(call: Call) -> HttpResponse:
+    """Vouchers, the newest first; those of a campaign, of a customer, or of a code."""
+    found = known_vouchers(call)
+    query = call.query
+    if code := query.get("code", ""):
+        found = found.filter(code=codes.normal_code(code.replace("\0", "")))
+    if name := query.get("campaign", "") or query.get("campaign_id", ""):
+        found = found.filter(campaign=find_campaign(name, call))
+    if customer := query.get("customer", ""):
+        contact_id = find_customer(customer)
+        found = found.none() if contact_id is None else found.filter(holder_id=contact_id)
+    start, limit = call.page()
+    page = list(found.order_by("-pk")[start : start + limit])
+    return answer_list("vouchers", describe_many(page), found.count())
+
+
+def groups_of(call: Call) -> list[str]:
+    """The program's own user groups, where a campaign has to have some."""
+    if not access.group_required(UserGroup.Entity.CAMPAIGN):
+        return []
+    return list(call.caller.api_user.groups.values_list("name", flat=True))
+
+
+def _standalone(call: Call) -> Campaign:
+    """The campaign with the codes that belong to none; made when the first one is."""
+    known = campaigns.known_campaigns(call.caller.actor)
+    found = known.filter(key__startswith=STANDALONE).order_by("pk").first()
+    if found is not None:
+        return found
+    number = Campaign.objects.filter(key__startswith=STANDALONE).count()
+    suffix = f" {number + 1}" if number else ""
+    return campaigns.create_campaign(
+        key=f"{STANDALONE}-{number + 1}" if number else STANDALONE,
+        name=_("Standalone vouchers") + suffix,
+        description=_("Codes that programs made without a campaign."),
+        amount_minor=1,
+        join_once=False,
+        groups=groups_of(call),
+        actor=call.caller.actor,
+        at=call.at,
+    )
+
+
+VOUCHERS = view(
+    "vouchers",
+    {"POST": Way(create, GENERATE), "GET": Way(show_list, VIEW)},
+)
+VOUCHER = view("vouchers", {"POST": Way(create, GENERATE), "GET": Way(show, VIEW)})

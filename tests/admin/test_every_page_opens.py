@@ -94,6 +94,8 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("integrations_webhook", "tells another system at once"),
         ("integrations_delivery", "with each attempt and what was answered"),
         ("integrations_template", "A template is a message with gaps"),
+        ("loyalty_clientkey", "A publishable key lets the checkout page"),
+        ("loyalty_suspicion", "Nothing suspicious was seen"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),
     ],

@@ -31,6 +31,8 @@ LISTS = (
     "integrations_webhook",
     "integrations_delivery",
     "integrations_template",
+    "loyalty_clientkey",
+    "loyalty_suspicion",
     "workspace_job",
     "workspace_user",
     "workspace_apiuser",

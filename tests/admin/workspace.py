@@ -23,6 +23,7 @@ from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
+from loyalty import client_keys, suspicions
 from loyalty.claims import claim
 from loyalty.mechanisms import create_mechanism
 from loyalty.models import Member
@@ -38,7 +39,7 @@ from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.segments.factories import lives_in, make_segment
 from workspace import access, audit, jobs, keys
-from workspace.models import Job, User
+from workspace.models import ApiUser, Job, User
 
 
 def furnish(count: int, *, prefix: str = "a") -> None:
@@ -105,6 +106,14 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         )
         Member.objects.get_or_create(contact=person, defaults={"joined_at": now})
         claim(mechanism, contact_id=person.pk, cause=key, actor=system, at=now)
+        suspicions.note("velocity", f"contact:{person.pk}", at=now, details={"sign": "redemptions"})
+        client_keys.create_key(
+            name=f"Page {key}",
+            api_user_id=ApiUser.objects.get(name=f"Program {key}").pk,
+            origins=["https://shop.example"],
+            actor=system,
+            at=now,
+        )
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)
         send_some(f"Webhook {key}", contact_id=person.pk)
