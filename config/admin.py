@@ -94,6 +94,8 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_mechanism_changelist",
         "redeem",
         "loyalty.view_mechanism",
+    ),
+    (
         gettext_lazy("Suspicious activity"),
         "loyalty_suspicion_changelist",
         "shield",

@@ -10,11 +10,20 @@ from integrations.voucherify import ids
 from integrations.voucherify.answers import answer, answer_list, instant, refusal_of
 from integrations.voucherify.customers import find_customer
 from integrations.voucherify.entry import Call, Way, not_found, view
-from loyalty import campaigns, codes
-from loyalty.errors import RedemptionRefused
+from loyalty import codes, rollbacks
+from loyalty.errors import (
+    AlreadyRolledBack,
+    InvalidRedemptionParent,
+    RedemptionFailed,
+    RedemptionRefused,
+    RedemptionUnknown,
+    RollbackTooLate,
+    SessionUsed,
+)
 from loyalty.models import Redemption, Rollback
 from loyalty.redeemables import Redeemable
-from loyalty.redemptions import Redeemed, redeem
+from loyalty.redemptions import Redeemed, find_redemption, known_redemptions, redeem
+from loyalty.rollbacks import RolledBack
 from loyalty.voucherify import said
 from loyalty.voucherify.finding import find_campaign, find_voucher
 from loyalty.voucherify.guard import note_unknown_codes, require_trusted
@@ -29,6 +38,13 @@ from loyalty.voucherify.people import customer_of, describe_people, simple
 from loyalty.voucherify.vouchers import describe_many as describe_vouchers
 
 PERMISSION, _VIEW = "loyalty.add_redemption", "loyalty.view_redemption"
+_ROLL_BACK = "loyalty.rollback_redemption"
+_NOT_UNDONE = (AlreadyRolledBack, InvalidRedemptionParent, RedemptionFailed, RollbackTooLate)
+# What a rollback says of the redemption that it undid.
+_OF_REDEMPTION = (
+    *("customer_id", "customer", "metadata", "channel", "order", "voucher"),
+    *("related_object_type", "related_object_id"),
+)
 _STATUSES = {
     Redemption.State.SUCCEEDED: "SUCCEEDED",
     Redemption.State.FAILED: "FAILED",
@@ -72,7 +88,7 @@ def show(call: Call) -> HttpResponse:
 
 def show_list(call: Call) -> HttpResponse:
     """Redemptions, the newest first; those of a customer, a campaign or a result."""
-    found = known_redemptions(call).filter(voucher__isnull=False)
+    found = redemptions_of(call).filter(voucher__isnull=False)
     query = call.query
     if result := query.get("result", ""):
         states = {"SUCCESS": ["succeeded", "rolled_back"], "FAILURE": ["failed"]}
@@ -106,16 +122,6 @@ def show_of_voucher(call: Call) -> HttpResponse:
     )
 
 
-def known_redemptions(call: Call) -> "QuerySet[Redemption]":
-    """Those of cards that the caller may know of."""
-    found = Redemption.objects.select_related("voucher__campaign")
-    actor = call.caller.actor
-    if actor.is_admin:
-        return found
-    known = campaigns.known_campaigns(actor).order_by().values("pk")
-    return found.filter(voucher__campaign__in=known)
-
-
 def describe_redemptions(found: Sequence[Redemption], call: Call) -> list[dict[str, Any]]:
     """Redemptions as they know them, in a constant number of queries."""
     people: dict[int, dict[str, Any]] = {}
@@ -130,6 +136,72 @@ def describe_redemptions(found: Sequence[Redemption], call: Call) -> list[dict[s
     return [
         _describe(one, people, shapes.get(one.voucher_id), undone.get(one.pk, []), call)
         for one in found
+    ]
+
+
+def redemptions_of(call: Call) -> "QuerySet[Redemption]":
+    """Those that the caller may know of, with their cards."""
+    return known_redemptions(call.caller.actor).select_related("voucher__campaign")
+
+
+def roll_back(call: Call) -> HttpResponse:
+    """Undo the redemption of one card."""
+    done = _roll_back(call)
+    if isinstance(done, HttpResponse):
+        return done
+    if done.parent is not None:
+        [parent] = _describe_rollbacks([done.parent], call)
+        return answer(parent)
+    return answer(_describe_rollbacks(done.parts, call)[0])
+
+
+def roll_back_all(call: Call) -> HttpResponse:
+    """Undo the redemption of several cards, by their parent."""
+    done = _roll_back(call)
+    if isinstance(done, HttpResponse):
+        return done
+    parts = _describe_rollbacks(done.parts, call)
+    found: dict[str, Any] = {"rollbacks": parts, "order": parts[0]["order"]}
+    if done.parent is not None:
+        [found["parent_rollback"]] = _describe_rollbacks([done.parent], call)
+    return answer(found)
+
+
+def _roll_back(call: Call) -> RolledBack | HttpResponse:
+    """What was undone, or the answer why not: with it the record of the failure stays."""
+    redemption = _find(call)
+    try:
+        return rollbacks.roll_back(
+            redemption.pk,
+            reason=said.text(call.body, "reason") or call.query.get("reason", ""),
+            tracking_id=tracking_of(call),
+            actor=call.caller.actor,
+            at=call.at,
+        )
+    except _NOT_UNDONE as refused:
+        refused.context |= {"resource_id": f"r_{redemption.pk}", "resource_type": "redemption"}
+        return refusal_of(refused, request_id=call.request_id)
+
+
+def _describe_rollbacks(found: Sequence[Rollback], call: Call) -> list[dict[str, Any]]:
+    """Rollbacks with what they undid, in a constant number of queries."""
+    undone = [one.redemption for one in found]
+    shapes = describe_redemptions(undone, call)
+    return [
+        {
+            **{name: shape[name] for name in _OF_REDEMPTION},
+            "id": f"rr_{one.pk}",
+            "object": "redemption_rollback",
+            "date": instant(one.at),
+            "tracking_id": one.tracking_id or None,
+            "amount": -one.amount_minor,
+            "redemption": f"r_{one.redemption_id}",
+            "reason": one.reason or None,
+            "result": "SUCCESS",
+            "status": "SUCCEEDED",
+            "gift": {"amount": -one.amount_minor},
+        }
+        for one, shape in zip(found, shapes, strict=True)
     ]
 
 
@@ -205,6 +277,8 @@ def _redeem(call: Call, redeemables: Sequence[Redeemable]) -> Redeemed | HttpRes
             at=call.at,
             is_client_side=call.caller.is_client_side,
         )
+    except SessionUsed as refused:
+        return refusal_of(refused, request_id=call.request_id)
     except RedemptionRefused as refused:
         unknown = len(refused.context.get("unknown_codes", ()))
         note_unknown_codes(call, contact_id, unknown)
@@ -215,12 +289,12 @@ def _redeem(call: Call, redeemables: Sequence[Redeemable]) -> Redeemed | HttpRes
 def _find(call: Call) -> Redemption:
     reference = call.parts["reference"]
     number = ids.read("r", reference)
-    found = None
-    if number is not None:
-        found = known_redemptions(call).filter(pk=number).first()
-    if found is None:
+    if number is None:
         raise not_found("redemption", reference)
-    return found
+    try:
+        return find_redemption(number, actor=call.caller.actor)
+    except RedemptionUnknown as unknown:
+        raise not_found("redemption", reference) from unknown
 
 
 def _order_status(redemption: Redemption) -> str:
@@ -232,6 +306,8 @@ def _order_status(redemption: Redemption) -> str:
 
 REDEMPTIONS = view("redemptions", {"POST": Way(take, PERMISSION), "GET": Way(show_list, _VIEW)})
 REDEMPTION = view("redemptions", {"GET": Way(show, _VIEW)})
+ROLLBACK = view("redemptions/rollback", {"POST": Way(roll_back, _ROLL_BACK)})
+ROLLBACKS = view("redemptions/rollbacks", {"POST": Way(roll_back_all, _ROLL_BACK)})
 OF_VOUCHER = view(
     "vouchers/redemption",
     {"POST": Way(take_one, PERMISSION), "GET": Way(show_of_voucher, _VIEW)},

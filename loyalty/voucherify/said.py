@@ -52,9 +52,10 @@ def number(body: Mapping[str, Any], name: str, path: str = "") -> float | int | 
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise invalid(_("“%(path)s” has to be a number.") % {"path": path or name})
-    if abs(value) > INTEGER_LIMIT:
+    found = float(value)
+    if not abs(found) <= INTEGER_LIMIT:
         raise invalid(_("“%(path)s” is too large.") % {"path": path or name})
-    return int(value) if value == int(value) else float(value)
+    return int(found) if found.is_integer() else found
 
 
 def flag(body: Mapping[str, Any], name: str) -> bool | None:

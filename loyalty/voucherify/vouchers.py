@@ -1,15 +1,15 @@
 """Vouchers: made, found, listed, switched on and off, given more money; what moved it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from integrations.voucherify.answers import answer, answer_list, instant
+from integrations.voucherify.answers import answer, answer_list, instant, nothing
 from integrations.voucherify.customers import find_customer, id_of
 from integrations.voucherify.entry import Call, Way, invalid, view
-from loyalty import campaigns, codes, states
+from loyalty import balances, campaigns, codes, sessions, states
 from loyalty.models import Campaign, RuleAssignment, Voucher
 from loyalty.rules import assign_rule
 from loyalty.voucherify import said
@@ -25,6 +25,8 @@ from workspace import access, sql
 from workspace.models import UserGroup
 
 VIEW, GENERATE = "loyalty.view_voucher", "loyalty.generate_codes_campaign"
+_CHANGE = "loyalty.change_voucher"
+_QUANTITY_LIMIT = 1_000_000
 _TAKEN = """
 SELECT voucher_id, sum(CASE WHEN debit = 'cards' THEN amount_minor ELSE -amount_minor END)::bigint
 FROM loyalty_cardposting
@@ -135,14 +137,85 @@ def make_voucher(call: Call, campaign: Campaign, code: str) -> HttpResponse:
         amount_minor=amount,
         starts_at=said.instant(body, "start_date"),
         expires_at=said.instant(body, "expiration_date"),
-        redemption_limit=said.integer(redemption, "quantity", "redemption.quantity"),
+        redemption_limit=_limit(redemption),
         metadata=said.mapping(body, "metadata"),
         actor=actor,
         at=call.at,
     )
     for rule in rules:
         assign_rule(rule, voucher=voucher, actor=actor, at=call.at)
+    if said.flag(body, "active") is False:
+        voucher = balances.disable(voucher, actor=actor, at=call.at)
     return answer(describe(voucher))
+
+
+def change(call: Call) -> HttpResponse:
+    """Change what is named of a voucher: its dates, its limit, its metadata."""
+    body, actor = call.body, call.caller.actor
+    voucher = find_voucher(call.parts["code"], call)
+    redemption = said.mapping(body, "redemption")
+    changes: dict[str, Any] = {}
+    for name, ours in (("start_date", "starts_at"), ("expiration_date", "expires_at")):
+        if name in body:
+            changes[ours] = said.instant(body, name)
+    if "metadata" in body:
+        changes["metadata"] = said.mapping(body, "metadata")
+    if "quantity" in redemption:
+        changes["redemption_limit"] = _limit(redemption)
+    if changes:
+        voucher = balances.update_voucher(voucher, changes=changes, actor=actor, at=call.at)
+    wanted = said.flag(body, "active")
+    if wanted is not None and wanted != voucher.is_enabled:
+        switch = balances.enable if wanted else balances.disable
+        voucher = switch(voucher, actor=actor, at=call.at)
+    return answer(describe(voucher))
+
+
+def enable(call: Call) -> HttpResponse:
+    """Let a voucher pay again."""
+    voucher = find_voucher(call.parts["code"], call)
+    return answer(describe(balances.enable(voucher, actor=call.caller.actor, at=call.at)))
+
+
+def disable(call: Call) -> HttpResponse:
+    """Let a voucher pay no more; its money stays."""
+    voucher = find_voucher(call.parts["code"], call)
+    return answer(describe(balances.disable(voucher, actor=call.caller.actor, at=call.at)))
+
+
+def move_balance(call: Call) -> HttpResponse:
+    """Give a voucher money, or take some of it away, once for each source id."""
+    body = call.body
+    amount = said.integer(body, "amount")
+    if amount is None:
+        raise invalid(_("“amount” is missing: how much is added, in cents; less than 0 removes."))
+    moved = balances.add_balance(
+        find_voucher(call.parts["code"], call),
+        amount,
+        source_id=said.text(body, "source_id"),
+        reason=said.text(body, "reason"),
+        actor=call.caller.actor,
+        at=call.at,
+    )
+    voucher = moved.voucher
+    return answer(
+        {
+            "amount": moved.amount_minor,
+            "total": voucher.balance_minor + voucher.redeemed_minor,
+            "balance": voucher.balance_minor,
+            "type": "gift_voucher",
+            "operation_type": "MANUAL",
+            "object": "balance",
+            "related_object": {"type": "voucher", "id": f"v_{voucher.pk}"},
+        }
+    )
+
+
+def release(call: Call) -> HttpResponse:
+    """Let go what a session holds of a voucher."""
+    voucher = find_voucher(call.parts["code"], call)
+    sessions.release(call.parts["key"], voucher=voucher, actor=call.caller.actor, at=call.at)
+    return nothing()
 
 
 def show(call: Call) -> HttpResponse:
@@ -164,6 +237,15 @@ def show_list(call: Call) -> HttpResponse:
     start, limit = call.page()
     page = list(found.order_by("-pk")[start : start + limit])
     return answer_list("vouchers", describe_many(page), found.count())
+
+
+def _limit(redemption: Mapping[str, Any]) -> int | None:
+    """How often a voucher may be used; none for any number."""
+    quantity = said.integer(redemption, "quantity", "redemption.quantity")
+    if quantity is not None and not 1 <= quantity <= _QUANTITY_LIMIT:
+        message = _("“redemption.quantity” has to be from 1 to %(limit)d, or null for any number.")
+        raise invalid(message % {"limit": _QUANTITY_LIMIT})
+    return quantity
 
 
 def groups_of(call: Call) -> list[str]:
@@ -197,4 +279,15 @@ VOUCHERS = view(
     "vouchers",
     {"POST": Way(create, GENERATE), "GET": Way(show_list, VIEW)},
 )
-VOUCHER = view("vouchers", {"POST": Way(create, GENERATE), "GET": Way(show, VIEW)})
+VOUCHER = view(
+    "vouchers",
+    {
+        "POST": Way(create, GENERATE),
+        "GET": Way(show, VIEW),
+        "PUT": Way(change, _CHANGE),
+    },
+)
+ENABLE = view("vouchers/enable", {"POST": Way(enable, _CHANGE)})
+DISABLE = view("vouchers/disable", {"POST": Way(disable, _CHANGE)})
+BALANCE = view("vouchers/balance", {"POST": Way(move_balance, "loyalty.change_balance_voucher")})
+SESSION = view("vouchers/sessions", {"DELETE": Way(release, "loyalty.add_redemption")})

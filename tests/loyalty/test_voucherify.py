@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import voucherify
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 
 from loyalty import suspicions
 from loyalty.models import Campaign, Publication, Redemption, Voucher
-from tests.loyalty.voucherify_program import Program, refused
+from tests.loyalty.voucherify_program import Program, refused, said
 from workspace.access import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -148,7 +149,9 @@ def test_a_code_is_given_once_for_each_source_id_and_once_to_each_customer(shop:
     assert (listed["data_ref"], listed["total"]) == ("publications", 3)
     taken = {"voucher": first["voucher"]["code"], "customer": {"source_id": "u5"}}
     refused(shop.call("POST", "/v1/publications", taken), 400, "voucher_already_published")
-    for wrong in ({}, {"campaign": {"name": "None"}}, {"campaign": {}}, {"voucher": "NONE-0001"}):
+    faults: tuple[dict[str, Any], ...]
+    faults = ({}, {"campaign": {"name": "None"}}, {"campaign": {}}, {"voucher": "NONE-0001"})
+    for wrong in faults:
         answer = shop.call("POST", "/v1/publications", {**wrong, "customer": {"source_id": "u1"}})
         assert answer.status_code in {400, 404}, wrong
 
@@ -204,10 +207,12 @@ def test_what_a_card_cannot_do_is_an_error_object_and_a_failed_redemption(shop: 
     error = refused(shop.call("POST", "/v1/redemptions", body), 400, "gift_amount_exceeded")
     assert (error["resource_id"], error["resource_type"]) == (code, "voucher")
     assert Redemption.objects.get().failure_code == "gift_amount_exceeded"
+    faults: list[dict[str, Any]]
+    faults = [{}, {"redeemables": []}, {"redeemables": [{"object": "voucher"}]}]
     twice = {"redeemables": [wish(code), wish(code.lower())], "order": {"amount": 5500}}
     for path in ("validations", "redemptions"):
         refused(shop.call("POST", f"/v1/{path}", twice), 400, "duplicated_redeemables")
-        for wrong in ({}, {"redeemables": []}, {"redeemables": [{"object": "voucher"}]}):
+        for wrong in faults:
             refused(shop.call("POST", f"/v1/{path}", wrong), 400, "invalid_payload")
         wrong = {"redeemables": [wish(code)], "order": {"amount": "5.00"}}
         refused(shop.call("POST", f"/v1/{path}", wrong), 400, "invalid_payload", "in cents")
@@ -215,6 +220,92 @@ def test_what_a_card_cannot_do_is_an_error_object_and_a_failed_redemption(shop: 
     refused(shop.call("POST", "/v1/redemptions", none), 404, "not_found")
     part = shop.post("/v1/validations", none)["redeemables"][0]
     assert (part["status"], part["result"]["error"]["code"]) == ("INAPPLICABLE", 404)
+
+
+def test_money_is_added_moved_and_undone_and_the_transactions_tell(shop: Program) -> None:
+    shop.post("/v1/campaigns", CAMPAIGN)
+    code = publish(shop)["voucher"]["code"]
+    path = f"/v1/vouchers/{code}"
+    added = shop.post(f"{path}/balance", {"amount": 1000, "source_id": "b1", "reason": "Sorry"})
+    reads("VouchersBalanceUpdateResponseBody", added)
+    assert (added["amount"], added["total"], added["balance"]) == (1000, 3500, 3500)
+    assert shop.post(f"{path}/balance", {"amount": 1000, "source_id": "b1"})["balance"] == 3500
+    assert shop.post(f"{path}/balance", {"amount": -500})["balance"] == 3000
+    refused(shop.call("POST", f"{path}/balance", {"amount": -9999}), 400, "invalid_payload")
+    order = {"source_id": "o1", "amount": 1000, "status": "CREATED"}
+    done = shop.post("/v1/redemptions", {"redeemables": [wish(code)], "order": order})
+    number = done["redemptions"][0]["id"]
+    assert shop.get(path)["gift"]["balance"] == 2000
+    undone = shop.post(f"/v1/redemptions/{number}/rollback?reason=returned&tracking_id=t1")
+    reads("RedemptionsRollbackCreateResponseBody", undone)
+    assert (undone["object"], undone["amount"]) == ("redemption_rollback", -1000)
+    assert (undone["redemption"], undone["reason"]) == (number, "returned")
+    assert undone["order"]["status"] == "CANCELED"
+    gift = shop.get(path)["gift"]
+    assert (gift["balance"], gift["amount"], gift["subtracted_amount"]) == (3000, 3500, 500)
+    again = shop.call("POST", f"/v1/redemptions/{number}/rollback")
+    refused(again, 400, "already_rolled_back")
+    assert shop.get(f"/v1/redemptions/{number}")["status"] == "ROLLED_BACK"
+    refused(shop.call("POST", "/v1/redemptions/r_0/rollback"), 404, "not_found")
+    listed = shop.get(f"{path}/transactions")
+    reads("VouchersTransactionsListResponseBody", listed)
+    told = [
+        (one["type"], one["details"]["balance"]["amount"], one["details"]["balance"]["total"])
+        for one in listed["data"]
+    ]
+    assert told == [
+        ("CREDITS_REFUND", 1000, 3000),
+        ("CREDITS_REDEMPTION", -1000, 3000),
+        ("CREDITS_REMOVAL", -500, 3000),
+        ("CREDITS_ADDITION", 1000, 3500),
+    ]
+    assert shop.get(f"{path}/transactions?limit=1")["has_more"] is True
+
+
+def test_a_voucher_is_switched_off_and_on_and_changed(shop: Program) -> None:
+    shop.post("/v1/vouchers/GIFT-0001", {"gift": {"amount": 500}, "active": False})
+    card = {"redeemables": [wish("GIFT-0001")], "order": {"amount": 100}}
+    refused(shop.call("POST", "/v1/redemptions", card), 400, "voucher_disabled")
+    assert shop.post("/v1/vouchers/GIFT-0001/enable")["active"] is True
+    assert shop.post("/v1/redemptions", card)["redemptions"][0]["amount"] == 100
+    reads("VouchersDisableResponseBody", shop.post("/v1/vouchers/GIFT-0001/disable", {}))
+    change = {"metadata": {"till": 1}, "active": True, "redemption": {"quantity": 1}}
+    changed = said(shop.call("PUT", "/v1/vouchers/GIFT-0001", change))
+    reads("VouchersUpdateResponseBody", changed)
+    assert (changed["active"], changed["metadata"]) == (True, {"till": 1})
+    refused(shop.call("POST", "/v1/redemptions", card), 400, "quantity_exceeded")
+    for quantity in (0, -1, 10**12, 1.5, "x"):
+        body = {"redemption": {"quantity": quantity}}
+        refused(shop.call("PUT", "/v1/vouchers/GIFT-0001", body), 400, "invalid_payload")
+    session = {"session": {"type": "LOCK", "key": "s1"}}
+    shop.post("/v1/vouchers/GIFT-0002", {"gift": {"amount": 500}})
+    held = {"redeemables": [wish("GIFT-0002")], "order": {"amount": 500}}
+    assert shop.post("/v1/validations", {**held, **session})["session"]["key"] == "s1"
+    assert shop.post("/v1/validations", held)["valid"] is False
+    assert shop.call("DELETE", "/v1/vouchers/GIFT-0002/sessions/s1").status_code == 204
+    assert shop.post("/v1/validations", held)["valid"] is True
+
+
+def test_what_belongs_to_another_user_group_is_not_there(shop: Program) -> None:
+    campaign = shop.post("/v1/campaigns", CAMPAIGN)
+    given = publish(shop)
+    code = given["voucher"]["code"]
+    order = {"amount": 100}
+    done = shop.post("/v1/redemptions", {"redeemables": [wish(code)], "order": order})
+    Campaign.objects.get().groups.add(Group.objects.create(name="Poland"))
+    other = Program("Other")
+    for path in (
+        f"campaigns/{campaign['id']}",
+        f"vouchers/{code}",
+        f"vouchers/{code}/transactions",
+        f"redemptions/{done['redemptions'][0]['id']}",
+    ):
+        refused(other.call("GET", f"/v1/{path}"), 404, "not_found")
+    for path in ("campaigns", "vouchers", "publications", "redemptions"):
+        assert other.get(f"/v1/{path}")["total"] == 0
+    answer = other.post("/v1/validations", {"redeemables": [wish(code)], "order": order})
+    assert answer["redeemables"][0]["result"]["error"]["key"] == "not_found"
+    refused(other.call("POST", f"/v1/vouchers/{code}/balance", {"amount": 1}), 404, "not_found")
 
 
 def test_several_cards_pay_one_order(shop: Program) -> None:
@@ -228,6 +319,11 @@ def test_several_cards_pay_one_order(shop: Program) -> None:
     assert {one["redemption"] for one in done["redemptions"]} == {parent}
     assert done["order"]["total_amount"] == 0
     assert [one["id"] for one in done["skipped_redeemables"]] == [cards[2]["id"]]
+    part = done["redemptions"][0]["id"]
+    refused(shop.call("POST", f"/v1/redemptions/{part}/rollback"), 400, "invalid_redemption_parent")
+    undone = shop.post(f"/v1/redemptions/{parent}/rollbacks")
+    reads("RedemptionsRollbacksCreateResponseBody", undone)
+    assert [one["amount"] for one in undone["rollbacks"]] == [-2500, -1500]
 
 
 def test_the_calls_of_older_libraries_are_answered(shop: Program) -> None:
@@ -284,6 +380,8 @@ def test_who_is_blocked_gets_no_card_and_pays_with_none(shop: Program) -> None:
     mine = {"redeemables": [wish(code)], "order": {"amount": 100}, "customer": {"source_id": "u1"}}
     refused(shop.call("POST", "/v1/redemptions", mine), 403, "blocked")
     refused(shop.call("POST", "/v1/validations", mine), 403, "blocked")
+    del mine["customer"]
+    refused(shop.call("POST", "/v1/redemptions", mine), 403, "blocked")
     assert Voucher.objects.get(code=code).balance_minor == 2500
 
 
