@@ -41,6 +41,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--publications", type=int, metavar="N", help="codes given to contacts; by itself"
     )
+    parser.add_argument(
+        "--mechanisms",
+        action="store_true",
+        help="who may have which mechanism; by itself, without other engines",
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -69,6 +74,10 @@ def main(arguments: list[str]) -> int:
                 publication_count=given,
                 writes=options.write,
             )
+        if options.mechanisms:
+            from . import rewards
+
+            return rewards.run(size, place, options.runs, writes=options.write)
         from .runs import run
 
         return run(size, place, options)
