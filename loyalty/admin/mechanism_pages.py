@@ -200,7 +200,7 @@ def _facts(mechanism: Mechanism) -> list[tuple[str, str]]:
     limit = mechanism.period_limit
     found = [
         (_("Cost in points"), number(mechanism.cost_points) if mechanism.cost_points else ""),
-        (_("For each member at most"), number(mechanism.member_limit or "")),
+        (_("For each member at most"), number(most) if (most := mechanism.member_limit) else ""),
         (_("For each member and %(period)s") % {"period": period}, number(limit) if limit else ""),
         *moments,
         (_("For others"), _("hidden") if mechanism.hide_restricted else _("shown")),
