@@ -245,11 +245,11 @@ def _record(
     actor: Actor,
     at: datetime,
 ) -> None:
+    # Under the mechanism, so that who may not know of it finds nothing.
     audit.record(
         actor=actor,
         action=f"claim.{verb}",
-        subject=claim,
-        label=mechanism.name,
-        changes={"mechanism": [None, mechanism.key], **changes},
+        subject=mechanism,
+        changes={"claim": [None, claim.pk], "contact": [None, claim.contact_id], **changes},
         at=at,
     )

@@ -29,8 +29,8 @@ from .report import Report, milliseconds
 
 _MECHANISMS, _MEMBERS, _EVENTS = 200, 100_000, 20_000
 _JOIN = """
-INSERT INTO loyalty_member (contact_id, joined_at)
-SELECT id, %s FROM contacts_contact WHERE erased_at IS NULL ORDER BY id LIMIT %s
+INSERT INTO loyalty_member (contact_id, card_number, joined_at)
+SELECT id, '', %s FROM contacts_contact WHERE erased_at IS NULL ORDER BY id LIMIT %s
 ON CONFLICT DO NOTHING
 """
 _CLAIM = """

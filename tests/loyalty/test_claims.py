@@ -65,7 +65,7 @@ def test_a_claim_spends_points_and_takes_one_of_the_stock() -> None:
     posting = PointsPosting.objects.get(contact_id=member, cause=f"claim:{made.pk}")
     assert (posting.debit, posting.credit, posting.reason) == ("member", "spent", "Mug")
     entry = AuditEntry.objects.get(action="claim.claimed")
-    assert entry.changes["mechanism"] == [None, "mug"]
+    assert (entry.object_label, entry.changes["claim"]) == ("Mug", [None, made.pk])
 
 
 def test_one_cause_counts_once() -> None:
