@@ -1,6 +1,5 @@
 """The claims of a mechanism on the screen: who has it, giving it, using it, taking it back."""
 
-
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
