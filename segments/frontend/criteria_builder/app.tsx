@@ -25,7 +25,7 @@ export interface Config {
   urls?: Urls;
   csrf?: string;
   read_only?: boolean;
-  mode?: "segment" | "where";
+  mode?: "segment" | "where" | "rule";
   segment?: number | string | null;
   language?: string;
   /** The event whose conditions are edited, in the mode "where". */
@@ -127,6 +127,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const editor: Editor = useMemo(
     () => ({
       id, t, catalog, server, readOnly, problems,
+      hasMessages: config.mode === "rule",
       counts: isFresh ? estimate.counts : {},
       ruleCount: countRules(version.raw ?? undefined),
       say,
@@ -134,7 +135,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
         wanted.current = { id: node, where };
       },
     }),
-    [id, t, catalog, server, readOnly, problems, isFresh, estimate.counts, version.raw, say],
+    [id, t, catalog, server, readOnly, problems, config.mode, isFresh, estimate.counts, version.raw, say],
   );
   const scope: Scope | null = root && {
     id: `${id}.root`, root, base: "", level: 1, kind: isWhere ? "where" : "segment", event: config.event ?? "", hasZones: !isWhere,

@@ -13,6 +13,8 @@ export interface Editor {
   catalog: Catalog;
   server: Server;
   readOnly: boolean;
+  /** Whether rules and groups say what whom they refuse is told. */
+  hasMessages: boolean;
   problems: readonly Problem[];
   counts: Readonly<Record<string, ClauseCount>>;
   /** Rules that count, of the whole document. */

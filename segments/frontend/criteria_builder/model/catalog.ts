@@ -14,6 +14,10 @@ export interface FieldEntry {
   type: string;
   operators?: string[];
   choices?: Choice[];
+  /** Of a field that is asked as events are: what its elements have. */
+  properties?: { name: string; type?: string }[];
+  /** What to know about its values. */
+  hint?: string;
 }
 
 export interface FunctionEntry {
@@ -39,7 +43,7 @@ export interface CatalogData {
 export const PASTE_LIMIT = 200;
 
 /** The groups of the palette, in their order. */
-export const GROUPS = ["contact", "attribute", "event", "metric", "tag", "category", "consent", "loyalty", "segment"] as const;
+export const GROUPS = ["card", "order", "budget", "time", "contact", "attribute", "event", "metric", "tag", "category", "consent", "loyalty", "segment"] as const;
 export type GroupName = (typeof GROUPS)[number] | "condition";
 
 const EMPTY: CatalogData = {
@@ -67,6 +71,16 @@ export class Catalog {
 
   field(name: string): FieldEntry | undefined {
     return this.byName.get(name);
+  }
+
+  /** Whether a field is asked by a measure: events, and what stands in lists of its own. */
+  isMeasured(name: string): boolean {
+    return name.startsWith("event.") || this.isListed(name);
+  }
+
+  /** Whether it is measured, but no event: it has no time. */
+  isListed(name: string): boolean {
+    return !name.startsWith("event.") && this.byName.get(name)?.type === "event";
   }
 
   /** A name for people, also of what the catalog does not know. */
@@ -113,6 +127,10 @@ export function groupOfField(field: string): GroupName {
 }
 
 export const ICONS: Record<GroupName, string> = {
+  card: "credit_card",
+  order: "shopping_cart",
+  budget: "savings",
+  time: "schedule",
   contact: "person",
   attribute: "tune",
   event: "bolt",

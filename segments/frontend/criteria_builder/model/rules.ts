@@ -33,6 +33,7 @@ function firstOperator(field: string, type: string, operators: string[]): string
     consent: ["="],
     list: ["in"],
     keys: ["in"],
+    time: ["between"],
   };
   return wanted[type]?.find((operator) => operators.includes(operator)) ?? operators[0] ?? "=";
 }
@@ -44,7 +45,7 @@ export function newRule(field: string, catalog: Catalog, key?: string): JsonObje
     const step = () => new Map<string, Json>([["event", ""]]);
     return raw.set("steps", [step(), step()]);
   }
-  if (field.startsWith("event.")) {
+  if (catalog.isMeasured(field)) {
     return raw.set("operator", ">=").set("value", new Num("1"));
   }
   const { type, operators } = operatorsOf(field, catalog);
@@ -78,12 +79,12 @@ export function operatorsOf(field: string, catalog: Catalog): { type: string; op
 export function withField(raw: JsonObject, field: string, catalog: Catalog, key?: string): JsonObject {
   const before = raw.get("field");
   const isCondition = field === "occurred_at" || field.startsWith("properties.");
-  if (typeof before === "string" && before.startsWith("event.") && field.startsWith("event.")) return withKey(raw, "field", field);
+  if (typeof before === "string" && catalog.isMeasured(before) && catalog.isMeasured(field)) return withKey(raw, "field", field);
   const fresh = isCondition ? newCondition(field, catalog) : newRule(field, catalog, key);
   const old = { ...operatorsOf(typeof before === "string" ? before : "", catalog) };
   const next = operatorsOf(field, catalog);
   const operator = raw.get("operator");
-  const isAlike = Boolean(before) && old.type === next.type && !fresh.has("steps") && !field.startsWith("event.") && key === undefined;
+  const isAlike = Boolean(before) && old.type === next.type && !fresh.has("steps") && !catalog.isMeasured(field) && key === undefined;
   const hasKeys = next.type === "keys" || next.type === "consent" || next.type === "list";
   if (isAlike && !hasKeys && typeof operator === "string" && next.operators.includes(operator)) return withKey(raw, "field", field);
   const kept = new Map(raw);
@@ -197,6 +198,8 @@ export function withKind(raw: JsonObject, kind: Kind, catalog: Catalog): JsonObj
 
 export type Face = "did" | "did_not" | "count" | "sum" | "average" | "minimum" | "maximum" | "distinct" | "first" | "last";
 export const FACES: readonly Face[] = ["did", "did_not", "count", "sum", "average", "minimum", "maximum", "distinct", "first", "last"];
+/** The faces of what is measured and is no event: nothing of it has a time. */
+export const LISTED_FACES: readonly Face[] = FACES.filter((face) => face !== "first" && face !== "last");
 
 export interface Measure {
   function: string;

@@ -3,25 +3,34 @@
 import { pathText, useEditor, useScope } from "../editor";
 import { withKey } from "../model/document";
 import * as rules from "../model/rules";
+import type { Translate } from "../texts";
 import { Select } from "./basics";
 import { Field, operatorOptions, type RuleProps, useFaulty } from "./rule";
 import { TextWithSuggestions } from "./suggest";
 import { ValueControl } from "./values";
 import { useEvent, Where } from "./where";
 
+/** A face in words: people do things, orders have them. */
+export function faceText(face: rules.Face, isListed: boolean, t: Translate): string {
+  if (isListed && face === "did") return t("face_has");
+  if (isListed && face === "did_not") return t("face_has_not");
+  return t(`face_${face}`);
+}
+
 export function Behavior({ rule, path, edit }: RuleProps) {
   const editor = useEditor();
   const { t, catalog } = editor;
   const scope = useScope();
   const isFaulty = useFaulty(path);
-  const event = rule.field.slice("event.".length);
+  const isListed = catalog.isListed(rule.field);
+  const event = isListed ? rule.field : rule.field.slice("event.".length);
   const info = useEvent(event);
   const face = rules.faceOf(rule.raw);
   const measure = rules.measureOf(rule.raw);
   const entry = catalog.eventFunction(measure.function);
   const type = entry?.type ?? "number";
   const name = catalog.label(rule.field);
-  const faces = rules.FACES.map((key) => [key, t(`face_${key}`)] as const);
+  const faces = (isListed ? rules.LISTED_FACES : rules.FACES).map((key) => [key, faceText(key, isListed, t)] as const);
   const operators = entry?.operators ?? [];
   const base = pathText(scope.base, path);
   const properties = info.properties.filter((one) => measure.function === "distinct" || !one.type || one.type === "number");

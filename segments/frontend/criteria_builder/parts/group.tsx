@@ -7,6 +7,7 @@ import { flag, type Group, isGroup, type Node, type Path } from "../model/docume
 import * as tree from "../model/tree";
 import { type Actions, type Direction, useActions, type Zone } from "./actions";
 import { Hint, Icon, Menu, type MenuItem, Select } from "./basics";
+import { Message } from "./message";
 import { RuleContent, ruleIcon, ruleKind } from "./rule";
 
 const ARROWS: Record<string, Direction> = { ArrowUp: "up", ArrowDown: "down", ArrowRight: "in", ArrowLeft: "out" };
@@ -58,7 +59,7 @@ export function GroupBody({ group, path, hidden, isBare = false, zone, empty }: 
   zone?: Zone;
   empty?: ReactNode;
 }) {
-  const { t, readOnly } = useEditor();
+  const { t, readOnly, catalog } = useEditor();
   const scope = useScope();
   const actions = useActions();
   const tail = useRef<HTMLDivElement>(null);
@@ -105,7 +106,7 @@ export function GroupBody({ group, path, hidden, isBare = false, zone, empty }: 
               <Icon name="add" />
               {t(scope.kind === "where" ? "where_add_property" : "add_criterion")}
             </button>
-            {scope.kind === "where" && (
+            {scope.kind === "where" && !catalog.isListed(scope.event) && (
               <button type="button" className="cb-add" onClick={() => actions.addField({ field: "occurred_at" }, end)}>
                 <Icon name="schedule" />
                 {t("where_add_time")}
@@ -159,6 +160,7 @@ function NodeCard({ node, path, actions }: { node: Node; path: Path; actions: Ac
   const problems = isDisabled ? [] : ownProblems(editor.problems, at);
   const faults = problems.filter((problem) => !isUnset(problem));
   const group = isGroup(node) ? node : null;
+  const hasMessage = editor.hasMessages && scope.kind === "segment" && !isDisabled;
   const handle = !readOnly && (
     <button
       type="button"
@@ -205,6 +207,7 @@ function NodeCard({ node, path, actions }: { node: Node; path: Path; actions: Ac
             <GroupTitle group={group} path={path} />
             {tools}
           </header>
+          {hasMessage && <Message node={node} path={path} />}
           <GroupBody group={group} path={path} hidden={NOTHING} />
         </>
       ) : (
@@ -217,6 +220,7 @@ function NodeCard({ node, path, actions }: { node: Node; path: Path; actions: Ac
           )}
           <div className="cb-content">
             {!isGroup(node) && <RuleContent rule={node} path={path} />}
+            {!isGroup(node) && hasMessage && <Message node={node} path={path} />}
           </div>
           {tools}
         </div>

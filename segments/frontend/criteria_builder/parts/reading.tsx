@@ -5,6 +5,7 @@ import type { Path, Rule } from "../model/document";
 import { isObject, type Json, type JsonObject } from "../model/json";
 import * as rules from "../model/rules";
 import type { Translate } from "../texts";
+import { faceText } from "./behavior";
 import { operatorText } from "./rule";
 import { textOf, unitText } from "./values";
 import { Where } from "./where";
@@ -40,19 +41,20 @@ export function ReadOnlyRule({ rule, path }: { rule: Rule & { raw: JsonObject };
       </div>
     );
   }
-  if (scope.kind === "segment" && rule.field.startsWith("event.")) {
+  if (scope.kind === "segment" && catalog.isMeasured(rule.field)) {
+    const isListed = catalog.isListed(rule.field);
     const face = rules.faceOf(rule.raw);
     const property = rules.measureOf(rule.raw).property;
     const isPlain = face === "did" || face === "did_not";
     return (
       <div className="cb-behavior">
         <div className="cb-line">
-          <span className="cb-word">{(rules.FACES as readonly string[]).includes(face) ? t(`face_${face as rules.Face}`) : face}</span>
+          <span className="cb-word">{(rules.FACES as readonly string[]).includes(face) ? faceText(face as rules.Face, isListed, t) : face}</span>
           {property && <><strong>{property}</strong><span className="cb-word">{t("face_in")}</span></>}
           <strong>{catalog.label(rule.field)}</strong>
           {!isPlain && <Comparison rule={rule} />}
         </div>
-        <Where id={rule.id} owner={rule.raw} base={base} level={level} event={rule.field.slice(6)} onChange={nothing} />
+        <Where id={rule.id} owner={rule.raw} base={base} level={level} event={isListed ? rule.field : rule.field.slice(6)} onChange={nothing} />
       </div>
     );
   }
@@ -69,7 +71,7 @@ function Comparison({ rule }: { rule: Rule }) {
   const editor = useEditor();
   const { t, catalog } = editor;
   const takes = catalog.takes(rule.operator);
-  const measured = rule.field.startsWith("event.") && isObject(rule.raw) ? catalog.eventFunction(rules.measureOf(rule.raw).function)?.type : undefined;
+  const measured = catalog.isMeasured(rule.field) && isObject(rule.raw) ? catalog.eventFunction(rules.measureOf(rule.raw).function)?.type : undefined;
   const type = measured ?? rules.operatorsOf(rule.field, catalog).type;
   const labels = new Map((catalog.field(rule.field)?.choices ?? []).map((choice) => [choice.key, choice.label]));
   const show = (value: Json | undefined) => labels.get(textOf(value)) ?? (value === true ? t("yes") : value === false ? t("no") : textOf(value));

@@ -18,14 +18,14 @@ import { Condition } from "./where";
 export type Edit = (raw: JsonObject, more?: Change) => void;
 
 export function RuleContent({ rule, path }: { rule: Rule; path: Path }) {
-  const { readOnly } = useEditor();
+  const { readOnly, catalog } = useEditor();
   const scope = useScope();
   if (!isEditable(rule)) return <Opaque value={rule.raw} />;
   if (readOnly) return <ReadOnlyRule rule={rule} path={path} />;
   const edit: Edit = (raw, more) => scope.change(replace(scope.root, path, ruleOf(raw, rule.id)), more);
   if (scope.kind === "where") return <Condition rule={rule} path={path} edit={edit} />;
   if (rule.field === "sequence") return <Sequence rule={rule} path={path} edit={edit} />;
-  if (rule.field.startsWith("event.")) return <Behavior rule={rule} path={path} edit={edit} />;
+  if (catalog.isMeasured(rule.field)) return <Behavior rule={rule} path={path} edit={edit} />;
   return <FieldRule rule={rule} path={path} edit={edit} />;
 }
 
@@ -91,6 +91,7 @@ function FieldRule({ rule, path, edit }: RuleProps) {
   const isFaulty = useFaulty(path);
   const name = rule.field ? catalog.label(rule.field) : t("unnamed");
   const { type, operators } = rules.operatorsOf(rule.field, catalog);
+  const entry = catalog.field(rule.field);
   const shown = operators.includes(rule.operator) || !rule.operator ? operators : [rule.operator, ...operators];
   return (
     <div className="cb-line">
@@ -112,10 +113,11 @@ function FieldRule({ rule, path, edit }: RuleProps) {
             takes={catalog.takes(rule.operator)}
             operator={rule.operator}
             value={rule.value}
-            choices={catalog.field(rule.field)?.choices}
+            choices={entry?.choices}
             invalid={isFaulty("value")}
             onChange={(value) => edit(withKey(rule.raw, "value", value), { key: `${rule.id}.value` })}
           />
+          {entry?.hint && <span className="cb-quiet">{entry.hint}</span>}
         </>
       )}
     </div>

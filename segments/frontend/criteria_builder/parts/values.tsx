@@ -85,6 +85,7 @@ function OneControl(props: ValueProps) {
   }
   if (type === "number") return <NumberControl name={name} value={value} invalid={invalid} onChange={onChange} />;
   if (type === "date" || type === "datetime") return <DateControl name={name} type={type} value={text} invalid={invalid} onChange={onChange} />;
+  if (type === "time") return <input type="time" className="cb-input cb-time" aria-label={name} aria-invalid={invalid || undefined} value={text} onChange={(event) => onChange(event.target.value)} />;
   if (type === "consent") {
     const options = (choices ?? []).map((choice) => [choice.key, choiceLabel(t, type, choice)] as const);
     return <Select label={name} value={text} invalid={invalid} options={text ? options : [["", t("value_placeholder")], ...options]} onChange={onChange} />;

@@ -14,10 +14,11 @@ import { TextWithSuggestions } from "./suggest";
 import { ValueControl } from "./values";
 
 export function useEvent(name: string): EventInfo {
-  const { server } = useEditor();
+  const { server, catalog } = useEditor();
   const [info, setInfo] = useState<EventInfo>({ properties: [] });
+  const listed = catalog.isListed(name);
   useEffect(() => {
-    if (!name) return undefined;
+    if (!name || listed) return undefined;
     let isCurrent = true;
     server.event(name).then((found) => {
       if (isCurrent) setInfo(found);
@@ -25,8 +26,8 @@ export function useEvent(name: string): EventInfo {
     return () => {
       isCurrent = false;
     };
-  }, [server, name]);
-  return info;
+  }, [server, name, listed]);
+  return listed ? { properties: catalog.field(name)?.properties ?? [] } : info;
 }
 
 export function Condition({ rule, path, edit }: RuleProps) {
@@ -159,7 +160,7 @@ export function Where({ id, owner, base, level, event, onChange }: {
         <div className="cb-adds">
           <span className="cb-word">{root?.rules.length ? "" : t("where")}</span>
           <button type="button" className="cb-add" onClick={() => add("properties.")}><Icon name="add" />{t("where_add_property")}</button>
-          <button type="button" className="cb-add" onClick={() => add("occurred_at")}><Icon name="schedule" />{t("where_add_time")}</button>
+          {!catalog.isListed(event) && <button type="button" className="cb-add" onClick={() => add("occurred_at")}><Icon name="schedule" />{t("where_add_time")}</button>}
           <button type="button" className="cb-add" onClick={addBlock}><Icon name="account_tree" />{t("where_add_block")}</button>
         </div>
       )}

@@ -111,6 +111,39 @@ describe("behavior", () => {
   });
 });
 
+describe("what is no event and measured as events are", () => {
+  const shop = new Catalog({
+    ...DATA,
+    fields: [
+      ...(DATA.fields ?? []),
+      { field: "order.items", label: "Items", group: "order", type: "event", properties: [{ name: "sku", type: "text" }] },
+      { field: "order.amount", label: "Amount", group: "order", type: "number", operators: ["=", ">="] },
+      { field: "time.of_day", label: "Time of day", group: "time", type: "time", operators: ["<", "between"] },
+    ],
+  });
+  test("is known by the catalog, not by its name", () => {
+    expect(shop.isListed("order.items")).toBe(true);
+    expect(shop.isListed("event.purchase")).toBe(false);
+    expect(shop.isMeasured("event.never seen")).toBe(true);
+    expect(shop.isMeasured("order.amount")).toBe(false);
+    expect(catalog.isMeasured("order.items")).toBe(false);
+  });
+  test("begins as one that is there, and has no first and no last time", () => {
+    expect(plain(rules.newRule("order.items", shop))).toEqual({ field: "order.items", operator: ">=", value: 1 });
+    expect(rules.LISTED_FACES).not.toContain("last");
+    expect(rules.LISTED_FACES).toContain("sum");
+  });
+  test("keeps its conditions when an event takes its place, and loses them to a number", () => {
+    const raw = object('{"field": "order.items", "where": {"combinator": "and", "rules": []}, "operator": ">=", "value": 1, "message": "Buy more"}');
+    expect(plain(rules.withField(raw, "event.purchase", shop))).toMatchObject({ field: "event.purchase", where: { combinator: "and" }, message: "Buy more" });
+    expect(plain(rules.withField(raw, "order.amount", shop))).toEqual({ field: "order.amount", operator: ">=", value: "", message: "Buy more" });
+  });
+  test("stands in groups of the palette of its own", () => {
+    expect([...shop.grouped().keys()].slice(0, 2)).toEqual(["order", "time"]);
+    expect(plain(rules.newRule("time.of_day", shop))).toEqual({ field: "time.of_day", operator: "between", value: ["", ""] });
+  });
+});
+
 describe("a sequence", () => {
   const sequence = object('{"field": "sequence", "steps": [{"event": "a"}, {"event": "b", "within": {"amount": 1, "unit": "day"}}, {"event": "c", "not": true, "within": {"amount": 2, "unit": "day"}}]}');
   test("that loses its first step has no time before the new first one", () => {
