@@ -345,6 +345,12 @@ class RuleInvalid(InputInvalid):
         }
 
 
+class RuleUntranslatable(InputInvalid):
+    """A validation rule of Voucherify says what has no counterpart here."""
+
+    code = "invalid_payload"
+
+
 class RuleUnknown(NotFound):
     """There is no validation rule with this key."""
 

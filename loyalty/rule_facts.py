@@ -320,5 +320,8 @@ def _part(sent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _count(value: Any, default: int | None) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
+        # Shops send quantities as texts, too.
+        return int(value)
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return value if is_whole else default

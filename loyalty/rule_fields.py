@@ -219,10 +219,16 @@ def rule_catalog(actor: Actor) -> Catalog:
 def with_own(catalog: Catalog) -> Catalog:
     """A catalog of criteria with the fields of rules in it."""
     own = {
-        field.name: Fact(field.name, str(field.label), field.type, "")
-        for field in OWN_FIELDS.values()
+        name: Fact(name, _full_label(field), field.type, "") for name, field in OWN_FIELDS.items()
     }
     return replace(catalog, facts={**catalog.facts, **own})
+
+
+def _full_label(field: OwnField) -> str:
+    label = str(field.label)
+    if field.name not in MONEY:
+        return label
+    return gettext("%(field)s, in minor units") % {"field": label}
 
 
 def describe_for_builder(actor: Actor) -> dict[str, Any]:

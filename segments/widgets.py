@@ -72,13 +72,15 @@ class CriteriaWidget(forms.Textarea):
             config_id=f"{name}-config",
             # Numbers keep all their digits.
             config=json_script(self.config(), f"{name}-config", encoder=ExactJSONEncoder),
-            sentence=""
-            if self.event
-            else sentence_of(text, actor=self.actor, segment=self.segment),
+            sentence=self.sentence(text),
             problems=self.problems,
             is_read_only=self.is_read_only,
         )
         return render_to_string("segments/criteria_widget.html", context)
+
+    def sentence(self, text: str) -> str:
+        """The document in words, for where no script runs."""
+        return "" if self.event else sentence_of(text, actor=self.actor, segment=self.segment)
 
     def config(self) -> dict[str, Any]:
         """What the builder has to know.
