@@ -88,6 +88,12 @@ _SEGMENTS: tuple[_Item, ...] = (
     (gettext_lazy("Exports"), "segments_export_changelist", "download", "segments.view_export"),
 )
 _LOYALTY: tuple[_Item, ...] = (
+    (
+        gettext_lazy("Validation rules"),
+        "loyalty_validationrule_changelist",
+        "rule",
+        "loyalty.view_validationrule",
+    ),
     (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
     (
         gettext_lazy("Mechanisms"),

@@ -21,6 +21,7 @@ class LoyaltyConfig(AppConfig):
             mechanism_links,
             members,
             merging,
+            rule_uses,
             suspects,
             timeline,
             watching,
@@ -43,3 +44,4 @@ class LoyaltyConfig(AppConfig):
         gift_cards.register()
         cards.register()
         mechanism_links.register()
+        rule_uses.register()

@@ -68,7 +68,7 @@ _TEXTS = {
 }
 _CHOICES = {"$is": "in", "$in": "in", "$is_not": "notIn", "$not_in": "notIn"}
 _PRESENCE = {"$has_value": "notNull", "$is_unknown": "null"}
-_TOKENS = re.compile(r"\s*(?:(?P<word>and|or|not)\b|(?P<sign>[()])|(?P<name>[\w-]+))\s*", re.I)
+_WORDS = re.compile(r"\s*(?:[()]|[\w-]+)\s*")
 _LONGEST_LOGIC = 10_000
 _DEEPEST = 50
 
@@ -90,9 +90,9 @@ def from_voucherify(rules: Any, *, segment_key: SegmentKey) -> dict[str, Any]:
     logic = rules.get("logic") or " and ".join(numbered)
     if not isinstance(logic, str) or len(logic) > _LONGEST_LOGIC:
         raise _refused("rules.logic", _("The logic is a text such as “1 and (2 or 3)”."))
-    reader = _Reader({
-        name: _leaf(one, f"rules.{name}", segment_key) for name, one in numbered.items()
-    })
+    reader = _Reader(
+        {name: _leaf(one, f"rules.{name}", segment_key) for name, one in numbered.items()}
+    )
     tree = reader.logic(logic)
     return tree if "rules" in tree else {"combinator": "and", "rules": [tree]}
 
@@ -116,19 +116,19 @@ class _Reader:
 
     def __init__(self, leaves: Mapping[str, dict[str, Any]]) -> None:
         self.leaves = leaves
-        self.tokens: list[str] = []
+        self.words: list[str] = []
 
     def logic(self, text: str) -> dict[str, Any]:
         place = 0
         while place < len(text.rstrip()):
-            found = _TOKENS.match(text, place)
+            found = _WORDS.match(text, place)
             if found is None:
                 raise self._fault(text[place : place + 20])
-            self.tokens.append(found[0].strip())
+            self.words.append(found[0].strip())
             place = found.end()
         tree = self._or(0)
-        if self.tokens:
-            raise self._fault(self.tokens[0])
+        if self.words:
+            raise self._fault(self.words[0])
         return tree
 
     def _or(self, depth: int) -> dict[str, Any]:
@@ -136,28 +136,28 @@ class _Reader:
 
     def _joined(self, word: str, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         parts = [read()]
-        while self.tokens and self.tokens[0].lower() == word:
-            self.tokens.pop(0)
+        while self.words and self.words[0].lower() == word:
+            self.words.pop(0)
             parts.append(read())
         return parts[0] if len(parts) == 1 else {"combinator": word, "rules": parts}
 
     def _part(self, depth: int) -> dict[str, Any]:
-        if not self.tokens or depth > _DEEPEST:
+        if not self.words or depth > _DEEPEST:
             raise self._fault(_("its end"))
-        token = self.tokens.pop(0)
-        if token.lower() == "not":
+        word = self.words.pop(0)
+        if word.lower() == "not":
             inner = self._part(depth + 1)
             if "rules" in inner and not inner.get("not"):
                 return {**inner, "not": True}
             return {"combinator": "and", "not": True, "rules": [inner]}
-        if token == "(":
+        if word == "(":
             inner = self._or(depth + 1)
-            if not self.tokens or self.tokens.pop(0) != ")":
+            if not self.words or self.words.pop(0) != ")":
                 raise self._fault(_("its end"))
             return inner
-        if token not in self.leaves:
-            raise self._fault(token)
-        return self.leaves[token]
+        if word not in self.leaves:
+            raise self._fault(word)
+        return self.leaves[word]
 
     def _fault(self, near: str) -> RuleUntranslatable:
         message = _("The logic cannot be read near “%(near)s”. It reads like “1 and (2 or 3)”.")
@@ -169,7 +169,9 @@ def _leaf(rule: Any, path: str, segment_key: SegmentKey) -> dict[str, Any]:
         raise _refused(path, _("A rule is an object with a name and conditions."))
     name, conditions = rule["name"], rule.get("conditions") or {}
     if not isinstance(conditions, Mapping) or not conditions:
-        raise _refused(f"{path}.conditions", _("The conditions are an object such as {“$is”: […]}."))
+        raise _refused(
+            f"{path}.conditions", _("The conditions are an object such as {“$is”: […]}.")
+        )
     nodes = [
         _condition(name, operator, values, rule, path, segment_key)
         for operator, values in conditions.items()

@@ -1,8 +1,19 @@
 """The screens of this room, one file for each; importing them registers them."""
 
-from loyalty.admin import mechanisms, mechanisms_on_contacts, on_contacts
+from loyalty.admin import (
+    client_keys,
+    mechanisms,
+    mechanisms_on_contacts,
+    on_contacts,
+    rules,
+    suspicions,
+)
 
-__all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts"]
-from loyalty.admin import client_keys, suspicions
-
-__all__ = ["client_keys", "on_contacts", "suspicions"]
+__all__ = [
+    "client_keys",
+    "mechanisms",
+    "mechanisms_on_contacts",
+    "on_contacts",
+    "rules",
+    "suspicions",
+]

@@ -1,5 +1,6 @@
 """Validation rules on the screen: the list and the form with the builder."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -218,10 +219,8 @@ class ValidationRuleAdmin(RulePages, PagesAdmin, ObjectActionsAdmin):
             "at": timezone.now(),
         }
         try:
-            if rule is None:
-                kept = rules.create_rule(**given)
-            else:
-                kept = rules.update_rule(rule, **given)
+            save = rules.create_rule if rule is None else partial(rules.update_rule, rule)
+            kept = save(**given)
         except DomainError as error:
             form.add_problems(error)
             return None
@@ -234,10 +233,7 @@ class ValidationRuleAdmin(RulePages, PagesAdmin, ObjectActionsAdmin):
         icon="delete",
         variant="danger",
         consequence=lambda rule: (
-            _(
-                "“%(name)s” is forgotten for ever. That is possible only while it holds for"
-                " nothing."
-            )
+            _("“%(name)s” is forgotten for ever. That is possible only while it holds for nothing.")
             % {"name": rule}
         ),
     )

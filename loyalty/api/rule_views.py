@@ -18,7 +18,7 @@ from loyalty.api.rule_serializers import (
     ValidationRuleSerializer,
 )
 from loyalty.errors import AssignedUnknown, AssignmentUnknown
-from loyalty.filtersets import ValidationRuleFilterSet
+from loyalty.rule_filtersets import ValidationRuleFilterSet
 from loyalty.models import Campaign, Distribution, RuleAssignment, ValidationRule, Voucher
 from workspace.api.pages import BY_ID, Ordering
 from workspace.api.views import ApiViewSet
@@ -93,7 +93,7 @@ class ValidationRuleViewSet(ApiViewSet):
 class AssignmentViewSet(ApiViewSet):
     """What a validation rule holds for, as far as one may know of it."""
 
-    queryset = RuleAssignment.objects.all()
+    queryset = ValidationRule.objects.all()
     lookup_value_regex = r"\d{1,18}"
     permissions = {"list": _VIEW, "create": _CHANGE, "destroy": _CHANGE}
 
@@ -102,8 +102,8 @@ class AssignmentViewSet(ApiViewSet):
         """The campaigns, vouchers and distributions that the rule holds for."""
         rule = rules.find_rule(key, actor=self.actor)
         rows = rules.assigned_to(rule, actor=self.actor)
-        shown = AssignmentSerializer([row for row in rows if row.thing], many=True)
-        return Response(shown.data)
+        known = [row for row in rows if row.thing is not None]
+        return Response(self.shapes(AssignmentSerializer)(known))
 
     @extend_schema(request=AssignmentCreationSerializer, responses={201: AssignmentSerializer})
     def create(self, request: Request, key: str) -> Response:

@@ -10,6 +10,7 @@ from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSe
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
 from loyalty.api.report_views import ReportViewSet
+from loyalty.api.rule_views import AssignmentViewSet, ValidationRuleViewSet
 from loyalty.api.views import MemberViewSet
 
 router = SimpleRouter()
@@ -21,6 +22,12 @@ router.register("validations", ValidationViewSet, basename="validation")
 router.register("redemptions", RedemptionViewSet, basename="redemption")
 router.register("mechanisms", MechanismViewSet, basename="mechanism")
 router.register(rf"mechanisms/(?P<key>{KEY})/claims", ClaimViewSet, basename="mechanism-claim")
+router.register("validation-rules", ValidationRuleViewSet, basename="validation-rule")
+router.register(
+    r"validation-rules/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})/assignments",
+    AssignmentViewSet,
+    basename="validation-rule-assignment",
+)
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/eligibility", EligibilityViewSet, basename="eligibility"
 )

@@ -19,6 +19,7 @@ from django.utils import timezone
 from contacts.models import IdentityRule, Tag
 from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
+from loyalty import rules
 from loyalty.claims import claim
 from loyalty.mechanisms import create_mechanism
 from loyalty.models import Member
@@ -238,6 +239,8 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     twin = {"field": "contact.city", "operator": "=", "value": "Twintown"}
     _find_something_wrong(twin, once)
     mechanism, claimed = _mechanisms_about(segment)
+    # Everybody may look at rules; what they name is masked.
+    rules.create_rule(actor=once, at=now, key="about-it", name="Rule", document=is_in(KEY))
     return {
         "loyalty.mechanism": mechanism,
         "loyalty.claim": claimed,

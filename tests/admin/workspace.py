@@ -23,7 +23,7 @@ from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
-from loyalty import client_keys, suspicions
+from loyalty import client_keys, rules, suspicions
 from loyalty.claims import claim
 from loyalty.mechanisms import create_mechanism
 from loyalty.models import Member
@@ -37,7 +37,7 @@ from segments import (
 )
 from segments.export_settings import Wanted
 from segments.models import Segment
-from tests.segments.factories import lives_in, make_segment
+from tests.segments.factories import is_in, lives_in, make_segment
 from workspace import access, audit, jobs, keys
 from workspace.models import ApiUser, Job, User
 
@@ -78,6 +78,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             key, lives_in("Warszawa"), refresh_mode="interval", refresh_amount=1, refresh_unit="day"
         )
         membership.refresh(segment.pk, as_of=now, cause="test")
+        rules.create_rule(actor=system, at=now, key=key, name=f"Rule {key}", document=is_in(key))
         saved_criteria.create_saved_criteria(
             actor=system, at=now, key=key, name=f"Saved {key}", criteria=lives_in("Warszawa")
         )
