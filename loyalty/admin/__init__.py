@@ -17,3 +17,6 @@ __all__ = [
     "rules",
     "suspicions",
 ]
+from loyalty.admin import mechanisms, mechanisms_on_contacts, on_contacts, rules
+
+__all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts", "rules"]

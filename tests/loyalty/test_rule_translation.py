@@ -22,7 +22,7 @@ def write(document: dict[str, Any]) -> dict[str, Any]:
     return to_voucherify(document, segment_id=ids.__getitem__)
 
 
-def rule(name: str, message: str = "", property: str | None = None, **conditions: Any) -> Any:  # noqa: A002
+def rule(name: str, message: Any = "", property: Any = None, **conditions: Any) -> Any:  # noqa: A002
     found = {
         "name": name,
         "property": property,

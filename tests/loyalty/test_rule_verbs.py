@@ -121,7 +121,7 @@ def test_a_rule_holds_for_what_it_is_assigned_to_once() -> None:
     rules.assign_rule(rule, voucher=voucher, actor=SYSTEM, at=NOW)
     rules.assign_rule(rule, distribution=distribution, actor=SYSTEM, at=NOW)
     other = make_rule(name="Other")
-    rules.assign_rule(other, campaign=campaign.pk and campaign, actor=SYSTEM, at=NOW)
+    rules.assign_rule(other, campaign=campaign, actor=SYSTEM, at=NOW)
     with pytest.raises(RuleAssignedAlready, match="Cards"):
         rules.assign_rule(rule, campaign=campaign, actor=SYSTEM, at=NOW)
     assert rules.rules_for(campaign=campaign) == [rule, other]

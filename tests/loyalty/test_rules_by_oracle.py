@@ -84,7 +84,7 @@ CASES = st.fixed_dictionaries(
 
 
 @pytest.fixture
-def shop() -> tuple[Voucher, list[Contact], dict[str, Any]]:
+def shop() -> tuple[Voucher, list[Contact], dict[int, int]]:
     """Two customers and a nobody; a card of the first, used twice by him and once by the other."""
     people = [Contact.objects.create(city=city) for city in CITIES]
     voucher = make_voucher(holder=people[0])
