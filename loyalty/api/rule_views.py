@@ -18,8 +18,8 @@ from loyalty.api.rule_serializers import (
     ValidationRuleSerializer,
 )
 from loyalty.errors import AssignedUnknown, AssignmentUnknown
-from loyalty.rule_filtersets import ValidationRuleFilterSet
 from loyalty.models import Campaign, Distribution, RuleAssignment, ValidationRule, Voucher
+from loyalty.rule_filtersets import ValidationRuleFilterSet
 from workspace.api.pages import BY_ID, Ordering
 from workspace.api.views import ApiViewSet
 

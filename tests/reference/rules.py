@@ -79,11 +79,11 @@ def _leaf(node: Mapping[str, Any], case: Mapping[str, Any]) -> Truth:
         scope = field.split(".")[2]
         if scope == "customer" and case["city"] is None:
             return None
-        return case["used"][scope] + 1 <= value
+        return bool(case["used"][scope] + 1 <= value)
     raise AssertionError(field)
 
 
 def _items(node: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> bool:
     wanted = node["where"]["rules"][0]["value"]
     count = sum(item["product_id"] == wanted for item in items)
-    return count >= node["value"] if node["operator"] == ">=" else count == node["value"]
+    return bool(count >= node["value"] if node["operator"] == ">=" else count == node["value"])
