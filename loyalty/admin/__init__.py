@@ -17,6 +17,3 @@ __all__ = [
     "rules",
     "suspicions",
 ]
-from loyalty.admin import mechanisms, mechanisms_on_contacts, on_contacts, rules
-
-__all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts", "rules"]
