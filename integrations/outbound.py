@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from ipaddress import ip_address
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +35,8 @@ _ANSWER_LIMIT = 2000
 _CHUNK = 16_384
 # Which time is over for the call that this thread makes.
 _deadline: ContextVar[float] = ContextVar("_deadline", default=float("inf"))
+_making = Lock()
+_clients: list[httpx.Client] = []
 # The system's resolver knows no limit of time; whoever waits for it here does.
 _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")
 
@@ -105,20 +107,25 @@ def check_url(url: str, path: str = "url") -> Problem | None:
 
 def hang_up() -> None:
     """End the connections that are kept open for the next call."""
-    if _client.cache_info().currsize:
-        _client().close()
-        _client.cache_clear()
+    with _making:
+        if _clients:
+            _clients.pop().close()
 
 
-@cache
 def _client() -> httpx.Client:
-    return httpx.Client(
-        transport=GuardedTransport(),
-        trust_env=False,
-        follow_redirects=False,
-        timeout=SECONDS,
-        headers={"User-Agent": "Regulars", "Accept": "*/*", "Accept-Encoding": "identity"},
-    )
+    """The one client of this process, which all threads share."""
+    with _making:
+        if not _clients:
+            _clients.append(
+                httpx.Client(
+                    transport=GuardedTransport(),
+                    trust_env=False,
+                    follow_redirects=False,
+                    timeout=SECONDS,
+                    headers={"User-Agent": "Regulars", "Accept-Encoding": "identity"},
+                )
+            )
+        return _clients[0]
 
 
 class GuardedTransport(httpx.HTTPTransport):

@@ -15,7 +15,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations import outbox, registry
+from integrations import outbound, outbox, registry
 from integrations.connector import Message, Receipt
 from integrations.errors import ConnectorError, PermanentError, TemporaryError
 from integrations.models import Delivery
@@ -163,6 +163,7 @@ class Senders:
             threads = list(self._threads)
         for thread in threads:
             thread.join()
+        outbound.hang_up()
 
     def _work(self) -> None:
         try:

@@ -1,0 +1,141 @@
+"""Who sends, with real processes, threads and a real server: at least once, and nobody waits."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_network
+from threading import Event
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from config.embedded import paths
+from integrations import outbox, sending, tasks
+from integrations.models import Connection, Delivery, DeliveryAttempt
+from tests.factories import MINUTE
+from tests.house.test_make_run import wait_until
+from tests.integrations.delivering import make_connection
+from tests.integrations.receiving import Receiver, receiver
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings: Any) -> None:
+    settings.OUTBOUND_ALLOW = [ip_network("127.0.0.0/8")]
+
+
+def queue(server: Receiver, count: int, name: str = "Shop") -> Connection:
+    """A webhook at the server, for which so many messages wait."""
+    webhook = make_connection(name, settings={"url": server.url})
+    now = timezone.now()
+    messages = [
+        outbox.Message(
+            f"{name}:{number}",
+            webhook.pk,
+            "tried",
+            {"id": f"{name}:{number}", "type": "tried", "created_at": "", "data": {}},
+        )
+        for number in range(count)
+    ]
+    outbox.enqueue(messages, at=now)
+    return webhook
+
+
+@contextmanager
+def command(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command of ours in a process of its own, on the database of the test."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    with subprocess.Popen(
+        [sys.executable, "manage.py", *words],
+        env={**os.environ, "DATABASE_URL": database, "OUTBOUND_ALLOW": "127.0.0.0/8"},
+        cwd=paths.CHECKOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def is_over() -> bool:
+    return not Delivery.objects.exclude(state="delivered").exists()
+
+
+def hold(released: Event) -> Any:
+    """An answer that waits until it is released."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        released.wait(20)
+        handler.send_response(200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def test_what_a_killed_process_was_sending_comes_again_under_the_same_id() -> None:
+    released = Event()
+    with receiver(hold(released)) as server:
+        queue(server, 12)
+        with command("run_rounds") as process:
+            assert wait_until(lambda: len(server.received) >= 2, seconds=60)
+            process.kill()
+            process.wait()
+        left = Delivery.objects.filter(state="in_flight").count()
+        assert left >= 2
+        released.set()
+        server.answer = 200
+        late = timezone.now() + outbox.LEASE + MINUTE
+        assert outbox.requeue_left(at=late) == left
+        sending.drain(lambda: late)
+    assert is_over()
+    assert set(server.ids) == {f"Shop:{number}" for number in range(12)}, "nothing is lost"
+    assert len(server.ids) > 12, "what was on its way came twice, and the receiver knows it"
+
+
+def test_two_processes_send_each_message_once() -> None:
+    with receiver() as server:
+        queue(server, 150)
+        with command("drain_outbox", "--threads", "4") as other:
+            assert wait_until(lambda: server.received, seconds=90)
+            sending.drain()
+            assert other.wait(90) == 0
+    assert is_over()
+    assert sorted(server.ids) == sorted(f"Shop:{number}" for number in range(150))
+    assert DeliveryAttempt.objects.count() == 150
+
+
+def test_a_slow_webhook_holds_up_nobody_else() -> None:
+    released = Event()
+    senders = sending.Senders(limit=6)
+    with receiver(hold(released)) as slow, receiver() as quick:
+        queue(slow, 40, "slow")
+        queue(quick, 25, "quick")
+        try:
+            senders.wake(timezone.now())
+            done = Delivery.objects.filter(connection__name="quick", state="delivered")
+            assert wait_until(lambda: done.count() == 25, seconds=15)
+            assert not Delivery.objects.filter(connection__name="slow", state="delivered").exists()
+        finally:
+            released.set()
+            senders.stop()
+    assert not Delivery.objects.filter(state="in_flight").exists(), "what it had not begun is free"
+    assert senders.wake(timezone.now()) is False, "who is stopped begins nothing"
+
+
+def test_beat_sends_what_the_rounds_missed_and_leaves_them_what_is_fresh() -> None:
+    with receiver() as server:
+        queue(server, 2)
+        assert tasks.send_left() == 0
+        Delivery.objects.filter(key="Shop:0").update(due_at=timezone.now() - 2 * MINUTE)
+        assert tasks.send_left() == 1
+    assert server.ids == ["Shop:0"]
