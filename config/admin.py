@@ -93,6 +93,10 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_validationrule_changelist",
         "rule",
         "loyalty.view_validationrule",
+        gettext_lazy("Distributions"),
+        "loyalty_distribution_changelist",
+        "outbound",
+        "loyalty.view_distribution",
     ),
     (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
     (

@@ -17,6 +17,7 @@ class LoyaltyConfig(AppConfig):
             cards,
             earn_rules,
             earning,
+            distribution_links,
             gift_cards,
             mechanism_links,
             members,
@@ -43,5 +44,6 @@ class LoyaltyConfig(AppConfig):
         )
         gift_cards.register()
         cards.register()
+        distribution_links.register()
         mechanism_links.register()
         rule_uses.register()

@@ -458,3 +458,36 @@ class ProgrammeInvalid(InputInvalid):
     """What was said of the programme cannot be used; `problems` name each fault."""
 
     code = "programme_invalid"
+
+
+class DistributionUnknown(NotFound):
+    """There is no such distribution, or its campaign is one that the actor may not know of."""
+
+    code = "distribution_unknown"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(_("There is no distribution “%(key)s”.") % {"key": key[:63]}, key=key)
+
+
+class DistributionInvalid(InputInvalid):
+    """What was said of a distribution cannot be used; `problems` name each fault."""
+
+    code = "distribution_invalid"
+
+
+class DistributionNotDraft(DomainError):
+    """It was active once: what it gave names it, so that it is paused and not deleted."""
+
+    code = "distribution_not_draft"
+
+
+class DistributionNotReady(DomainError):
+    """Something that it needs is missing, disabled or over, so that it cannot be active."""
+
+    code = "distribution_not_ready"
+
+
+class DistributionNotManual(DomainError):
+    """It follows what happens; only one that is sent by hand can be sent."""
+
+    code = "distribution_not_manual"

@@ -17,3 +17,10 @@ __all__ = [
     "rules",
     "suspicions",
 ]
+__all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts"]
+from loyalty.admin import client_keys, suspicions
+
+__all__ = ["client_keys", "on_contacts", "suspicions"]
+from loyalty.admin import distributions, on_contacts
+
+__all__ = ["distributions", "on_contacts"]

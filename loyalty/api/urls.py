@@ -9,6 +9,8 @@ from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
+from loyalty.api.distribution_views import DistributionTaskViewSet, DistributionViewSet
+from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
 from loyalty.api.report_views import ReportViewSet
 from loyalty.api.rule_views import AssignmentViewSet, ValidationRuleViewSet
 from loyalty.api.views import MemberViewSet
@@ -28,6 +30,7 @@ router.register(
     AssignmentViewSet,
     basename="validation-rule-assignment",
 )
+router.register("distributions", DistributionViewSet, basename="distribution")
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/eligibility", EligibilityViewSet, basename="eligibility"
 )
@@ -46,6 +49,9 @@ urlpatterns = [
         rf"^mechanisms/(?P<key>{KEY})/progress/$",
         ProgressViewSet.as_view({"get": "retrieve"}),
         name="mechanism-progress",
+        r"^distributions/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})/tasks/$",
+        DistributionTaskViewSet.as_view({"get": "list"}),
+        name="distribution-tasks",
     ),
     re_path(
         r"^members/(?P<contact_id>\d{1,18})/$",

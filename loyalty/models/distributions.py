@@ -17,6 +17,9 @@ class Distribution(models.Model):
 
     `trigger_key` says what of the kind: an event's name, a campaign's or a tier's key; a segment
     is named by `segment`. `audience` are criteria that the contact has to satisfy besides.
+
+    draft → active ⇄ paused. While it is not active it collects nothing, and what waits goes on
+    waiting. `waits_until` is when an active one tries again that could give no code.
     """
 
     class Trigger(models.TextChoices):
@@ -71,6 +74,9 @@ class Distribution(models.Model):
     state = models.CharField(_("state"), max_length=6, choices=State, default=State.DRAFT)
     paused_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
     failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    waits_until = models.DateTimeField(null=True, editable=False)
+    waits_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    waiting_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)
     is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
@@ -119,7 +125,7 @@ class DistributionTask(models.Model):
         Distribution, on_delete=models.CASCADE, db_index=False, related_name="tasks"
     )
     contact = models.ForeignKey(
-        Contact, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+        Contact, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
     )
     cause = models.CharField(max_length=200)
     context = models.JSONField(default=dict)
@@ -146,12 +152,18 @@ class DistributionTask(models.Model):
             )
         ]
         indexes = [
+            # By distribution, so that what waits for one holds up nobody else's.
             models.Index(
-                fields=["due_at", "id"],
+                fields=["distribution", "due_at", "id"],
                 name="loyalty_distributiontask_due",
                 condition=Q(state="pending"),
             ),
             models.Index(fields=["distribution", "-id"], name="loyalty_distributiontask_list"),
+            models.Index(fields=["contact"], name="loyalty_distributiontask_of"),
+            models.Index(
+                fields=["distribution", "state", "finished_at"],
+                name="loyalty_distributiontask_count",
+            ),
         ]
 
     def __str__(self) -> str:
