@@ -15,9 +15,9 @@ class LoyaltyConfig(AppConfig):
         from contacts.extensions import register_eraser, register_merger, register_part
         from loyalty import (
             cards,
+            distribution_links,
             earn_rules,
             earning,
-            distribution_links,
             gift_cards,
             mechanism_links,
             members,

@@ -59,9 +59,10 @@ def apply(
         _channel(distribution, given, faults)
     if distribution.trigger != Trigger.SEGMENT_ENTERED:
         distribution.include_present = False
+    is_chosen = bool(distribution.campaign_id)
     if (
         distribution.trigger == Trigger.PUBLICATION
-        and distribution.campaign_id is not None
+        and is_chosen
         and distribution.campaign.key == distribution.trigger_key
     ):
         message = _("A card would bring the next one, for ever: choose another campaign.")

@@ -8,6 +8,7 @@ from loyalty.admin import (
     rules,
     suspicions,
 )
+from loyalty.admin import distributions, mechanisms, mechanisms_on_contacts, on_contacts
 
 __all__ = [
     "client_keys",
@@ -24,3 +25,4 @@ __all__ = ["client_keys", "on_contacts", "suspicions"]
 from loyalty.admin import distributions, on_contacts
 
 __all__ = ["distributions", "on_contacts"]
+__all__ = ["distributions", "mechanisms", "mechanisms_on_contacts", "on_contacts"]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from loyalty.models import Distribution, DistributionTask
@@ -38,15 +39,15 @@ class DistributionSerializer(serializers.Serializer[Distribution]):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
-    def get_trigger(self, distribution: Distribution) -> DistributionTriggerSerializer:
+    @extend_schema_field(DistributionTriggerSerializer)
+    def get_trigger(self, distribution: Distribution) -> dict[str, str]:
         key = distribution.trigger_key
         if distribution.segment is not None:
             context: Any = self.context
             mask: Mask = context.setdefault("mask", Mask(context["view"].actor))
             segment_key = distribution.segment.key
             key = f"{MASK}1" if mask.hides(segment_key) else segment_key
-        told: Any = {"kind": distribution.trigger, "key": key}
-        return told
+        return {"kind": distribution.trigger, "key": key}
 
     def get_template(self, distribution: Distribution) -> str | None:
         return distribution.template.key if distribution.template else None
@@ -82,12 +83,14 @@ class DistributionCreationSerializer(DistributionChangeSerializer):
 class DistributionTaskSerializer(serializers.ModelSerializer[DistributionTask]):
     """That a contact had to be reached, for a cause, and what came of it."""
 
-    context = AnyJSONField(help_text="What triggered it, as an event with its properties.")
+    triggered_by = AnyJSONField(
+        source="context", help_text="What triggered it, as an event with its properties."
+    )
 
     class Meta:
         model = DistributionTask
         fields = (
-            *("id", "contact_id", "cause", "context", "state", "problem", "publication_id"),
+            *("id", "contact_id", "cause", "triggered_by", "state", "problem", "publication_id"),
             *("attempts", "due_at", "created_at", "finished_at"),
         )
         read_only_fields = fields

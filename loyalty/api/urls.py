@@ -10,7 +10,7 @@ from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSe
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
 from loyalty.api.distribution_views import DistributionTaskViewSet, DistributionViewSet
-from loyalty.api.mechanism_views import EligibilityViewSet, MechanismViewSet
+from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.report_views import ReportViewSet
 from loyalty.api.rule_views import AssignmentViewSet, ValidationRuleViewSet
 from loyalty.api.views import MemberViewSet
@@ -49,6 +49,8 @@ urlpatterns = [
         rf"^mechanisms/(?P<key>{KEY})/progress/$",
         ProgressViewSet.as_view({"get": "retrieve"}),
         name="mechanism-progress",
+    ),
+    re_path(
         r"^distributions/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})/tasks/$",
         DistributionTaskViewSet.as_view({"get": "list"}),
         name="distribution-tasks",
