@@ -2,13 +2,13 @@
 
 from loyalty.admin import (
     client_keys,
+    distributions,
     mechanisms,
     mechanisms_on_contacts,
     on_contacts,
     rules,
     suspicions,
 )
-from loyalty.admin import distributions, mechanisms, mechanisms_on_contacts, on_contacts
 
 __all__ = [
     "client_keys",
@@ -19,10 +19,8 @@ __all__ = [
     "suspicions",
 ]
 __all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts"]
-from loyalty.admin import client_keys, suspicions
 
 __all__ = ["client_keys", "on_contacts", "suspicions"]
-from loyalty.admin import distributions, on_contacts
 
 __all__ = ["distributions", "on_contacts"]
 __all__ = ["distributions", "mechanisms", "mechanisms_on_contacts", "on_contacts"]

@@ -18,7 +18,7 @@ from loyalty.api.distribution_serializers import (
     SendSerializer,
     SentSerializer,
 )
-from loyalty.filtersets import DistributionFilterSet, DistributionTaskFilterSet
+from loyalty.distribution_filters import DistributionFilterSet, DistributionTaskFilterSet
 from loyalty.models import Distribution, DistributionTask
 from workspace.api.pages import NEWEST_FIRST, Ordering
 from workspace.api.views import ApiViewSet

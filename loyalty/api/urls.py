@@ -6,11 +6,10 @@ from rest_framework.routers import SimpleRouter
 from loyalty.api.campaign_views import CampaignViewSet
 from loyalty.api.card_views import RedemptionViewSet, ValidationViewSet, VoucherViewSet
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
+from loyalty.api.distribution_views import DistributionTaskViewSet, DistributionViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
-from loyalty.api.distribution_views import DistributionTaskViewSet, DistributionViewSet
-from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.report_views import ReportViewSet
 from loyalty.api.rule_views import AssignmentViewSet, ValidationRuleViewSet
 from loyalty.api.views import MemberViewSet

@@ -15,7 +15,7 @@ from django.test import Client
 
 from contacts.models import Contact
 from integrations.models import Source
-from loyalty.models import Mechanism
+from loyalty.models import Distribution, Mechanism
 from segments.models import Segment
 from tests.access.addresses import Address
 from tests.access.secrets import BOGUS_ID, BOGUS_KEY, ID, KEY, NAME, Secret
@@ -201,6 +201,8 @@ def _choices(address: Address, name: str, secret: Secret) -> tuple[object, ...]:
         return (secret.member_id,)
     if name == "key" and "segments/{key}/" in address.template:
         model = Segment
+    if name == "key" and "distributions/{key}/" in address.template:
+        model = Distribution
     if name == "key" and "mechanisms/{key}/" in address.template:
         model = Mechanism
     if name == "key" and "sources/{key}/" in address.template:

@@ -21,8 +21,9 @@ from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
 from loyalty import rules
 from loyalty.claims import claim
+from loyalty.distributions import create_distribution
 from loyalty.mechanisms import create_mechanism
-from loyalty.models import Member
+from loyalty.models import DistributionTask, Member
 from segments import (
     actions,
     checkups,
@@ -109,6 +110,7 @@ def hide_something() -> Secret:
     found = Secret(segment, shared, 0, poland, france, people=people, keys=_keys(poland, france))
     found.member_id = segment.membership_set.get().contact_id
     found.things = {**_things_about(segment, once), **_secret_cards(poland, found.member_id)}
+    found.things |= _distributions_about(france, found)
     outsider.groups.remove(poland)
     return found
 
@@ -276,6 +278,34 @@ def _secret_cards(poland: Group, contact_id: int) -> dict[str, Any]:
         "loyalty.redemption": card.redemptions.get(),
         "loyalty.cardposting": card.postings.get(),
     }
+
+
+def _distributions_about(france: Group, secret: Secret) -> dict[str, Any]:
+    """One that gives the cards of the group, and one of the others that names the segment."""
+    now = timezone.now()
+    given: dict[str, Any] = {
+        "actor": SYSTEM,
+        "at": now,
+        "trigger": {"kind": "segment_entered", "key": KEY},
+        "audience": is_in(KEY),
+    }
+    distribution = create_distribution(
+        key=f"{KEY}-distribution",
+        name="Zzyzx-secret-distribution",
+        campaign=secret.things["loyalty.campaign"].key,
+        **given,
+    )
+    shared = make_campaign("shared-cards")
+    shared.groups.add(france)
+    create_distribution(key="shared", name="Shared cards", campaign=shared.key, **given)
+    task = DistributionTask.objects.create(
+        distribution=distribution,
+        contact_id=secret.member_id,
+        cause="Zzyzx-secret-cause",
+        problem="Zzyzx-secret-problem",
+        due_at=now,
+    )
+    return {"loyalty.distribution": distribution, "loyalty.distributiontask": task}
 
 
 def _mechanisms_about(segment: Segment) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from contacts.models import Contact
 from integrations.models import Source, Webhook
+from loyalty.models import Distribution
 from tests.admin.conftest import MakePerson
 from tests.admin.workspace import furnish, some_job, some_segment
 from workspace.models import User, UserGroup
@@ -62,6 +63,11 @@ def _things() -> list[str]:
         reverse(f"admin:integrations_webhook_{page}", args=[webhook.pk])
         for page in ("setup", "settings")
     ]
+    distribution = Distribution.objects.earliest("pk")
+    found += [
+        reverse(f"admin:loyalty_distribution_{page}", args=[distribution.pk])
+        for page in ("contacts", "settings")
+    ]
     found.append(reverse("admin:workspace_job_progress", args=[some_job().pk]))
     return found
 
@@ -96,6 +102,7 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("integrations_template", "A template is a message with gaps"),
         ("loyalty_clientkey", "A publishable key lets the checkout page"),
         ("loyalty_suspicion", "Nothing suspicious was seen"),
+        ("loyalty_distribution", "A distribution gives cards by itself"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),
     ],

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from contacts.models import Contact
 from integrations.models import Source
-from loyalty.models import Mechanism
+from loyalty.models import Distribution, Mechanism
 from tests.admin.workspace import furnish, some_segment
 
 LISTS = (
@@ -33,6 +33,7 @@ LISTS = (
     "integrations_template",
     "loyalty_clientkey",
     "loyalty_suspicion",
+    "loyalty_distribution",
     "workspace_job",
     "workspace_user",
     "workspace_apiuser",
@@ -67,6 +68,7 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
     contact = Contact.objects.earliest("pk")
     segment, source = some_segment(), Source.objects.earliest("pk")
     mechanism = Mechanism.objects.earliest("pk")
+    distribution = Distribution.objects.earliest("pk")
     addresses = [
         reverse("admin:contacts_contact_change", args=[contact.pk]),
         *(
@@ -80,6 +82,10 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
         *(
             reverse(f"admin:integrations_source_{page}", args=[source.pk])
             for page in ("change", "setup", "debugger", "held", "traits", "settings", "rows")
+        ),
+        *(
+            reverse(f"admin:loyalty_distribution_{page}", args=[distribution.pk])
+            for page in ("change", "contacts", "settings")
         ),
     ]
     for address in addresses:

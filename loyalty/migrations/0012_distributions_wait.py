@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("contacts", "0010_followed_events"),
-        ("loyalty", "0010_find_expired_cards"),
+        ("loyalty", "0011_find_postings"),
     ]
 
     operations = [
