@@ -5,7 +5,7 @@ import django_filters
 from loyalty.models import Distribution, DistributionTask
 
 
-class DistributionFilterSet(django_filters.FilterSet):
+class DistributionFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # untyped package
     """Filters for distributions."""
 
     state = django_filters.ChoiceFilter(choices=Distribution.State.choices)
@@ -18,7 +18,7 @@ class DistributionFilterSet(django_filters.FilterSet):
         fields = ("state", "channel", "campaign", "name")
 
 
-class DistributionTaskFilterSet(django_filters.FilterSet):
+class DistributionTaskFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # the same
     """Filters for the tasks of a distribution."""
 
     state = django_filters.ChoiceFilter(choices=DistributionTask.State.choices)
