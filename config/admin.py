@@ -93,6 +93,8 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_validationrule_changelist",
         "rule",
         "loyalty.view_validationrule",
+    ),
+    (
         gettext_lazy("Distributions"),
         "loyalty_distribution_changelist",
         "outbound",

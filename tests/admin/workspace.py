@@ -37,6 +37,7 @@ from segments import (
 )
 from segments.export_settings import Wanted
 from segments.models import Segment
+from tests.loyalty.distributions import give_cards
 from tests.segments.factories import is_in, lives_in, make_segment
 from workspace import access, audit, jobs, keys
 from workspace.models import ApiUser, Job, User
@@ -125,6 +126,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         ],
         received_at=now,
     )
+    give_cards(prefix, [person.pk for person in people], at=now)
 
 
 def send_some(name: str, *, contact_id: int) -> None:

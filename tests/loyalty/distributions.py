@@ -1,5 +1,6 @@
 """Distributions, for tests. Plain functions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from integrations import templates
 from integrations.models import Connection, Delivery, Template
 from loyalty import distributing, distributions
 from loyalty.models import Campaign, Distribution, DistributionTask
+from tests.loyalty import raw_cards
 from tests.loyalty.gift_cards import NOW, make_campaign
 from tests.segments.factories import lives_in, make_segment, refresh
 from workspace.access import SYSTEM
@@ -62,3 +64,19 @@ def holders(campaign: Campaign) -> list[int]:
 def deliveries() -> list[Delivery]:
     """What waits to be sent."""
     return list(Delivery.objects.order_by("pk"))
+
+
+def give_cards(prefix: str, contact_ids: Sequence[int], *, at: datetime) -> None:
+    """A distribution for each contact that follows the segment of its number, and a task of it."""
+    for number, contact_id in enumerate(contact_ids):
+        key = f"{prefix}{number}"
+        distribution = distributions.create_distribution(
+            actor=SYSTEM,
+            at=at,
+            name=f"Cards {key}",
+            trigger={"kind": "segment_entered", "key": key},
+            campaign=raw_cards.make_campaign(f"gifts-{key}").key,
+        )
+        DistributionTask.objects.create(
+            distribution=distribution, contact_id=contact_id, cause=key, due_at=at
+        )
