@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.calendar import period_start
 from loyalty.models import Mechanism
 from segments.models import Segment
+from workspace import sql
 
 Kind, Status, Match = Mechanism.Kind, Mechanism.Status, Mechanism.Match
 
@@ -66,6 +67,16 @@ WORDS: Mapping[Reason, str | Promise] = {
 }
 
 
+_LOOKED_AT = ("name", "key", "status", "calculated_at", "readiness_hours")
+_LINKS = """
+SELECT mechanism_id, segment_id, false FROM loyalty_mechanism_segments
+WHERE mechanism_id = ANY(%s::int[])
+UNION ALL
+SELECT mechanism_id, segment_id, true FROM loyalty_mechanism_lists
+WHERE mechanism_id = ANY(%s::int[])
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """A demand on whom: to be in any or all of `usable`. Nobody passes one that is `shut`.
@@ -111,7 +122,7 @@ class Terms:
 
 def with_restrictions(mechanisms: "QuerySet[Mechanism]") -> "QuerySet[Mechanism]":
     """The same, with what `terms_of` looks at; a constant number of queries."""
-    found = Segment.objects.only("name", "key", "status", "calculated_at", "readiness_hours")
+    found = Segment.objects.only(*_LOOKED_AT)
     return mechanisms.select_related("category").prefetch_related(
         *(
             Prefetch(name, queryset=found)
@@ -123,6 +134,28 @@ def with_restrictions(mechanisms: "QuerySet[Mechanism]") -> "QuerySet[Mechanism]
 def terms_of(mechanism: Mechanism, *, at: datetime) -> Terms:
     """What it demands now. No query for one that was read by `with_restrictions`."""
     return terms_with(mechanism, _gates(mechanism, at=at), at=at)
+
+
+def terms_of_many(mechanisms: Iterable[Mechanism], *, at: datetime) -> list[Terms]:
+    """What each of these demands now; two queries, if they were read with their categories."""
+    every = list(mechanisms)
+    blocks = {one.pk: one for one in every}
+    blocks |= {one.category.pk: one.category for one in every if one.category is not None}
+    links = sql.lists(_LINKS, [list(blocks), list(blocks)])
+    segments = Segment.objects.only(*_LOOKED_AT).in_bulk(
+        {segment_id for _b, segment_id, _l in links}
+    )
+    linked: dict[tuple[int, bool], list[Segment]] = {}
+    for block_id, segment_id, is_list in links:
+        linked.setdefault((block_id, is_list), []).append(segments[segment_id])
+    gates = {
+        pk: list(gates_of(block, linked.get((pk, False), ()), linked.get((pk, True), ()), at=at))
+        for pk, block in blocks.items()
+    }
+    return [
+        terms_with(one, [*gates.get(one.category_id or 0, ()), *gates[one.pk]], at=at)
+        for one in every
+    ]
 
 
 def terms_with(mechanism: Mechanism, gates: Iterable[Gate], *, at: datetime) -> Terms:

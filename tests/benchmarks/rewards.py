@@ -113,7 +113,7 @@ def _all_members(report: Report, mechanism: Mechanism, runs: int) -> None:
 
 def _challenge(report: Report) -> None:
     """Events that count towards a goal, as fast as they can be followed."""
-    create_mechanism(
+    made = create_mechanism(
         actor=SYSTEM,
         at=AS_OF,
         kind="challenge",
@@ -123,7 +123,9 @@ def _challenge(report: Report) -> None:
     )
     members = sql.lists("SELECT contact_id FROM loyalty_member ORDER BY 1 LIMIT %s", [_EVENTS // 2])
     events = [
-        IncomingEvent(contact_id, "bench_bought", AS_OF - timedelta(minutes=turn), {}, f"b{turn}")
+        IncomingEvent(
+            contact_id, "bench_bought", AS_OF - timedelta(minutes=turn), {}, f"{made.pk}:{turn}"
+        )
         for turn in (2, 1)
         for (contact_id,) in members
     ]
