@@ -30,6 +30,11 @@ def show_list(call: Call) -> HttpResponse:
     voucher = find_voucher(call.parts["code"], call)
     postings = card_transactions.postings(voucher).select_related("redemption")
     start, limit = call.page()
+    count = postings.count()
+    if after := ids.read("vtx", call.query.get("starting_after_id", "")):
+        # So the library for Python turns the page.
+        postings = postings.filter(pk__lt=after)
+        count, start = postings.count(), 0
     page = list(postings[start : start + limit])
     later = dict(sql.lists(_LATER, [[one.pk for one in page], voucher.pk]))
     total = voucher.balance_minor + voucher.redeemed_minor
@@ -40,7 +45,6 @@ def show_list(call: Call) -> HttpResponse:
         )
         for one in page
     ]
-    count = postings.count()
     return answer_list("data", rows, count, has_more=count > start + limit)
 
 

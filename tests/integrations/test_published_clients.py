@@ -77,7 +77,7 @@ def send_at_once_with_python(host: str, write_key: str) -> None:
 
 def send_with_node(host: str, write_key: str) -> None:
     """With the published client for Node."""
-    _require_node()
+    require_node()
     done = subprocess.run(
         ["node", str(_NODE_SCRIPT)],
         cwd=_CHECKOUT,
@@ -90,7 +90,7 @@ def send_with_node(host: str, write_key: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _require_node() -> None:
+def require_node() -> None:
     """Skip the test without Node and its packages; with `REQUIRE_NODE=1` it fails."""
     reason = "" if shutil.which("node") and shutil.which("npm") else "no Node was found"
     if not reason:
