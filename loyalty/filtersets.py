@@ -4,7 +4,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 
 from loyalty.applicability import clean_code
-from loyalty.models import Claim, EarnRule, Mechanism, Member, PointsPosting, Redemption
+from loyalty.models import Claim, EarnRule, Mechanism, Member, PointsPosting, Redemption, Suspicion
 from segments.lifecycle import known_segments
 from workspace.access import actor_of
 
@@ -32,6 +32,18 @@ class MechanismFilterSet(django_filters.FilterSet):
         known = known_segments(actor_of(self.request)).filter(key=value).order_by().values("pk")
         using = Mechanism.objects.filter(Q(segments__in=known) | Q(lists__in=known))
         return queryset.filter(pk__in=using.order_by().values("pk"))
+
+
+class SuspicionFilterSet(django_filters.FilterSet):
+    """Filters for suspicions."""
+
+    kind = django_filters.ChoiceFilter(choices=Suspicion.Kind.choices)
+    state = django_filters.ChoiceFilter(choices=Suspicion.State.choices)
+    subject = django_filters.CharFilter()
+
+    class Meta:
+        model = Suspicion
+        fields = ("kind", "state", "subject")
 
 
 class ClaimFilterSet(django_filters.FilterSet):

@@ -7,6 +7,7 @@ from loyalty.api.campaign_views import CampaignViewSet
 from loyalty.api.card_views import RedemptionViewSet, ValidationViewSet, VoucherViewSet
 from loyalty.api.claim_views import ClaimViewSet, ProgressViewSet
 from loyalty.api.distribution_views import DistributionTaskViewSet, DistributionViewSet
+from loyalty.api.guarding_views import ClientKeyViewSet, SuspicionViewSet
 from loyalty.api.mechanism_views import KEY, EligibilityViewSet, MechanismViewSet
 from loyalty.api.points_views import EarnRuleViewSet, PointsViewSet, ProgrammeViewSet
 from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
@@ -33,6 +34,8 @@ router.register("distributions", DistributionViewSet, basename="distribution")
 router.register(
     r"contacts/(?P<contact_id>\d{1,18})/eligibility", EligibilityViewSet, basename="eligibility"
 )
+router.register("client-keys", ClientKeyViewSet, basename="client-key")
+router.register("suspicions", SuspicionViewSet, basename="suspicion")
 router.register("points", PointsViewSet, basename="points")
 router.register("earn-rules", EarnRuleViewSet, basename="earn-rule")
 
