@@ -138,7 +138,7 @@ def _tell(client: Any) -> dict[str, Any]:
     told["vouchers"] = cards.list_vouchers(limit=2).to_dict()
     told["error"] = _error(lambda: cards.get_voucher("NONE-0001"))
     categories = voucherify.CategoriesApi(client)
-    told["unserved"] = _error(lambda: categories.list_categories(limit=1))
+    told["unserved"] = _error(lambda: categories.list_categories())
     told["unserved"].pop("resource_id")
     return told
 
