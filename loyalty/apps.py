@@ -25,6 +25,7 @@ class LoyaltyConfig(AppConfig):
             rule_uses,
             suspects,
             timeline,
+            wallet,
             watching,
         )
         from workspace import checkup, rounds
@@ -47,3 +48,4 @@ class LoyaltyConfig(AppConfig):
         distribution_links.register()
         mechanism_links.register()
         rule_uses.register()
+        register_eraser("wallets", wallet.forget)

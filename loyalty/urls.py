@@ -3,9 +3,16 @@
 from django.contrib import admin
 from django.urls import path
 
+from loyalty import wallet_pages
 from loyalty.admin import reports
 
 urlpatterns = [
+    path("wallet/<str:token>/", wallet_pages.wallet_page, name="wallet"),
+    path(
+        "admin/loyalty/wallet/<int:contact_id>/withdraw/",
+        admin.site.admin_view(wallet_pages.withdraw_view),
+        name="loyalty_wallet_withdraw",
+    ),
     path(
         "admin/loyalty/reports/",
         admin.site.admin_view(reports.campaigns_page),

@@ -8,6 +8,7 @@ from loyalty.admin import (
     on_contacts,
     rules,
     suspicions,
+    wallet_on_contacts,
 )
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "on_contacts",
     "rules",
     "suspicions",
+    "wallet_on_contacts",
 ]
 __all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts"]
 

@@ -14,6 +14,7 @@ from loyalty.api.publication_views import PublicationViewSet, VoucherListViewSet
 from loyalty.api.report_views import ReportViewSet
 from loyalty.api.rule_views import AssignmentViewSet, ValidationRuleViewSet
 from loyalty.api.views import MemberViewSet
+from loyalty.api.wallet_views import WalletViewSet
 
 router = SimpleRouter()
 router.register("campaigns", CampaignViewSet, basename="campaign")
@@ -24,6 +25,7 @@ router.register("validations", ValidationViewSet, basename="validation")
 router.register("redemptions", RedemptionViewSet, basename="redemption")
 router.register("mechanisms", MechanismViewSet, basename="mechanism")
 router.register(rf"mechanisms/(?P<key>{KEY})/claims", ClaimViewSet, basename="mechanism-claim")
+router.register(r"contacts/(?P<contact_id>\d{1,18})/wallet", WalletViewSet, basename="wallet")
 router.register("validation-rules", ValidationRuleViewSet, basename="validation-rule")
 router.register(
     r"validation-rules/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})/assignments",

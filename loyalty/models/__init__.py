@@ -8,6 +8,7 @@ from loyalty.models.mechanisms import ChallengeProgress, Claim, Mechanism
 from loyalty.models.members import EarnRule, Member, PointsPosting, Programme
 from loyalty.models.redemptions import Redemption, Rollback, VoucherLock
 from loyalty.models.rules import RuleAssignment, ValidationRule
+from loyalty.models.wallets import WalletLink
 
 __all__ = [
     "Campaign",
@@ -32,4 +33,5 @@ __all__ = [
     "ValidationRule",
     "Voucher",
     "VoucherLock",
+    "WalletLink",
 ]
