@@ -411,5 +411,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # It tells at every start that it cannot draw bitmaps, which it does not have to.
+        "pyBarcode": {"level": "WARNING"},
     },
 }

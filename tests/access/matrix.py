@@ -23,6 +23,7 @@ from tests.access.secrets import BOGUS_ID, BOGUS_KEY, ID, KEY, NAME, Secret
 # Said where no object says it: what may stand in a part, by the name of the address and the part.
 _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("mail_message", "name"): ("none",),
+    ("wallet", "token"): ("none",),
     ("mail_message", "position"): (0,),
     ("admin:view_on_site", "content_type_id"): ("{segment_type}",),
     ("admin:view_on_site", "object_id"): (ID,),
