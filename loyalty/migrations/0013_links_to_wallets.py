@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("loyalty", "0011_find_postings"),
+        ("loyalty", "0012_distributions_wait"),
     ]
 
     operations = [
