@@ -208,7 +208,9 @@ def told_of(distribution: Distribution) -> dict[str, Any]:
     return {
         "name": distribution.name,
         "trigger": distribution.trigger,
-        "trigger_key": segment.key if segment else distribution.trigger_key,
+        "trigger_key": distribution.trigger_key,
+        # As criteria, in which the trail hides what a reader may not know of.
+        "segment": _criteria_of(segment) if segment else None,
         "include_present": distribution.include_present,
         "audience": distribution.audience,
         "campaign": campaign.key,
@@ -216,6 +218,11 @@ def told_of(distribution: Distribution) -> dict[str, Any]:
         "connection": distribution.connection.name if distribution.connection else None,
         "template": distribution.template.key if distribution.template else None,
     }
+
+
+def _criteria_of(segment: Segment) -> dict[str, Any]:
+    rule = {"field": "segment", "operator": "in", "value": [segment.key]}
+    return {"combinator": "and", "rules": [rule]}
 
 
 def known_events() -> list[str]:

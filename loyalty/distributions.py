@@ -36,6 +36,8 @@ from workspace.access import SYSTEM, Actor
 FOLLOWER = "distributions"
 FAILURES_AT_MOST = 12
 _LOCK = "loyalty distributions"
+# What is told of a setting, by its name.
+_PARTS = {"campaign": ("campaign",), "trigger": ("trigger", "trigger_key", "segment")}
 _REASON_LIMIT = 500
 State, Trigger = Distribution.State, Distribution.Trigger
 
@@ -93,7 +95,7 @@ def update_distribution(
     after = told_of(distribution) if not faults.problems else before
     if distribution.activated_at is not None:
         for name in sorted(FIXED & changes.keys()):
-            if before[name] != after[name] or before["trigger_key"] != after["trigger_key"]:
+            if any(before[part] != after[part] for part in _PARTS[name]):
                 message = _("It has been active: this stays. Make another distribution.")
                 faults.add(name, "fixed", message)
     _refuse(faults)
