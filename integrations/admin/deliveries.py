@@ -137,7 +137,7 @@ class DeliveryAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
             "badge": delivery_badge(delivery),
             "contact": known.get(delivery.contact_id or 0),
             "webhook": webhook,
-            "body": coloured(exact_dumps(delivery.payload)),
+            "body": coloured(exact_dumps(_in_order(delivery.payload))),
             "created": moment(delivery.created_at),
             "due": moment(delivery.due_at) if delivery.state == State.QUEUED else "",
             "finished": moment(delivery.finished_at),
@@ -166,3 +166,11 @@ class DeliveryAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
             words = _("It waits: “%(name)s” is disabled, and is sent to when it is enabled.")
             return words % {"name": delivery.connection.name}
         return _("It is on its way.")
+
+
+def _in_order(payload: Any) -> Any:
+    """A payload as it is sent: the database keeps the names of a document in its own order."""
+    if not isinstance(payload, dict):
+        return payload
+    first = [name for name in ("id", "type", "created_at", "data") if name in payload]
+    return {name: payload[name] for name in dict.fromkeys([*first, *payload])}

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -49,6 +50,7 @@ def strip(tries: Sequence[Try]) -> SafeString:
         return format_html('<span class="rg-faint">{}</span>', _("nothing yet"))
     failed = sum(not one.went_well for one in tries)
     words = {"count": len(tries), "failed": failed}
+    empty = SHOWN - len(tries)
     label = ngettext(
         "The newest attempt: %(failed)d failed",
         "The newest %(count)d attempts: %(failed)d failed",
@@ -57,22 +59,39 @@ def strip(tries: Sequence[Try]) -> SafeString:
     bars = format_html_join(
         "",
         '<rect x="{}" y="{}" width="{}" height="{}" rx="1" fill="{}"/>',
-        (_bar(place + SHOWN - len(tries), one) for place, one in enumerate(tries)),
+        (_bar(place, tries[place - empty] if place >= empty else None) for place in range(SHOWN)),
     )
     return format_html(
-        '<svg width="{}" height="{}" role="img" aria-label="{}"><title>{}</title>{}</svg>',
+        '<svg viewBox="0 0 {} {}" style="width:{}px;max-width:100%" role="img" aria-label="{}">'
+        "<title>{}</title>{}</svg>",
         SHOWN * _STEP,
         _HEIGHT,
+        SHOWN * _STEP,
         label % words,
         label % words,
         bars,
     )
 
 
-def _bar(place: int, one: Try) -> tuple[Any, ...]:
-    top = 0 if one.went_well else _HEIGHT // 2
-    colour = "var(--color-green-600)" if one.went_well else "var(--color-red-500)"
+def _bar(place: int, one: Try | None) -> tuple[Any, ...]:
+    """Where it stands, how large it is, its colour; a line at the bottom where nothing was."""
+    top, colour = _HEIGHT - 2, "var(--color-base-300)"
+    if one is not None:
+        top = 0 if one.went_well else _HEIGHT // 2
+        colour = "var(--color-green-600)" if one.went_well else "var(--color-red-500)"
     return place * _STEP, top, _BAR, _HEIGHT - top, colour
+
+
+def ago(at: Any) -> SafeString:
+    """How long ago something was; the moment itself in the tip."""
+    if at is None:
+        return format_html('<span class="rg-faint">{}</span>', _("never"))
+    return format_html(
+        '<time class="rg-nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S"),
+        _("%(time)s ago") % {"time": timesince(at, timezone.now(), depth=1)},
+    )
 
 
 def moment(at: Any) -> SafeString:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from integrations import announcements, delivery_log, webhooks
 from integrations.admin.delivery_pictures import (
+    ago,
     connection_badge,
     delivery_badge,
     moment,
@@ -116,7 +117,7 @@ class WebhookAdmin(WebhookButtons):
 
     @admin.display(description=gettext_lazy("last success"), ordering="last_success_at")
     def last_success(self, webhook: Webhook) -> SafeString:
-        return moment(webhook.last_success_at)
+        return ago(webhook.last_success_at)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -164,7 +165,7 @@ class WebhookAdmin(WebhookButtons):
             "failed": number(counts.failed),
             "strip": strip(tries),
             "milliseconds": _middle([one.milliseconds for one in tries]),
-            "last_success": moment(webhook.last_success_at),
+            "last_success": ago(webhook.last_success_at),
             "rows": [
                 {"delivery": one, "badge": delivery_badge(one), "at": moment(one.created_at)}
                 for one in newest.order_by("-pk")[:_SHOWN]
