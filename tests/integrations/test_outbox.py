@@ -210,7 +210,7 @@ def test_a_success_ends_the_failing_of_a_connection(recorder: Recorder) -> None:
 
 
 def test_what_nothing_speaks_for_waits(recorder: Recorder) -> None:
-    queue(make_connection(kind="email"), "a")
+    queue(make_connection(kind="pigeon"), "a")
     drain()
     assert states() == {"a": "queued"}
 
