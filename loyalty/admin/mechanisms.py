@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -125,6 +125,12 @@ class MechanismAdmin(ClaimPages):
         if obj is not None and obj.status == Status.ARCHIVED:
             return False
         return bool(super().has_change_permission(request, obj))
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> Any:
+        # Django's own pages go back to the first page with a message; nothing is there for others.
+        raise Http404
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
     def name_and_key(self, mechanism: Mechanism) -> SafeString:

@@ -23,7 +23,7 @@ from loyalty import rules
 from loyalty.claims import claim
 from loyalty.distributions import create_distribution
 from loyalty.mechanisms import create_mechanism
-from loyalty.models import DistributionTask, Member
+from loyalty.models import DistributionTask, EarnRule, Member
 from segments import (
     actions,
     checkups,
@@ -241,6 +241,8 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     twin = {"field": "contact.city", "operator": "=", "value": "Twintown"}
     _find_something_wrong(twin, once)
     mechanism, claimed = _mechanisms_about(segment)
+    # Of the workspace, and nobody's secret.
+    EarnRule.objects.create(key="plain", name="Plain", event_name="bought", points_per_event=1)
     # Everybody may look at rules; what they name is masked.
     rules.create_rule(actor=once, at=now, key="about-it", name="Rule", document=is_in(KEY))
     return {
