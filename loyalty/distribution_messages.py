@@ -16,8 +16,10 @@ from loyalty.models import Campaign, Distribution
 from loyalty.money import money, to_decimal
 from loyalty.publication_notices import SUCCEEDED
 from loyalty.publishing import Published
+from loyalty.wallet import wallet_urls
 
 Channel = Distribution.Channel
+_WALLET = "wallet_url"
 
 
 @dataclass(slots=True)
@@ -54,9 +56,16 @@ def _mails(
     messages, failures = [], {}
     template = distribution.template
     assert template is not None
+    wallets = {}
+    if any(_WALLET in part for part in (template.subject, template.text, template.html)):
+        wallets = wallet_urls(list(people))
     for task, one in given:
         person = people.get(one.given_to, {})
-        values = {"contact": person, **values_of(distribution.campaign, one, task.context)}
+        values: dict[str, Any] = {
+            "contact": person,
+            _WALLET: wallets.get(one.given_to, ""),
+            **values_of(distribution.campaign, one, task.context),
+        }
         try:
             rendered = render(template, values)
         except TemplateFailed as failed:
@@ -154,6 +163,7 @@ def _variables() -> Iterable[Variable]:
     yield Variable("campaign.name", gettext_lazy("Name"), "Thank you for your review")
     yield Variable("campaign.description", gettext_lazy("Description"), "A card for each review")
     yield Variable("campaign.metadata.*", gettext_lazy("Metadata"), {"season": "spring"})
+    yield Variable(_WALLET, gettext_lazy("Wallet of the contact"), "https://shop.example/wallet/x/")
     yield Variable("event.name", gettext_lazy("Event that triggered it"), "review_left")
     yield Variable("event.occurred_at", gettext_lazy("When"), "2026-03-02T12:00:00+00:00")
     yield Variable("event.properties.*", gettext_lazy("What it says"), {"rating": 5})

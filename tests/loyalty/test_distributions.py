@@ -29,6 +29,7 @@ from loyalty.errors import (
     DistributionUnknown,
 )
 from loyalty.models import Campaign, CodeBatch, Distribution, DistributionTask, Holdout, Publication
+from loyalty.wallet import wallet_url
 from segments import lifecycle, uses
 from segments.errors import SegmentInactive
 from tests.factories import NOW, make_contact
@@ -235,7 +236,8 @@ class TestChannels:
         segment = make_reviewers()
         template = make_template(
             text="{{ contact.first_name }} {{ voucher.code }} {{ voucher.amount }}"
-            " {{ voucher.currency }} {{ campaign.name }}"
+            " {{ voucher.currency }} {{ campaign.name }}",
+            html="<a href='{{ wallet_url }}'>Wallet</a>",
         )
         distribution = make_distribution(channel="email", template=template.key)
         anna = make_contact(first_name="Anna", email="anna@example.com")
@@ -245,6 +247,8 @@ class TestChannels:
         code = Publication.objects.select_related("voucher").get().voucher.code  # type: ignore[union-attr]
         assert mail.payload["to"] == "anna@example.com"
         assert mail.payload["text"] == f"Anna {code} 25.00 USD Review gift cards"
+        # The rest of the address says when it was made.
+        assert wallet_url(anna.pk).split("/wallet/")[1].split(":")[0] in mail.payload["html"]
         assert (mail.kind, mail.subject) == ("email", f"distribution:{distribution.pk}")
         assert (mail.contact_id, mail.connection.kind) == (anna.pk, "email")
 
