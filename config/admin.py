@@ -93,6 +93,10 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_validationrule_changelist",
         "rule",
         "loyalty.view_validationrule",
+        gettext_lazy("Gift-card campaigns"),
+        "loyalty_campaign_changelist",
+        "card_giftcard",
+        "loyalty.view_campaign",
     ),
     (
         gettext_lazy("Distributions"),

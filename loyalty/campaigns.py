@@ -195,16 +195,9 @@ def consequence_of_deletion(campaign: Campaign) -> str:
     }
 
 
-@transaction.atomic
-def delete_campaign(campaign: Campaign, *, actor: Actor, at: datetime) -> None:
-    """Destroy a campaign none of whose codes was ever given to a contact or used.
-
-    Its codes and their postings go with it. Raises CampaignUnknown, CampaignPublished,
-    CampaignInUse, and CampaignBusy while codes are being made.
-    """
-    campaign = hold(campaign, actor=actor, permission="loyalty.delete_campaign")
-    codes.refuse_while_busy(campaign)
-    is_used = (
+def is_used(campaign: Campaign) -> bool:
+    """Whether a code of it was ever given to a contact, held by a session or used."""
+    return bool(
         Publication.objects.filter(campaign=campaign).exists()
         or Voucher.objects.filter(campaign=campaign, published_at__isnull=False).exists()
         or Redemption.objects.filter(voucher__campaign=campaign).exists()
@@ -215,7 +208,18 @@ def delete_campaign(campaign: Campaign, *, actor: Actor, at: datetime) -> None:
             [campaign.pk],
         )
     )
-    if is_used:
+
+
+@transaction.atomic
+def delete_campaign(campaign: Campaign, *, actor: Actor, at: datetime) -> None:
+    """Destroy a campaign none of whose codes was ever given to a contact or used.
+
+    Its codes and their postings go with it. Raises CampaignUnknown, CampaignPublished,
+    CampaignInUse, and CampaignBusy while codes are being made.
+    """
+    campaign = hold(campaign, actor=actor, permission="loyalty.delete_campaign")
+    codes.refuse_while_busy(campaign)
+    if is_used(campaign):
         message = _(
             "Codes of “%(name)s” were given to contacts or used: disable it instead. What happened"
             " with its money stays on record."

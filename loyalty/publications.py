@@ -28,7 +28,7 @@ from loyalty.errors import (
     VoucherUnknown,
 )
 from loyalty.models import Campaign, Distribution, Publication, Voucher
-from loyalty.publishing import Published, Terms, Wish
+from loyalty.publishing import Published, Terms, Wish, why_closed
 from workspace import access, audit, locks
 from workspace.access import SYSTEM, Actor
 from workspace.errors import InputInvalid, Problem
@@ -44,6 +44,7 @@ __all__ = [
     "publish_many",
     "register_consumer",
     "unregister_consumer",
+    "why_closed",
 ]
 TEXT_LIMITS = {"source_id": 200, "channel": 40, "tracking_id": 120}
 # Voucherify's keys, and what raises them.
