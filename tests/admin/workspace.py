@@ -27,6 +27,7 @@ from loyalty import client_keys, rules, suspicions
 from loyalty.claims import claim
 from loyalty.mechanisms import create_mechanism
 from loyalty.models import Member
+from loyalty.publications import publish
 from segments import (
     actions,
     export_schedules,
@@ -38,6 +39,7 @@ from segments import (
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.loyalty.distributions import give_cards
+from tests.loyalty.gift_cards import make_campaign
 from tests.segments.factories import is_in, lives_in, make_segment
 from workspace import access, audit, jobs, keys
 from workspace.models import ApiUser, Job, User
@@ -108,6 +110,8 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         )
         Member.objects.get_or_create(contact=person, defaults={"joined_at": now})
         claim(mechanism, contact_id=person.pk, cause=key, actor=system, at=now)
+        gift_cards = make_campaign(f"Gift cards {key}", count=3, at=now)
+        publish(campaign=gift_cards, contact_id=person.pk, actor=system, at=now)
         suspicions.note("velocity", f"contact:{person.pk}", at=now, details={"sign": "redemptions"})
         client_keys.create_key(
             name=f"Page {key}",
