@@ -1,6 +1,8 @@
 """The screens of this room, one file for each; importing them registers them."""
 
 from loyalty.admin import (
+    campaigns,
+    campaigns_on_contacts,
     client_keys,
     distributions,
     mechanisms,
@@ -12,6 +14,8 @@ from loyalty.admin import (
 )
 
 __all__ = [
+    "campaigns",
+    "campaigns_on_contacts",
     "client_keys",
     "mechanisms",
     "mechanisms_on_contacts",
