@@ -89,10 +89,6 @@ _SEGMENTS: tuple[_Item, ...] = (
 )
 _LOYALTY: tuple[_Item, ...] = (
     (
-        gettext_lazy("Validation rules"),
-        "loyalty_validationrule_changelist",
-        "rule",
-        "loyalty.view_validationrule",
         gettext_lazy("Gift-card campaigns"),
         "loyalty_campaign_changelist",
         "card_giftcard",
@@ -103,6 +99,10 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_distribution_changelist",
         "outbound",
         "loyalty.view_distribution",
+        gettext_lazy("Validation rules"),
+        "loyalty_validationrule_changelist",
+        "rule",
+        "loyalty.view_validationrule",
     ),
     (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
     (
