@@ -99,6 +99,8 @@ _LOYALTY: tuple[_Item, ...] = (
         "loyalty_distribution_changelist",
         "outbound",
         "loyalty.view_distribution",
+    ),
+    (
         gettext_lazy("Validation rules"),
         "loyalty_validationrule_changelist",
         "rule",

@@ -17,6 +17,7 @@ __all__ = [
     "campaigns",
     "campaigns_on_contacts",
     "client_keys",
+    "distributions",
     "mechanisms",
     "mechanisms_on_contacts",
     "on_contacts",
@@ -41,9 +42,3 @@ __all__ = [
     "mechanisms_on_contacts",
     "on_contacts",
 ]
-__all__ = ["mechanisms", "mechanisms_on_contacts", "on_contacts"]
-
-__all__ = ["client_keys", "on_contacts", "suspicions"]
-
-__all__ = ["distributions", "on_contacts"]
-__all__ = ["distributions", "mechanisms", "mechanisms_on_contacts", "on_contacts"]
