@@ -106,6 +106,20 @@ _LOYALTY: tuple[_Item, ...] = (
         "rule",
         "loyalty.view_validationrule",
     ),
+    (gettext_lazy("Members"), "loyalty_member_changelist", "loyalty", "loyalty.view_member"),
+    (
+        gettext_lazy("Points ledger"),
+        "loyalty_points",
+        "receipt_long",
+        "loyalty.view_pointsposting",
+    ),
+    (
+        gettext_lazy("Earn rules"),
+        "loyalty_earnrule_changelist",
+        "add_circle",
+        "loyalty.view_earnrule",
+    ),
+    (gettext_lazy("Programme"), "loyalty_programme", "settings", "loyalty.view_programme"),
     (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
     (
         gettext_lazy("Mechanisms"),

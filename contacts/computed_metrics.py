@@ -1,4 +1,4 @@
-"""The metrics that Regulars computes by itself from the orders of all contacts.
+"""The metrics that Regulars computes by itself, most of them from the orders of all contacts.
 
 What each is, exactly, as of an instant T; only stored events count, none later than T, and none
 of erased contacts:
@@ -10,8 +10,13 @@ of erased contacts:
   smaller, cut off after two digits. A buyer is who ordered at least once; others have none.
   Equal values have equal ranks, the highest alone has 100, the lowest 0, an only buyer 100. So
   “among the highest 10 %” is `>= 90`.
+- `average_order_value`: the lifetime value divided by the orders that have an amount; missing
+  without any.
+- `age`: whole years since the birth date, on the workspace's day of T; missing without a birth
+  date.
 
-Each is one statement over all contacts, and writes only what changed.
+Upper floors add theirs by `register_recipe`. Each is one statement over all contacts, and writes
+only what changed.
 """
 
 from collections.abc import Callable, Collection
@@ -19,7 +24,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -52,7 +59,7 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recipe:
+class Recipe:
     """How a metric is computed: `statement` gives rows of contact_id and number."""
 
     label: str
@@ -86,6 +93,26 @@ WHERE c.erased_at IS NULL"""  # noqa: S608 - our own text
     return statement, [*params, of.event_id, as_of]
 
 
+def _average_order(of: Orders, as_of: datetime) -> tuple[str, list[Any]]:
+    amount, params = of.amount_sql()
+    statement = f"""
+SELECT contact_id, CASE WHEN abs(number) < {_LIMIT}::numeric - 1 THEN round(number, 8) END AS number
+FROM (
+  SELECT e.contact_id, avg({amount}) AS number FROM contacts_event e
+  JOIN contacts_contact c ON c.id = e.contact_id AND c.erased_at IS NULL
+  WHERE e.definition_id = %s AND e.occurred_at <= %s
+  GROUP BY e.contact_id) o"""  # noqa: S608 - our own text
+    return statement, [*params, of.event_id, as_of]
+
+
+def _age(of: Orders, as_of: datetime) -> tuple[str, list[Any]]:
+    statement = """
+SELECT id AS contact_id, extract(year FROM age(%s::date, birth_date))::numeric AS number
+FROM contacts_contact WHERE birth_date <= %s AND erased_at IS NULL"""
+    day = as_of.astimezone(ZoneInfo(settings.TIME_ZONE)).date()
+    return statement, [day, day]
+
+
 def _percentile(of: Orders, as_of: datetime) -> tuple[str, list[Any]]:
     # By its number, which the server knows the statistics of: joined to its name, it would expect
     # a few values and look up each contact by itself.
@@ -105,8 +132,8 @@ FROM (
     return statement, [of.event_id, as_of, metric_id]
 
 
-_RECIPES: dict[str, _Recipe] = {
-    Computation.ORDER_COUNT_30D: _Recipe(
+_RECIPES: dict[str, Recipe] = {
+    Computation.ORDER_COUNT_30D: Recipe(
         "Orders in 30 days",
         "How many orders the contact placed in the last 30 days; 0 without any.",
         gettext_lazy(
@@ -115,7 +142,7 @@ _RECIPES: dict[str, _Recipe] = {
         ),
         _order_count,
     ),
-    Computation.LIFETIME_VALUE: _Recipe(
+    Computation.LIFETIME_VALUE: Recipe(
         "Lifetime value",
         "What all orders of the contact amount to; 0 without any.",
         gettext_lazy(
@@ -124,7 +151,7 @@ _RECIPES: dict[str, _Recipe] = {
         ),
         _lifetime_value,
     ),
-    Computation.LIFETIME_VALUE_PERCENTILE: _Recipe(
+    Computation.LIFETIME_VALUE_PERCENTILE: Recipe(
         "Lifetime value, rank in per cent",
         "The share of the other buyers whose lifetime value is smaller: 90 or more is among the"
         " highest 10 %.",
@@ -136,8 +163,35 @@ _RECIPES: dict[str, _Recipe] = {
         ),
         _percentile,
     ),
+    Computation.AVERAGE_ORDER_VALUE: Recipe(
+        "Average order",
+        "What an order of the contact amounts to on average; missing without any.",
+        gettext_lazy(
+            "The average of “%(property)s” over all “%(event)s” events that are stored. An event"
+            " without a number there does not count; contacts without orders have none."
+        ),
+        _average_order,
+    ),
+    Computation.AGE: Recipe(
+        "Age",
+        "How many years old the contact is; missing without a birth date.",
+        gettext_lazy(
+            "The whole years since the birth date, on the day on which it is computed. Contacts"
+            " without a birth date have none."
+        ),
+        _age,
+    ),
 }
-KEYS = tuple(_RECIPES)
+
+
+def register_recipe(key: str, recipe: Recipe) -> None:
+    """Compute one more metric, under this key. For an upper floor, when it is ready."""
+    _RECIPES[key] = recipe
+
+
+def known_keys() -> tuple[str, ...]:
+    """The keys of all metrics that are computed, in the order of computing."""
+    return tuple(_RECIPES)
 
 
 def define_computed_metrics() -> None:
@@ -168,14 +222,15 @@ def how_computed(computed: ComputedMetric, of: Orders) -> str:
 
 
 def compute(
-    *, as_of: datetime, keys: Collection[str] = KEYS, progress: Progress | None = None
+    *, as_of: datetime, keys: Collection[str] | None = None, progress: Progress | None = None
 ) -> list[Computed]:
-    """Compute the metrics named, of all contacts; each in a transaction of its own.
+    """Compute the metrics named, or all, of all contacts; each in a transaction of its own.
 
     Running it again as of the same instant writes nothing. Raises Busy where another run is
     computing, and ValueError for a key that is not computed here.
     """
-    if unknown := set(keys) - set(KEYS):
+    wanted_keys = known_keys() if keys is None else keys
+    if unknown := set(wanted_keys) - set(_RECIPES):
         raise ValueError(f"Not computed by Regulars: {', '.join(sorted(unknown))}.")
     with locks.held(LOCK) as is_held:
         if not is_held:
@@ -185,7 +240,7 @@ def compute(
             for found in ComputedMetric.objects.select_related("metric")
         }
         # In their own order: a rank needs what it ranks.
-        wanted = [key for key in KEYS if key in keys and key in metrics]
+        wanted = [key for key in _RECIPES if key in wanted_keys and key in metrics]
         done, of = [], orders()
         for place, key in enumerate(wanted):
             if progress is not None:

@@ -73,11 +73,12 @@ def request_event_import(
     )
 
 
-def request_computation(*, actor: Actor, keys: Collection[str] = computed_metrics.KEYS) -> Job:
-    """Have a worker compute the metrics named as of when it begins; the job that waits for all.
+def request_computation(*, actor: Actor, keys: Collection[str] | None = None) -> Job:
+    """Have a worker compute the metrics named, or all, as of when it begins.
 
-    Asked again before the worker began, it answers the same job.
+    The answer is the job. Asked again before the worker began, it answers the same job.
     """
+    keys = computed_metrics.known_keys() if keys is None else keys
     waiting = Job.objects.filter(
         subject=METRICS_SUBJECT, kind=METRICS_JOB, state=Job.State.QUEUED
     ).order_by("-pk")

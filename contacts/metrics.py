@@ -86,7 +86,7 @@ def _definitions(keys: Iterable[str]) -> dict[str, MetricDefinition]:
 
 def _computed_sentence(key: str) -> str:
     message = _(
-        "The metric “%(key)s” is computed by Regulars from orders and cannot be written: define a"
+        "The metric “%(key)s” is computed by Regulars and cannot be written: define a"
         " metric of your own for other values."
     )
     return message % {"key": key}

@@ -499,19 +499,22 @@ class MetricValue(models.Model):
 class ComputedMetric(models.Model):
     """A metric that Regulars computes by itself, and how its last computing went.
 
-    The others are written through the API. `distribution` are the values in steps:
-    `[{"from": "0", "to": "50", "count": 17}, …]`, with `to` null for the last, open step.
+    The others are written through the API. `computation` names how: one of this floor's, or one
+    that a floor above registered (contacts.computed_metrics). `distribution` are the values in
+    steps: `[{"from": "0", "to": "50", "count": 17}, …]`, with `to` null for the last, open step.
     """
 
     class Computation(models.TextChoices):
         ORDER_COUNT_30D = "order_count_30d", _("orders in 30 days")
         LIFETIME_VALUE = "lifetime_value", _("lifetime value")
         LIFETIME_VALUE_PERCENTILE = "lifetime_value_percentile", _("rank of the lifetime value")
+        AVERAGE_ORDER_VALUE = "average_order_value", _("average order")
+        AGE = "age", _("age")
 
     metric = models.OneToOneField(
         MetricDefinition, on_delete=models.CASCADE, primary_key=True, related_name="computed"
     )
-    computation = models.CharField(max_length=40, choices=Computation, unique=True)
+    computation = models.CharField(max_length=40, unique=True)
     as_of = models.DateTimeField(null=True)
     computed_at = models.DateTimeField(null=True)
     value_count = models.BigIntegerField(default=0)

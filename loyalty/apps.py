@@ -23,6 +23,8 @@ class LoyaltyConfig(AppConfig):
             members,
             merging,
             rule_uses,
+            metrics,
+            points_timeline,
             suspects,
             timeline,
             wallet,
@@ -31,7 +33,9 @@ class LoyaltyConfig(AppConfig):
         from workspace import checkup, rounds
 
         facts.register()
+        metrics.register()
         timeline.register()
+        points_timeline.register()
         earning.register()
         earn_rules.register()
         register_part("loyalty", members.describe_memberships)

@@ -1,4 +1,4 @@
-"""What the loyalty programme tells on the timeline of a contact: joined, left, tier and points."""
+"""What the loyalty programme tells on the timeline of a contact: joined, left, tier; and points."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -80,6 +80,7 @@ def _item(
     title, icon, tone = {
         "member.joined": (_("Joined the loyalty programme"), "loyalty", "good"),
         "member.left": (_("Left the loyalty programme"), "logout", "warning"),
+        "member.tier_changed": (_("Another tier"), "military_tech", "good"),
     }.get(action, (_("Membership changed"), "loyalty", "info"))
     details = tuple((_name(name), _change(change)) for name, change in changes.items())
     return Item(

@@ -87,7 +87,6 @@ ATTRIBUTES: dict[str, tuple[str, str, list[str]]] = {
 }
 # Key: label, type.
 METRICS = {
-    "average_order_value": ("Average order", "number"),
     "last_order_on": ("Last order", "date"),
     "favorite_category": ("Favorite category", "text"),
 }

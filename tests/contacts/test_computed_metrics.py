@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -41,9 +41,9 @@ def _values(key: str) -> dict[int, Decimal]:
 @pytest.mark.django_db
 def test_the_definitions_are_there_after_migrating() -> None:
     found = MetricDefinition.objects.filter(computed__isnull=False).values_list("key", flat=True)
-    assert set(found) == set(computed_metrics.KEYS)
+    assert set(found) == set(computed_metrics.known_keys())
     computed_metrics.define_computed_metrics()
-    assert ComputedMetric.objects.count() == 3
+    assert ComputedMetric.objects.count() == len(computed_metrics.known_keys())
 
 
 @pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_a_metric_that_somebody_defined_before_stays_theirs() -> None:
     make_metric("lifetime_value", label="Ours")
     computed_metrics.define_computed_metrics()
     assert not MetricDefinition.objects.get(key="lifetime_value").is_computed
-    assert len(computed_metrics.compute(as_of=NOW)) == 2
+    assert len(computed_metrics.compute(as_of=NOW)) == len(computed_metrics.known_keys()) - 1
 
 
 @pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_orders_of_30_days_are_counted_to_the_instant() -> None:
 def test_who_never_ordered_has_nothing_of_both_and_no_rank() -> None:
     anna = make_contact().pk
     computed_metrics.compute(as_of=NOW)
-    assert values_of(anna) == {"order_count_30d": 0, "lifetime_value": 0}
+    assert values_of(anna) == {"order_count_30d": 0, "lifetime_value": 0, "rewards_redeemed": 0}
 
 
 @pytest.mark.django_db
@@ -81,6 +81,30 @@ def test_amounts_are_numbers_or_texts_that_write_one() -> None:
     computed_metrics.compute(as_of=NOW)
     assert values_of(anna)["lifetime_value"] == Decimal("9.6")
     assert values_of(anna)["order_count_30d"] == 11
+
+
+@pytest.mark.django_db
+def test_an_average_is_over_the_orders_with_an_amount() -> None:
+    anna = make_contact().pk
+    for amount in (10, "5", None, "two"):
+        _order(anna, amount=amount)
+    _order(anna, NOW + HOUR, amount=100)
+    _order(make_contact().pk)
+    computed_metrics.compute(as_of=NOW)
+    assert _values("average_order_value") == {anna: Decimal("7.5")}
+
+
+@pytest.mark.django_db
+def test_an_age_is_of_whole_years_on_the_day_of_the_workspace(
+    settings: Any,
+) -> None:
+    settings.TIME_ZONE = "Europe/Prague"
+    birthday = make_contact(birth_date="1990-03-02").pk
+    tomorrow = make_contact(birth_date="1990-03-03").pk
+    make_contact(birth_date="2050-01-01")
+    make_contact()
+    computed_metrics.compute(as_of=datetime(2026, 3, 1, 23, tzinfo=UTC))
+    assert _values("age") == {birthday: 36, tomorrow: 35}
 
 
 @pytest.mark.django_db
@@ -110,9 +134,9 @@ def test_only_what_changed_is_written() -> None:
     anna, ben = make_contact().pk, make_contact().pk
     _order(anna, NOW - 30 * DAY + HOUR, amount=5)
     _order(ben, amount=9)
-    first = computed_metrics.compute(as_of=NOW)
-    assert [one.changed_count for one in first] == [2, 2, 2]
-    assert [one.changed_count for one in computed_metrics.compute(as_of=NOW)] == [0, 0, 0]
+    first = {one.key: one.changed_count for one in computed_metrics.compute(as_of=NOW)}
+    assert {key for key, count in first.items() if count != 2} == {"age"}
+    assert not any(one.changed_count for one in computed_metrics.compute(as_of=NOW))
     (later,) = computed_metrics.compute(as_of=NOW + HOUR, keys=["order_count_30d"])
     assert (later.value_count, later.changed_count) == (2, 1)
     assert _values("order_count_30d") == {anna: 0, ben: 1}
@@ -208,6 +232,8 @@ def test_the_workspace_chooses_what_an_order_is() -> None:
         "order_count_30d": 1,
         "lifetime_value": Decimal("12.5"),
         "lifetime_value_percentile": 100,
+        "average_order_value": Decimal("12.5"),
+        "rewards_redeemed": 0,
     }
     entry = AuditEntry.objects.get(action="order_event.chosen")
     assert entry.changes == {
@@ -224,7 +250,7 @@ def test_an_event_that_never_came_may_be_chosen() -> None:
     _order(anna, amount=5)
     orders.choose_order_event(event_name="x", amount_property="y", actor=SYSTEM, at=NOW)
     computed_metrics.compute(as_of=NOW)
-    assert values_of(anna) == {"order_count_30d": 0, "lifetime_value": 0}
+    assert values_of(anna) == {"order_count_30d": 0, "lifetime_value": 0, "rewards_redeemed": 0}
 
 
 @pytest.mark.django_db
@@ -316,7 +342,7 @@ def test_the_command_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> Non
     _order(anna, amount=5)
     call_command("compute_metrics", "--as-of", NOW.isoformat(), "--json")
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == len(computed_metrics.known_keys())
     assert '"metric": "lifetime_value", "values": 1, "changed": 1' in lines[1]
     call_command("compute_metrics", "order_count_30d")
     assert capsys.readouterr().out.startswith("order_count_30d: values 1, changed ")
@@ -324,8 +350,8 @@ def test_the_command_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.django_db
 def test_the_command_refuses_what_it_does_not_compute() -> None:
-    with pytest.raises(CommandError, match="Regulars does not compute age"):
-        call_command("compute_metrics", "age")
+    with pytest.raises(CommandError, match="Regulars does not compute height"):
+        call_command("compute_metrics", "height")
 
 
 # --- How the values are spread -------------------------------------------------------------------

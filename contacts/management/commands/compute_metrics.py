@@ -16,7 +16,7 @@ class Command(BaseCommand):
     """Compute the metrics named, or all that Regulars computes."""
 
     help = (
-        "Computes metrics from the orders of all contacts and writes what changed: all of them,"
+        "Computes metrics of all contacts and writes what changed: all of them,"
         " or those named. Prints values, changed and milliseconds of each."
     )
 
@@ -26,9 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        keys = options["keys"] or computed_metrics.KEYS
-        if unknown := [key for key in keys if key not in computed_metrics.KEYS]:
-            known = ", ".join(computed_metrics.KEYS)
+        all_keys = computed_metrics.known_keys()
+        keys = options["keys"] or all_keys
+        if unknown := [key for key in keys if key not in all_keys]:
+            known = ", ".join(all_keys)
             raise CommandError(
                 f"Regulars does not compute {', '.join(unknown)}. It computes: {known}."
             )
