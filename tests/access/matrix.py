@@ -63,6 +63,8 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("voucherify_segment", "reference"): (KEY, f"seg_{ID}"),
     ("voucherify_segment_members", "reference"): (KEY, f"seg_{ID}"),
     ("api:source-retire-key", "write_key_id"): (1,),
+    ("api:points-reverse", "posting_id"): (1,),
+    ("admin:loyalty_points_reverse", "posting_id"): (1,),
 }
 # What one types into addresses to find something: the parameters and what one tries.
 _GUESSES = (

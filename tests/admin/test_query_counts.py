@@ -26,6 +26,8 @@ LISTS = (
     "segments_export",
     "segments_exportschedule",
     "loyalty_mechanism",
+    "loyalty_member",
+    "loyalty_earnrule",
     "integrations_source",
     "integrations_heldevent",
     "integrations_webhook",
@@ -71,6 +73,9 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
     distribution = Distribution.objects.earliest("pk")
     addresses = [
         reverse("admin:contacts_contact_change", args=[contact.pk]),
+        reverse("admin:loyalty_member_change", args=[contact.pk]),
+        reverse("admin:loyalty_points"),
+        reverse("admin:loyalty_programme"),
         *(
             reverse(f"admin:loyalty_mechanism_{page}", args=[mechanism.pk])
             for page in ("change", "claims", "settings")

@@ -23,10 +23,11 @@ from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
-from loyalty import client_keys, rules, suspicions
+from loyalty import client_keys, earn_rules, rules, suspicions
 from loyalty.claims import claim
 from loyalty.mechanisms import create_mechanism
 from loyalty.models import Member
+from loyalty.points import earn_points
 from loyalty.publications import publish
 from segments import (
     actions,
@@ -119,6 +120,17 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             origins=["https://shop.example"],
             actor=system,
             at=now,
+        )
+        rule = {"key": key, "name": key, "event_name": "purchase", "points_per_event": 1}
+        earn_rules.create_rule(values=rule, actor=system, at=now)
+        earn_points(
+            contact_id=person.pk,
+            points=5,
+            cause=key,
+            reason="",
+            actor=system,
+            at=now,
+            expires_at=now + timedelta(days=9),
         )
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)

@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> int:
         action="store_true",
         help="who may have which mechanism; by itself, without other engines",
     )
+    parser.add_argument(
+        "--points", type=int, metavar="N", help="points of so many members; by itself"
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -78,6 +81,10 @@ def main(arguments: list[str]) -> int:
             from . import rewards
 
             return rewards.run(size, place, options.runs, writes=options.write)
+        if options.points:
+            from . import points
+
+            return points.run(member_count=options.points, writes=options.write)
         from .runs import run
 
         return run(size, place, options)
