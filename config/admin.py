@@ -139,6 +139,19 @@ _LOYALTY: tuple[_Item, ...] = (
         "public",
         "loyalty.view_clientkey",
     ),
+    (gettext_lazy("Cards"), "loyalty_voucher_changelist", "card_giftcard", "loyalty.view_voucher"),
+    (
+        gettext_lazy("Redemptions"),
+        "loyalty_redemption_changelist",
+        "point_of_sale",
+        "loyalty.view_redemption",
+    ),
+    (
+        gettext_lazy("Ledger of cards"),
+        "loyalty_cardposting_changelist",
+        "account_balance",
+        "loyalty.view_cardposting",
+    ),
 )
 _INTEGRATIONS: tuple[_Item, ...] = (
     (

@@ -26,10 +26,14 @@ _BY_HAND = frozenset({"addition", "removal"})
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A movement on a card; `amount_minor` is negative where money went off it."""
+    """A movement on a card; `amount_minor` is negative where money went off it.
+
+    `label` says in words what it was.
+    """
 
     id: int
     type: str
+    label: str
     source_id: str
     reason: str
     amount_minor: int
@@ -53,6 +57,7 @@ def describe(posting: CardPosting) -> Transaction:
     return Transaction(
         id=posting.pk,
         type=TYPES[posting.kind],
+        label=posting.get_kind_display(),
         source_id=posting.source_id,
         reason=posting.reason,
         amount_minor=posting.amount_minor if is_given else -posting.amount_minor,

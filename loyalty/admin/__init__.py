@@ -10,8 +10,10 @@ from loyalty.admin import (
     mechanisms_on_contacts,
     members,
     on_contacts,
+    redemptions,
     rules,
     suspicions,
+    vouchers,
     wallet_on_contacts,
 )
 
@@ -25,7 +27,9 @@ __all__ = [
     "mechanisms_on_contacts",
     "members",
     "on_contacts",
+    "redemptions",
     "rules",
     "suspicions",
+    "vouchers",
     "wallet_on_contacts",
 ]

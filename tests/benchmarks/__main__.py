@@ -49,6 +49,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--points", type=int, metavar="N", help="points of so many members; by itself"
     )
+    parser.add_argument(
+        "--redemptions", type=int, metavar="N", help="cards that pay, each once; by itself"
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -85,6 +88,10 @@ def main(arguments: list[str]) -> int:
             from . import points
 
             return points.run(member_count=options.points, writes=options.write)
+        if options.redemptions:
+            from . import redemptions
+
+            return redemptions.run(place, count=options.redemptions, writes=options.write)
         from .runs import run
 
         return run(size, place, options)

@@ -88,7 +88,7 @@ def run(size: Size, place: Path, *, writes: bool) -> int:
     report = Report(title, versions, has_targets=size.name == "1m")
     _source, write_key = create_source(name=f"Bench {uuid4()}", actor=SYSTEM, at=timezone.now())
     names = _names()
-    with _product(place) as address:
+    with running_product(place) as address:
 
         def connect() -> Client:
             return Client(address, write_key)
@@ -341,10 +341,13 @@ def _event(message_id: str, contact: str, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _product(place: Path) -> Iterator[Address]:
-    """The web server and the rounds, as the supervisor starts them, beside the embedded servers."""
+def running_product(place: Path, **more: str) -> Iterator[Address]:
+    """The web server and the rounds, as the supervisor starts them, beside the embedded servers.
+
+    `more` is added to their environment.
+    """
     address = Address.read({"PORT": os.environ.get("PORT") or "18790"})
-    environ = {**os.environ, "INGESTION_REQUESTS_PER_SECOND": "1000000"}
+    environ = {**os.environ, "INGESTION_REQUESTS_PER_SECOND": "1000000", **more}
     (place / "static").mkdir(exist_ok=True)
     programs = [one for one in product_programs(address) if one.name in {"web", "rounds"}]
     running: list[Popen[bytes]] = []
