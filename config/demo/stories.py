@@ -11,7 +11,7 @@ from .people import Habit, Person
 
 DAYS = 365
 _HOURS = (*range(7, 24), 19, 20, 21, 20, 12)
-_POINTS_FOR_JOINING = 50
+POINTS_FOR_JOINING = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def enroll(rng: Random, story: Story) -> Membership | None:
     earned = int(sum(story.orders(story.at - joined_at), Decimal(0)))
     tier = next(name for least, name in shop.TIERS if earned >= least)
     spent = int(earned * rng.random() * 0.7) // 50 * 50
-    points = 0 if left_at else _POINTS_FOR_JOINING + earned - spent
+    points = 0 if left_at else POINTS_FOR_JOINING + earned - spent
     card_number = f"RG{person.number * 7919 % 10**8:08d}"
     return Membership(card_number, tier, points, joined_at, left_at)
 
