@@ -1,4 +1,4 @@
-"""The loyalty programme of the demo workspace: tiers, what members earned, and what they may have."""
+"""The loyalty programme of the demo: tiers, what members earned, and what they may have."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
