@@ -30,7 +30,8 @@ from workspace.copying import copy_records, reserve_ids
 from workspace.errors import DomainError
 from workspace.models import User
 
-from . import michael, shop
+from . import michael, rewards, shop
+from .gift_cards import make_gift_cards
 from .histories import keep_criteria, make_segments, plan_actions
 from .logins import Login, make_logins, write_logins
 from .people import Person, invent_people
@@ -41,7 +42,7 @@ _SEED = 1997
 _TABLES = (
     *("contacts_contact", "contacts_identity", "contacts_contacttag", "contacts_contactcategory"),
     *("contacts_consentstate", "contacts_metricvalue", "contacts_event", "contacts_eventstatistic"),
-    *("contacts_lastseen", "loyalty_member"),
+    *("contacts_lastseen", "loyalty_member", "loyalty_pointsposting", "loyalty_voucher"),
 )
 
 
@@ -100,6 +101,11 @@ def load_demo_data(*, at: datetime) -> Loaded:
     logins = make_logins()
     marketer = User.objects.get(username=logins[1]["username"])
     segments = make_segments(at=at, owner=marketer)
+    rewards.make_programme(at=at - timedelta(days=365))
+    rewards.make_earn_rules(at=at)
+    rewards.earn(stories, ids, at=at)
+    rewards.claim(rng, at=at)
+    make_gift_cards(rng, stories, ids, at=at)
     plan_actions(at=at, author=marketer)
     keep_criteria(at=at)
     write_logins(logins)
@@ -264,7 +270,6 @@ def _load_members(rng: Random, stories: Sequence[Story], ids: Mapping[int, int])
                     contact_id=ids[story.person.number],
                     card_number=place.card_number,
                     tier=place.tier,
-                    points=place.points,
                     joined_at=place.joined_at,
                     left_at=place.left_at,
                     is_demo=True,

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from loyalty import claims, mechanisms, points, tiers
-from loyalty.models import Mechanism, Member
+from loyalty import claims, earn_rules, mechanisms, points, tiers
+from loyalty.models import EarnRule, Mechanism, Member
 from loyalty.points import Earning
 from workspace.access import SYSTEM
 
@@ -115,6 +115,30 @@ def make_programme(*, at: datetime) -> list[Mechanism]:
             )
         )
     return made
+
+
+def make_earn_rules(*, at: datetime) -> None:
+    """Make what members earn by from now on; what they earned before is written by `earn`."""
+    for values in (
+        {
+            "key": "orders",
+            "name": "A point for each euro",
+            "event_name": "purchase",
+            "points_per_unit": 1,
+            "amount_property": "amount",
+            "expires_after_days": _EXPIRES.days,
+        },
+        {
+            "key": "reviews",
+            "name": "Thank you for your review",
+            "event_name": "review_left",
+            "points_per_event": 15,
+            "daily_limit": 30,
+            "expires_after_days": _EXPIRES.days,
+        },
+    ):
+        rule = earn_rules.create_rule(values=values, actor=SYSTEM, at=at)
+        EarnRule.objects.filter(pk=rule.pk).update(is_demo=True)
 
 
 def earn(stories: Sequence[Story], ids: Mapping[int, int], *, at: datetime) -> int:
