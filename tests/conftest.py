@@ -14,13 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import django
 import pytest
+import pytest_django
 from django.conf import settings as django_settings
 from django.db import connection as database_connection
 from django.db import connections
@@ -30,6 +31,7 @@ from config.celery import app as celery_app
 from config.embedded import paths, postgres, valkey
 from config.embedded.errors import StartRefused
 from config.embedded.process import end, is_alive, spawn
+from tests import emptying
 
 _GIGABYTE = 2**30
 _PREFIX = "regulars-test-"
@@ -175,6 +177,17 @@ def chromium() -> str:
     if path is None:
         pytest.skip(_NO_BROWSER)
     return path
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
+    """The database of pytest-django, to which tests that commit give back what they changed."""
+    with django_db_blocker.unblock():
+        is_able = emptying.keep_aside()
+    with emptying.quickly() if is_able else nullcontext():
+        yield
 
 
 def _empty_queues() -> None:
