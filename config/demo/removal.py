@@ -36,6 +36,7 @@ from workspace.access import SYSTEM, Actor
 from workspace.models import User
 
 from . import shop
+from .card_removal import remove_loyalty
 from .logins import demo_users, logins_file
 
 _PERMISSION = "workspace.remove_demo_data"
@@ -133,7 +134,9 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
     locks.lock("demo workspace")
     pause_recording()
     found = find_demo_data()
-    kept = [*_remove_sources(), *_remove_segments(), *_remove_contacts_and_definitions()]
+    # What names segments and contacts goes before them.
+    kept = [*remove_loyalty(), *_remove_sources(), *_remove_segments()]
+    kept += _remove_contacts_and_definitions()
     kept_logins = _remove_logins(actor)
     done = Removed(found, tuple(sorted(kept)), kept_logins)
     if not (found.contact_count or found.segment_count or set(found.logins) - set(kept_logins)):
