@@ -1,8 +1,6 @@
 """The walk of docs/walks/reviewers.md, with its own commands and requests."""
 
 import re
-import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,33 +13,11 @@ from integrations.digestion import digest
 from integrations.models import HeldEvent
 from segments.realtime import following
 from tests.integrations.sending import Sender
+from tests.walks.pages import HOST, commands, page, requests
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/walks/reviewers.md").read_text()
-_HOST = "http://127.0.0.1:8000"
+PAGE = page("reviewers.md")
 
 pytestmark = pytest.mark.django_db
-
-
-def blocks() -> list[str]:
-    """The commands of the page, as one would type them."""
-    found = re.findall(r"(?:^    .*\n(?:\n(?=      ))?)+", PAGE, re.MULTILINE)
-    return [line for block in found for line in _commands(block)]
-
-
-def _commands(block: str) -> list[str]:
-    lines, open_ = [], ""
-    for line in block.splitlines():
-        open_ = f"{open_}\n{line.strip()}" if open_ else line.strip()
-        if open_.count("'") % 2 == 0:
-            lines.append(open_)
-            open_ = ""
-    return lines
-
-
-def requests(word: str) -> list[list[str]]:
-    """The curl commands of the page with this word in their address, in parts."""
-    typed = [shlex.split(command) for command in blocks() if command.startswith("curl")]
-    return [parts for parts in typed if any(f"{_HOST}/{word}" in part for part in parts)]
 
 
 def test_the_walk_gives_what_the_page_says(
@@ -54,9 +30,9 @@ def test_the_walk_gives_what_the_page_says(
     # As the worker does at once.
     call_command("refresh_segments", "reviewers")
     capsys.readouterr()
-    for parts in requests("v1/"):
+    for parts in requests(PAGE, "v1/"):
         address, body = parts[1], parts[-1]
-        answer = shop.post(address.removeprefix(_HOST), body.encode())
+        answer = shop.post(address.removeprefix(HOST), body.encode())
         assert (answer.status_code, answer.json()) == (200, {"success": True})
         while digest(timezone.now()) or following.follow(timezone.now()):
             pass
@@ -64,7 +40,7 @@ def test_the_walk_gives_what_the_page_says(
     program = Client(
         headers={"Authorization": f"Api-Key {_typed(capsys, 'create_api_key', 'walk')}"}
     )
-    members, definition, timeline = (_read(program, parts[-1]) for parts in requests("api/"))
+    members, definition, timeline = (_read(program, parts[-1]) for parts in requests(PAGE, "api/"))
     assert [one["contact"]["external_id"] for one in members["results"]] == ["michael.scott"]
     assert definition["schema"] == {"rating": ["number"]}
     assert definition["last_event"]["properties"] == {"rating": 5}
@@ -77,13 +53,13 @@ def test_the_walk_gives_what_the_page_says(
 
 def _typed(capsys: pytest.CaptureFixture[str], *command: str) -> str:
     """What a command of the page prints; the page has it."""
-    assert any(f"manage.py {command[0]}" in one for one in blocks()), command
+    assert any(f"manage.py {command[0]}" in one for one in commands(PAGE)), command
     call_command(*command)
     return capsys.readouterr().out.strip()
 
 
 def _read(program: Client, address: str) -> Any:
-    path = address.removeprefix(_HOST).replace("/1/", f"/{Contact.objects.get().pk}/")
+    path = address.removeprefix(HOST).replace("/1/", f"/{Contact.objects.get().pk}/")
     answer = program.get(path)
     assert answer.status_code == 200, answer.content
     return answer.json()
