@@ -32,8 +32,22 @@ from integrations import received_events
 from integrations.held import replay
 from integrations.models import HeldEvent, ReceivedEvent, Source, SourceCount
 from integrations.source_counts import daily_courses
-from loyalty.models import Member
+from loyalty import publications
+from loyalty.models import (
+    Campaign,
+    CardPosting,
+    Claim,
+    Mechanism,
+    Member,
+    PointsPosting,
+    Publication,
+    Redemption,
+    RuleAssignment,
+    Voucher,
+)
+from loyalty.reports.figures import figures_of
 from segments.models import Calculation, Membership, MembershipChange, Segment
+from tests.loyalty.raw_cards import sums_of_accounts
 from workspace import sql
 from workspace.access import SYSTEM, actor_of_user
 from workspace.errors import NotAllowed
@@ -133,6 +147,18 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     (replayed,) = replay([nameless.pk], actor=SYSTEM, at=AT, changes={"event": "review_left"})
     assert replayed.is_resolved
 
+    cards = Campaign.objects.get(key="review_gift_cards")
+    figures = figures_of([cards.pk], at=AT)[cards.pk]
+    assert figures.published > 100
+    assert min(figures.redemptions, figures.rolled_back, figures.held_out, figures.expired) > 0
+    assert figures.outstanding_minor + figures.redeemed_minor + figures.expired_minor == (
+        figures.published_minor
+    )
+    assert set(Member.objects.filter(left_at=None).values_list("tier", flat=True)) == {
+        *("bronze", "silver", "gold", "platinum")
+    }
+    assert Claim.objects.filter(mechanism__key="free_coffee").count() > 20
+
     told = json.loads(logins_in.read_text("utf-8"))
     assert stat.S_IMODE(logins_in.stat().st_mode) == 0o600
     assert [login["role"] for login in told] == ["Administrator", "Marketer", "Loyalty manager"]
@@ -176,6 +202,8 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     assert not logins_in.exists()
     for left in (Source, ReceivedEvent, HeldEvent, SourceCount):
         assert not left.objects.exists(), left
+    for model in (Campaign, Claim, CardPosting, Mechanism, PointsPosting, Redemption, Voucher):
+        assert model.objects.count() == 0, model
     for model in (Event, EventStatistic, Identity, LastSeen, Member, MetricValue, Url, Membership):
         assert model.objects.count() == 0, model
     assert set(Segment.objects.values_list("key", "member_count")) == {("own", 0), ("newcomers", 0)}
@@ -190,6 +218,24 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
 
 
 @pytest.mark.django_db
+def test_a_campaign_of_which_somebody_has_a_card_stays_and_adds_up(logins_in) -> None:
+    load_demo_data(at=AT)
+    own = Contact.objects.create(first_name="Own")
+    campaign = Campaign.objects.get(key="review_gift_cards")
+    RuleAssignment.objects.filter(campaign=campaign).delete()
+    publications.publish(campaign=campaign, contact_id=own.pk, actor=SYSTEM, at=AT)
+    value = sums_of_accounts(campaign)
+
+    removed = remove_demo_data(actor=SYSTEM, at=AT + timedelta(hours=1))
+
+    assert "review_gift_cards" in removed.kept_keys
+    campaign.refresh_from_db()
+    assert not campaign.is_demo
+    assert sums_of_accounts(campaign) == value
+    assert list(Voucher.objects.exclude(holder=None).values_list("holder", flat=True)) == [own.pk]
+    assert Publication.objects.get().contact_id == own.pk
+
+
 def test_removing_the_demo_locks_nobody_out(logins_in) -> None:
     for login in logins.make_logins():
         assert login["password"]

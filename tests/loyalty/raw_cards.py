@@ -71,3 +71,15 @@ def post(card: Voucher, kind: str, amount: int, at: datetime) -> None:
 def record_order(contact_id: int, at: datetime, amount: int = 40) -> None:
     event = IncomingEvent(contact_id, "purchase", at, {"amount": amount})
     record_events([event], received_at=NOW)
+
+
+def sums_of_accounts(campaign: Campaign) -> dict[str, int]:
+    """What each account of the campaign has, and what is on its cards by their balances."""
+    sums: dict[str, int] = {}
+    for posting in CardPosting.objects.filter(campaign=campaign):
+        sums[posting.debit] = sums.get(posting.debit, 0) - posting.amount_minor
+        sums[posting.credit] = sums.get(posting.credit, 0) + posting.amount_minor
+    assert sum(sums.values()) == 0
+    balances = Voucher.objects.filter(campaign=campaign).values_list("balance_minor", flat=True)
+    assert sums.get("cards", 0) == sum(balances)
+    return sums
