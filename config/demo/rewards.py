@@ -93,28 +93,26 @@ _MECHANISMS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
 )
 
 
-def make_programme(*, at: datetime) -> list[Mechanism]:
-    """Make the tiers and what members may have. The segments that it names are there."""
-    made = []
+def make_tiers(*, at: datetime) -> None:
+    """Make the levels that members reach by what they earn."""
     for threshold, key in shop.TIERS:
-        made.append(
-            mechanisms.create_mechanism(
-                actor=SYSTEM,
-                at=at,
-                kind="tier",
-                key=key,
-                name=key.capitalize(),
-                settings={"threshold": threshold},
-                is_demo=True,
-            )
+        mechanisms.create_mechanism(
+            actor=SYSTEM,
+            at=at,
+            kind="tier",
+            key=key,
+            name=key.capitalize(),
+            settings={"threshold": threshold},
+            is_demo=True,
         )
+
+
+def make_rewards(*, at: datetime) -> None:
+    """Make what members may have. The segments that it names are there."""
     for kind, key, name, settings in _MECHANISMS:
-        made.append(
-            mechanisms.create_mechanism(
-                actor=SYSTEM, at=at, kind=kind, key=key, name=name, is_demo=True, **settings
-            )
+        mechanisms.create_mechanism(
+            actor=SYSTEM, at=at, kind=kind, key=key, name=name, is_demo=True, **settings
         )
-    return made
 
 
 def make_earn_rules(*, at: datetime) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from contacts.events import IncomingEvent, record_events
 from loyalty import ledger
-from loyalty.models import Campaign, CodeBatch, Publication, Redemption, Voucher
+from loyalty.models import Campaign, CardPosting, CodeBatch, Publication, Redemption, Voucher
 from tests.factories import DAY, NOW
 
 _serial = count(1)
