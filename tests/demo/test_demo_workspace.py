@@ -236,6 +236,7 @@ def test_a_campaign_of_which_somebody_has_a_card_stays_and_adds_up(logins_in) ->
     assert Publication.objects.get().contact_id == own.pk
 
 
+@pytest.mark.django_db
 def test_removing_the_demo_locks_nobody_out(logins_in) -> None:
     for login in logins.make_logins():
         assert login["password"]
