@@ -12,8 +12,18 @@ from decimal import Decimal
 from random import Random
 
 from contacts.models import EventDefinition
-from loyalty import campaigns, codes, ledger, publications, redemptions, rollbacks, rules
-from loyalty.models import Campaign, CodeBatch
+from integrations.templates import create_template
+from loyalty import (
+    campaigns,
+    codes,
+    distributions,
+    ledger,
+    publications,
+    redemptions,
+    rollbacks,
+    rules,
+)
+from loyalty.models import Campaign, CodeBatch, Distribution, DistributionTask
 from loyalty.publications import Published, Wish
 from loyalty.redeemables import OrderFacts, Redeemable
 from workspace.access import SYSTEM
@@ -27,6 +37,23 @@ _CODES = 1000
 # Of those who have a card and order again, so many pay with it; some orders are cancelled.
 _REDEEMING, _CANCELLED = 0.7, 0.04
 _ANSWER = timedelta(seconds=2)
+_LETTER = """Dear {{ contact.first_name | default: "customer" }},
+
+thank you for your review. Here is a card worth {{ voucher.amount }} {{ voucher.currency }} for you:
+
+    {{ voucher.code }}
+
+It is good for your next orders. All your cards: {{ wallet_url }}
+
+Your roastery
+"""
+_LETTER_IN_HTML = """<p>Dear {{ contact.first_name | default: "customer" }},</p>
+<p>thank you for your review. Here is a card worth
+<b>{{ voucher.amount }} {{ voucher.currency }}</b> for you:</p>
+<p style="font-size:1.5em;letter-spacing:.1em"><code>{{ voucher.code }}</code></p>
+<p>It is good for your next orders. <a href="{{ wallet_url }}">All your cards</a></p>
+<p>Your roastery</p>
+"""
 
 
 def make_gift_cards(
@@ -51,7 +78,8 @@ def make_gift_cards(
     )
     kind = CodeBatch.Kind.GENERATED
     codes.make_codes(campaign, _CODES, kind=kind, actor=SYSTEM, at=began_at)
-    given = list(_thank(campaign, stories, ids, at))
+    distribution = _make_distribution(campaign, at=began_at)
+    given = list(_thank(distribution, stories, ids, at))
     _pay(rng, given, stories, ids)
     ledger.expire_due(limit=_CODES, actor_label=SYSTEM.label, at=at)
     rule = rules.create_rule(
@@ -78,8 +106,34 @@ def make_gift_cards(
     return campaign
 
 
+def _make_distribution(campaign: Campaign, *, at: datetime) -> Distribution:
+    """Who enters the segment Reviewers gets a card by e-mail."""
+    template = create_template(
+        actor=SYSTEM,
+        at=at,
+        key="review_thanks",
+        name="Thanks for the review",
+        subject="Thank you, {{ contact.first_name | default: 'dear customer' }}: a card for you",
+        text=_LETTER,
+        html=_LETTER_IN_HTML,
+        is_demo=True,
+    )
+    distribution = distributions.create_distribution(
+        actor=SYSTEM,
+        at=at,
+        key="thanks_for_the_review",
+        name="Thanks for the review",
+        trigger={"kind": "segment_entered", "key": "reviewers"},
+        campaign=campaign.key,
+        channel="email",
+        template=template.key,
+        is_demo=True,
+    )
+    return distributions.activate(distribution, actor=SYSTEM, at=at)
+
+
 def _thank(
-    campaign: Campaign, stories: Iterable[Story], ids: Mapping[int, int], at: datetime
+    distribution: Distribution, stories: Iterable[Story], ids: Mapping[int, int], at: datetime
 ) -> Iterable[tuple[Published, datetime]]:
     """Give a card for the first review of each since the campaign began, day by day."""
     by_day: dict[object, list[Happening]] = defaultdict(list)
@@ -102,9 +156,31 @@ def _thank(
             )
             for event in reviews
         ]
-        for published in publications.publish_many(campaign, wishes, channel="email", at=moment):
-            if published.code:
-                yield published, moment
+        answers = publications.publish_many(
+            distribution.campaign,
+            wishes,
+            distribution=distribution,
+            channel=distribution.channel,
+            at=moment,
+        )
+        DistributionTask.objects.bulk_create(_task(distribution, one, moment) for one in answers)
+        yield from ((published, moment) for published in answers if published.code)
+
+
+def _task(distribution: Distribution, published: Published, at: datetime) -> DistributionTask:
+    """What the distribution remembers of it."""
+    state = DistributionTask.State
+    return DistributionTask(
+        distribution=distribution,
+        contact_id=published.contact_id,
+        cause=f"entered:{at.isoformat()}",
+        state=state.DONE if published.code else state.HELD_OUT,
+        attempts=1,
+        due_at=at,
+        publication_id=published.publication_id,
+        created_at=at,
+        finished_at=at,
+    )
 
 
 def _pay(
