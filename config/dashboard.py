@@ -14,6 +14,9 @@ from contacts.admin.courses import DAYS, course_days, daily_courses
 from contacts.models import Contact, EventDefinition
 from integrations.models import Source
 from integrations.source_counts import events_since, open_held_count
+from loyalty.money import money
+from loyalty.reports.known import reported_campaigns
+from loyalty.reports.liability import liability
 from segments.admin.badges import calculation_badge, sparklines
 from segments.admin.warnings import renewal_address
 from segments.expiry import next_deadlines
@@ -75,6 +78,8 @@ def _figures(
                 "url": reverse("admin:segments_segment_changelist"),
             }
         )
+    if actor.may("loyalty.view_campaign"):
+        figures += _owed(actor, now)
     if actor.may("integrations.view_source") and Source.objects.exists():
         figures.append(
             {
@@ -92,6 +97,19 @@ def _figures(
             }
         )
     return figures
+
+
+def _owed(actor: access.Actor, now: datetime) -> list[dict[str, Any]]:
+    """What is owed on gift cards, in each currency; nothing where no card was ever given."""
+    ids = list(reported_campaigns(actor).values_list("pk", flat=True))
+    return [
+        {
+            "name": _("Owed on gift cards"),
+            "value": money(one.owed_minor, one.currency),
+            "url": reverse("loyalty_liability"),
+        }
+        for one in (liability(ids, at=now) if ids else [])
+    ]
 
 
 def _events_by_day(now: datetime) -> list[tuple[str, int]]:

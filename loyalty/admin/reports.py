@@ -16,6 +16,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loyalty.admin.campaign_panels import CampaignPanel, register_campaign_panel
 from loyalty.models import Campaign
 from loyalty.money import money, to_decimal
 from loyalty.reports.attribution import Attribution, Step, attribute, trigger_of
@@ -27,6 +28,7 @@ from workspace.access import actor_of
 from workspace.admin.pictures import chart, number
 
 _DAYS = (7, 30, 90, 365)
+_COURSE_DAYS = 30
 _WINDOWS = (7, 14, 30, 60, 90)
 _TABS: tuple[tuple[str, Any], ...] = (
     ("campaigns", gettext_lazy("Campaigns")),
@@ -61,7 +63,7 @@ def campaigns_page(request: HttpRequest) -> HttpResponse:
             "redeemed": money(found.redeemed_minor, one.currency),
             "outstanding": money(found.outstanding_minor, one.currency),
             "expired": money(found.expired_minor, one.currency),
-            "bar": _bar(found),
+            "bar": money_bar(found),
             "attribution": f"{reverse('loyalty_attribution')}?campaign={one.key}",
         }
         for one, found in rows
@@ -130,42 +132,26 @@ def course_chart(campaign: Campaign, *, days: int, at: datetime) -> dict[str, An
     )
 
 
-def campaign_dashboard(campaign: Campaign, *, at: datetime, days: int = 30) -> dict[str, Any]:
-    """What the dashboard of one campaign shows."""
-    found = figures_of([campaign.pk], at=at)[campaign.pk]
-    given = found.published_minor + found.added_minor - found.removed_minor
+def _course_panel(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """What the page of a campaign shows of its last days, and the ways to its reports."""
+    now = timezone.now()
     return {
-        "figures": [
-            (_("Published"), number(found.published), money(given, campaign.currency)),
-            (
-                _("Redeemed"),
-                number(found.redemptions - found.rolled_back),
-                money(found.redeemed_minor, campaign.currency),
-            ),
-            (
-                _("Outstanding"),
-                _percent(found.outstanding_minor / given) if given else "–",
-                money(found.outstanding_minor, campaign.currency),
-            ),
-            (
-                _("Expired"),
-                number(found.expired),
-                money(found.expired_minor, campaign.currency),
-            ),
-            (
-                _("Rolled back"),
-                number(found.rolled_back),
-                money(found.rolled_back_minor, campaign.currency),
-            ),
-            (_("Refused"), number(found.refused), ""),
-            (_("Codes left"), number(found.unpublished), ""),
-            (_("Set aside"), number(found.held_out), ""),
-        ],
-        "bar": _bar(found),
-        "chart": course_chart(campaign, days=days, at=at),
+        "bar": money_bar(figures_of([campaign.pk], at=now)[campaign.pk]),
+        "chart": course_chart(campaign, days=_COURSE_DAYS, at=now),
         "attribution": f"{reverse('loyalty_attribution')}?campaign={campaign.key}",
         "liability": f"{reverse('loyalty_liability')}?campaign={campaign.key}",
     }
+
+
+register_campaign_panel(
+    CampaignPanel(
+        "course",
+        gettext_lazy("The last 30 days"),
+        "loyalty/campaign_course.html",
+        _course_panel,
+        10,
+    )
+)
 
 
 def _context(request: HttpRequest, current: str, title: str) -> dict[str, Any]:
@@ -196,7 +182,7 @@ def _number_of(request: HttpRequest, name: str, default: int, least: int, most: 
     return min(max(int(text), least), most) if text.isdecimal() and len(text) < 6 else default
 
 
-def _bar(found: CampaignFigures) -> list[dict[str, Any]]:
+def money_bar(found: CampaignFigures) -> list[dict[str, Any]]:
     """Where the money of published cards is, as parts of a bar: redeemed, outstanding, expired."""
     parts = [
         ("good", _("Redeemed"), found.redeemed_minor),

@@ -202,8 +202,8 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     assert not logins_in.exists()
     for left in (Source, ReceivedEvent, HeldEvent, SourceCount):
         assert not left.objects.exists(), left
-    for model in (Campaign, Claim, CardPosting, Mechanism, PointsPosting, Redemption, Voucher):
-        assert model.objects.count() == 0, model
+    for gone in (Campaign, Claim, CardPosting, Mechanism, PointsPosting, Redemption, Voucher):
+        assert gone.objects.count() == 0, gone
     for model in (Event, EventStatistic, Identity, LastSeen, Member, MetricValue, Url, Membership):
         assert model.objects.count() == 0, model
     assert set(Segment.objects.values_list("key", "member_count")) == {("own", 0), ("newcomers", 0)}
