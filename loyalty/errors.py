@@ -152,7 +152,7 @@ class VoucherUnknown(NotFound):
     code = "not_found"
 
     def __init__(self, code: object) -> None:
-        super().__init__(_("There is no code “%(code)s”.") % {"code": code}, voucher=code)
+        super().__init__(_("There is no such code."), voucher=code)
 
 
 class PublicationUnknown(NotFound):

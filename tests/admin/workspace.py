@@ -133,9 +133,9 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             at=now,
             expires_at=now + timedelta(days=9),
         )
-        gifts = make_campaign(f"Gifts {key}", at=now)
-        make_card(f"GIFT-{key}".upper(), gifts, holder=person, published_at=now, at=now)
-        pay(f"GIFT-{key}", each=1000, reference=f"order {key}", at=now)
+        gifts = make_campaign(f"Paying cards {key}", at=now)
+        make_card(f"PAYS-{key}".upper(), gifts, holder=person, published_at=now, at=now)
+        pay(f"PAYS-{key}", each=1000, reference=f"order {key}", at=now)
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)
         send_some(f"Webhook {key}", contact_id=person.pk)
