@@ -362,6 +362,12 @@ SPECTACULAR_SETTINGS = {
         "CampaignStatus": "loyalty.models.Campaign.Status",
         "CampaignType": "loyalty.api.campaign_serializers.TYPES",
         "VoucherType": "loyalty.api.campaign_serializers.VOUCHER_TYPES",
+        "DistributionTriggerKind": "loyalty.models.Distribution.Trigger",
+        "DistributionChannel": "loyalty.models.Distribution.Channel",
+        "DistributionState": "loyalty.models.Distribution.State",
+        "SuspicionKind": "loyalty.models.Suspicion.Kind",
+        "SuspicionState": "loyalty.models.Suspicion.State",
+        "TemplateChannel": "integrations.models.Template.Channel",
     },
 }
 

@@ -23,31 +23,31 @@ from workspace.access import SYSTEM
 PORTION = 50_000
 
 _EARNED = """
-SELECT p.contact_id, sum(p.points) AS points FROM loyalty_pointsposting p
-WHERE p.debit = 'issued' AND p.at > %s AND p.at <= %s AND p.contact_id BETWEEN %s AND %s
-  AND (%s::bigint[] IS NULL OR p.contact_id = ANY(%s::bigint[]))
+SELECT coalesce(sum(p.points), 0)::bigint AS points FROM loyalty_pointsposting p
+WHERE p.contact_id = {member} AND p.debit = 'issued' AND p.at > %(since)s AND p.at <= %(at)s
   AND NOT EXISTS (SELECT FROM loyalty_pointsposting r
     WHERE r.contact_id = p.contact_id AND r.reverses_id = p.id)
-GROUP BY p.contact_id
 """
-# In the order of their ids, as everyone locks members.
+# Member by member through the index: as fast for many whose statistics are not there yet, which a
+# join with the sums of all is not. In the order of their ids, as everyone locks members.
 _CHANGES = f"""
-WITH earned AS ({_EARNED}),
-levels AS (SELECT * FROM unnest(%s::text[], %s::bigint[]) AS level (key, threshold))
+WITH levels AS (
+  SELECT * FROM unnest(%(keys)s::text[], %(thresholds)s::bigint[]) AS level (key, threshold))
 SELECT m.contact_id, m.tier AS before, w.key AS after
 FROM loyalty_member m
-LEFT JOIN earned e ON e.contact_id = m.contact_id
+CROSS JOIN LATERAL ({_EARNED.format(member="m.contact_id")}) e
 LEFT JOIN levels own ON own.key = m.tier
 CROSS JOIN LATERAL (
   SELECT coalesce((array_agg(l.key ORDER BY l.threshold DESC))[1], '') AS key,
     coalesce(max(l.threshold), -1) AS threshold
-  FROM levels l WHERE l.threshold <= coalesce(e.points, 0)) w
-WHERE m.left_at IS NULL AND m.contact_id BETWEEN %s AND %s
-  AND (%s::bigint[] IS NULL OR m.contact_id = ANY(%s::bigint[]))
-  AND (m.tier = '' OR m.tier = ANY(%s::text[])) AND w.key <> m.tier
-  AND (NOT %s OR w.threshold > coalesce(own.threshold, -1))
+  FROM levels l WHERE l.threshold <= e.points) w
+WHERE m.left_at IS NULL AND {{chosen}}
+  AND (m.tier = '' OR m.tier = ANY(%(managed)s::text[])) AND w.key <> m.tier
+  AND (NOT %(only_up)s OR w.threshold > coalesce(own.threshold, -1))
 ORDER BY m.contact_id FOR UPDATE OF m
 """  # noqa: S608  made of our own words only
+_LISTED = "m.contact_id = ANY(%(listed)s::bigint[])"
+_SPAN = "m.contact_id BETWEEN %(first)s AND %(last)s"
 _WRITE = """
 UPDATE loyalty_member m SET tier = new.tier
 FROM unnest(%s::bigint[], %s::text[]) AS new (contact_id, tier) WHERE m.contact_id = new.contact_id
@@ -148,8 +148,8 @@ def recalculate(contact_ids: Collection[int] | None, *, at: datetime) -> list[Ti
 def standing_of(contact_id: int, *, at: datetime) -> Standing:
     """What counts of a member's points for tiers now, and how far the next one is."""
     since = at - timedelta(days=programmes.programme().tier_window_days)
-    rows = sql.rows(_EARNED, [since, at, contact_id, contact_id, None, None])
-    points = int(rows[0]["points"]) if rows else 0
+    words = {"since": since, "at": at, "contact_id": contact_id}
+    points = int(sql.one(_EARNED.format(member="%(contact_id)s"), words))
     tier = Member.objects.filter(pk=contact_id).values_list("tier", flat=True).first()
     known = levels()
     level = next((one for one in known if one.key == tier), None)
@@ -166,19 +166,20 @@ def _apply(
     at: datetime,
 ) -> list[TierChange]:
     since = at - timedelta(days=programmes.programme().tier_window_days)
-    listed = None if contact_ids is None else sorted(contact_ids)
     managed = Mechanism.objects.filter(kind=Mechanism.Kind.TIER).values_list("key", flat=True)
-    rows = sql.lists(
-        _CHANGES,
-        [
-            *(since, at, *span, listed, listed),
-            [level.key for level in known],
-            [level.threshold for level in known],
-            *(*span, listed, listed),
-            list(managed),
-            only_up,
-        ],
-    )
+    words = {
+        "since": since,
+        "at": at,
+        "keys": [level.key for level in known],
+        "thresholds": [level.threshold for level in known],
+        "managed": list(managed),
+        "only_up": only_up,
+        "listed": sorted(contact_ids or ()),
+        "first": span[0],
+        "last": span[1],
+    }
+    chosen = _SPAN if contact_ids is None else _LISTED
+    rows = sql.lists(_CHANGES.format(chosen=chosen), words)
     changes = [TierChange(*row) for row in rows]
     if changes:
         sql.execute(_WRITE, [[row[0] for row in rows], [row[2] for row in rows]])

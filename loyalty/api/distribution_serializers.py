@@ -121,7 +121,7 @@ class RetrySerializer(StrictSerializer):
     )
 
 
-class RetriedSerializer(serializers.Serializer[Any]):
+class RetriedTasksSerializer(serializers.Serializer[Any]):
     """How many tasks are tried again."""
 
     tasks = serializers.IntegerField()

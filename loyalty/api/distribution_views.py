@@ -13,7 +13,7 @@ from loyalty.api.distribution_serializers import (
     DistributionCreationSerializer,
     DistributionSerializer,
     DistributionTaskSerializer,
-    RetriedSerializer,
+    RetriedTasksSerializer,
     RetrySerializer,
     SendSerializer,
     SentSerializer,
@@ -119,7 +119,7 @@ class DistributionViewSet(ApiViewSet):
         )
         return Response(self.shape(SentSerializer, {"contacts": count}))
 
-    @extend_schema(request=RetrySerializer, responses=RetriedSerializer)
+    @extend_schema(request=RetrySerializer, responses=RetriedTasksSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, key: str) -> Response:
         """Try tasks again that failed or were refused; it waits for codes no longer."""
@@ -127,7 +127,7 @@ class DistributionViewSet(ApiViewSet):
         count = distributions.retry(
             distribution, actor=self.actor, at=timezone.now(), task_ids=given.get("ids")
         )
-        return Response(self.shape(RetriedSerializer, {"tasks": count}))
+        return Response(self.shape(RetriedTasksSerializer, {"tasks": count}))
 
 
 class DistributionTaskViewSet(ApiViewSet):

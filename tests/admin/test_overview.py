@@ -38,10 +38,12 @@ def test_a_workspace_in_use_shows_figures_segments_and_jobs(admin: Client) -> No
     figures = {figure["name"]: figure["value"] for figure in page.context["figures"]}
     assert figures == {
         "Contacts": "3",
-        "Events in 30 days": "3",
+        # An order, and cards that were given and redeemed.
+        "Events in 30 days": "9",
         "Active segments": "3",
         "Received in the last hour": "6",
         "Held events": "3",
+        "Owed on gift cards": "120.00\N{NO-BREAK SPACE}USD",
     }
     assert page.context["steps"] == []
     text = page.content.decode()

@@ -114,7 +114,10 @@ def test_what_contacts_have_cannot_be_deleted(program: Program) -> None:
 
 def test_metrics_that_regulars_computes_are_there_and_cannot_be_written(program: Program) -> None:
     found = {one["key"]: one for one in program.get("/api/metrics/").json()["results"]}
-    assert set(found) == {"order_count_30d", "lifetime_value", "lifetime_value_percentile"}
+    assert set(found) == {
+        *("order_count_30d", "lifetime_value", "lifetime_value_percentile"),
+        *("age", "average_order_value", "rewards_redeemed"),
+    }
     assert set(found["lifetime_value"]) == {"key", "label", "type", "description"}
     path = f"/api/contacts/{Contact.objects.create().pk}/metrics/"
     body = assert_problem(program.put(path, {"lifetime_value": 5}), 400, "contact_invalid")

@@ -323,6 +323,7 @@ def test_uses_name_the_segments_that_name_it(program: Program) -> None:
         "name": "above",
         "key": "above",
         "state": "active",
+        "effect": "",
         "url": page,
     }
 

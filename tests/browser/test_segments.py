@@ -55,7 +55,9 @@ def test_a_segment_is_written_previewed_refreshed_and_its_members_seen(logged_in
     _run_jobs()
     # The page watches the job and shows what came of it, without being asked to.
     expect(page.locator("dl.rg-figures dd").first).to_have_text("3")
-    page.get_by_role("link", name="Members", exact=True).click()
+    page.get_by_role("navigation", name="Parts of this page").get_by_role(
+        "link", name="Members", exact=True
+    ).click()
     expect(page.locator("tbody tr")).to_have_count(3)
     page.get_by_role("link", name="History").click()
     expect(page.locator("canvas")).to_have_count(2)

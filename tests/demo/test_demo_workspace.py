@@ -217,6 +217,7 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     assert not find_demo_data().is_any
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_a_campaign_of_which_somebody_has_a_card_stays_and_adds_up(logins_in) -> None:
     load_demo_data(at=AT)
