@@ -132,7 +132,7 @@ def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
 ) -> None:
     run = start()
     var = run.var
-    assert wait_until(lambda: run.has_box() or run.process.poll() is not None, seconds=90)
+    assert wait_until(lambda: run.has_box() or run.process.poll() is not None, seconds=180)
     assert run.has_box(), run.text
 
     victims = (
