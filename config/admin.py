@@ -87,12 +87,19 @@ _SEGMENTS: tuple[_Item, ...] = (
     ),
     (gettext_lazy("Exports"), "segments_export_changelist", "download", "segments.view_export"),
 )
-_LOYALTY: tuple[_Item, ...] = (
+_GIFT_CARDS: tuple[_Item, ...] = (
     (
         gettext_lazy("Gift-card campaigns"),
         "loyalty_campaign_changelist",
         "card_giftcard",
         "loyalty.view_campaign",
+    ),
+    (gettext_lazy("Cards"), "loyalty_voucher_changelist", "card_giftcard", "loyalty.view_voucher"),
+    (
+        gettext_lazy("Redemptions"),
+        "loyalty_redemption_changelist",
+        "point_of_sale",
+        "loyalty.view_redemption",
     ),
     (
         gettext_lazy("Distributions"),
@@ -106,26 +113,12 @@ _LOYALTY: tuple[_Item, ...] = (
         "rule",
         "loyalty.view_validationrule",
     ),
-    (gettext_lazy("Members"), "loyalty_member_changelist", "loyalty", "loyalty.view_member"),
-    (
-        gettext_lazy("Points ledger"),
-        "loyalty_points",
-        "receipt_long",
-        "loyalty.view_pointsposting",
-    ),
-    (
-        gettext_lazy("Earn rules"),
-        "loyalty_earnrule_changelist",
-        "add_circle",
-        "loyalty.view_earnrule",
-    ),
-    (gettext_lazy("Programme"), "loyalty_programme", "settings", "loyalty.view_programme"),
     (gettext_lazy("Reports"), "loyalty_campaigns", "query_stats", "loyalty.view_campaign"),
     (
-        gettext_lazy("Mechanisms"),
-        "loyalty_mechanism_changelist",
-        "redeem",
-        "loyalty.view_mechanism",
+        gettext_lazy("Ledger of cards"),
+        "loyalty_cardposting_changelist",
+        "account_balance",
+        "loyalty.view_cardposting",
     ),
     (
         gettext_lazy("Suspicious activity"),
@@ -139,19 +132,28 @@ _LOYALTY: tuple[_Item, ...] = (
         "public",
         "loyalty.view_clientkey",
     ),
-    (gettext_lazy("Cards"), "loyalty_voucher_changelist", "card_giftcard", "loyalty.view_voucher"),
+)
+_LOYALTY: tuple[_Item, ...] = (
+    (gettext_lazy("Members"), "loyalty_member_changelist", "loyalty", "loyalty.view_member"),
     (
-        gettext_lazy("Redemptions"),
-        "loyalty_redemption_changelist",
-        "point_of_sale",
-        "loyalty.view_redemption",
+        gettext_lazy("Mechanisms"),
+        "loyalty_mechanism_changelist",
+        "redeem",
+        "loyalty.view_mechanism",
     ),
     (
-        gettext_lazy("Ledger of cards"),
-        "loyalty_cardposting_changelist",
-        "account_balance",
-        "loyalty.view_cardposting",
+        gettext_lazy("Points ledger"),
+        "loyalty_points",
+        "receipt_long",
+        "loyalty.view_pointsposting",
     ),
+    (
+        gettext_lazy("Earn rules"),
+        "loyalty_earnrule_changelist",
+        "add_circle",
+        "loyalty.view_earnrule",
+    ),
+    (gettext_lazy("Programme"), "loyalty_programme", "settings", "loyalty.view_programme"),
 )
 _INTEGRATIONS: tuple[_Item, ...] = (
     (
@@ -231,6 +233,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {"title": _("Customers"), "items": _allowed(request, _CUSTOMERS)},
         {"title": _("Segments"), "items": _allowed(request, _SEGMENTS)},
+        {"title": _("Gift cards"), "items": _allowed(request, _GIFT_CARDS)},
         {"title": _("Loyalty"), "items": _allowed(request, _LOYALTY)},
         {"title": _("Integrations"), "items": _allowed(request, _INTEGRATIONS)},
         {"title": _("System"), "items": [*_allowed(request, _SYSTEM), *_outbox(request)]},
