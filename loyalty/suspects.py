@@ -63,8 +63,8 @@ def examine() -> Finding:
     if not waiting:
         return Finding("suspicions", True, _("Nothing suspicious is open."))
     message = ngettext(
-        "%(count)d suspicion waits under Loyalty › Suspicious activity.",
-        "%(count)d suspicions wait under Loyalty › Suspicious activity.",
+        "%(count)d suspicion waits under Gift cards › Suspicious activity.",
+        "%(count)d suspicions wait under Gift cards › Suspicious activity.",
         waiting,
     )
     return Finding("suspicions", False, message % {"count": waiting})
