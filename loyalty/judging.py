@@ -126,7 +126,8 @@ def judge(
     if asked and everyone:
         catalog = with_own(facts.catalog_for(SYSTEM))
         for rule in asked:
-            left = everyone - found.keys()
+            # A frozen set: less the keys of a dictionary it would be one that can be changed.
+            left = everyone.difference(found)
             if not left:
                 break
             try:
@@ -262,7 +263,7 @@ class _Case:
             return self._all(holds=None)
         known = self.everyone
         if budget.scope is Scope.CUSTOMER:
-            known -= {NOBODY}
+            known = known - {NOBODY}
         so_far = used(
             budget,
             campaign_id=self.voucher.campaign_id,

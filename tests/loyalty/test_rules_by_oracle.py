@@ -95,6 +95,15 @@ def shop() -> tuple[Voucher, list[Contact], dict[int, int]]:
     return voucher, people, {people[0].pk: 2, people[1].pk: 1}
 
 
+def test_whom_nobody_knows_is_not_let_through_by_a_budget_of_customers(shop: Any) -> None:
+    rules = [
+        {"field": "order.amount", "operator": ">=", "value": 0},
+        {"field": "budget.count.customer.ever", "operator": "<=", "value": 0},
+    ]
+    case = {"purpose": "validation", "has_order": False, "amount": None, "items": []}
+    _agree(shop, {"combinator": "and", "rules": rules}, case)
+
+
 def _agree(shop: Any, document: dict[str, Any], case: dict[str, Any]) -> None:
     voucher, people, used = shop
     rule = ValidationRule(pk=1, key="r", name="r", document=document)
