@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from config import dashboard as first_page
 from integrations.source_counts import open_held_count
-from loyalty import suspicions
+from loyalty.guarding import suspicions
 from workspace import access
 from workspace.admin import mail
 from workspace.models import Job

@@ -13,23 +13,14 @@ class LoyaltyConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger, register_part
-        from loyalty import (
-            cards,
-            distribution_links,
-            earn_rules,
-            earning,
-            gift_cards,
-            mechanism_links,
-            members,
-            merging,
-            metrics,
-            points_timeline,
-            rule_uses,
-            suspects,
-            timeline,
-            wallet,
-            watching,
-        )
+        from loyalty import members, merging, metrics, timeline
+        from loyalty.distribution import distribution_links
+        from loyalty.gift_cards import campaign_links, cards
+        from loyalty.guarding import suspects, watching
+        from loyalty.programme import earn_rules, earning, points_timeline
+        from loyalty.rewards import mechanism_links
+        from loyalty.validation_rules import rule_uses
+        from loyalty.wallets import wallet
         from workspace import checkup, rounds
 
         facts.register()
@@ -47,7 +38,7 @@ class LoyaltyConfig(AppConfig):
         rounds.register_round(
             "watch", watching.watch, channel=watching.CHANNEL, every=watching.EVERY, place=80
         )
-        gift_cards.register()
+        campaign_links.register()
         cards.register()
         distribution_links.register()
         mechanism_links.register()

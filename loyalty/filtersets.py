@@ -3,8 +3,8 @@
 import django_filters
 from django.db.models import Q, QuerySet
 
-from loyalty.applicability import clean_code
 from loyalty.models import Claim, EarnRule, Mechanism, Member, PointsPosting, Redemption, Suspicion
+from loyalty.redeeming.applicability import clean_code
 from segments.lifecycle import known_segments
 from workspace.access import actor_of
 

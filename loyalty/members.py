@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contacts.profiles import get_contact, lock_contact
-from loyalty import card_numbers
 from loyalty.errors import MemberInvalid
+from loyalty.gift_cards import card_numbers
 from loyalty.models import Member
-from loyalty.points import hold_members, write_difference
+from loyalty.programme.points import hold_members, write_difference
 from workspace import access, audit, sql
 from workspace.access import Actor
 from workspace.errors import Problem

@@ -5,8 +5,10 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
-from loyalty import card_expiry, points_expiry, suspicions, tiers, visits
+from loyalty.gift_cards import card_expiry
+from loyalty.guarding import suspicions, visits
 from loyalty.models import Suspicion
+from loyalty.programme import points_expiry, tiers
 
 
 @shared_task

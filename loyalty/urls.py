@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.urls import path
 
-from loyalty import wallet_pages
 from loyalty.admin import reports
+from loyalty.wallets import wallet_pages
 
 urlpatterns = [
     path("wallet/<str:token>/", wallet_pages.wallet_page, name="wallet"),

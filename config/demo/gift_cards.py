@@ -13,19 +13,13 @@ from random import Random
 
 from contacts.models import EventDefinition
 from integrations.templates import create_template
-from loyalty import (
-    campaigns,
-    codes,
-    distributions,
-    ledger,
-    publications,
-    redemptions,
-    rollbacks,
-    rules,
-)
+from loyalty.distribution import distributions
+from loyalty.gift_cards import campaigns, codes, ledger, publications
+from loyalty.gift_cards.publications import Published, Wish
 from loyalty.models import Campaign, CodeBatch, Distribution, DistributionTask
-from loyalty.publications import Published, Wish
-from loyalty.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming import redemptions, rollbacks
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.validation_rules import rules
 from workspace.access import SYSTEM
 
 from .stories import Happening, Story

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from loyalty import claims, earn_rules, mechanisms, points, tiers
 from loyalty.models import EarnRule, Mechanism, Member
-from loyalty.points import Earning
+from loyalty.programme import earn_rules, points, tiers
+from loyalty.programme.points import Earning
+from loyalty.rewards import claims, mechanisms
 from workspace.access import SYSTEM
 
 from . import shop

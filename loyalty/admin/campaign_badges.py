@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from loyalty import codes, states
+from loyalty.gift_cards import codes, states
 from loyalty.models import Campaign, Publication
 from loyalty.reports.figures import CampaignFigures
 from workspace.admin.pictures import badge, number

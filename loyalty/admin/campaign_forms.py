@@ -18,8 +18,8 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from loyalty.campaign_settings import CODES_LIMIT, NAME_LIMIT
-from loyalty.code_patterns import ALPHABETS, read_pattern
+from loyalty.gift_cards.campaign_settings import CODES_LIMIT, NAME_LIMIT
+from loyalty.gift_cards.code_patterns import ALPHABETS, read_pattern
 from loyalty.models import Campaign
 from loyalty.money import digits_of, to_decimal, to_minor
 from workspace import access

@@ -31,7 +31,6 @@ from contacts.admin import uploads
 from contacts.admin.finding import found_ids
 from contacts.admin.uploads import UploadForm
 from contacts.models import Contact
-from loyalty import campaigns, code_exports, code_imports, codes, publications, rules, states
 from loyalty.admin.campaign_badges import (
     creation_badge,
     publication_badge,
@@ -42,10 +41,12 @@ from loyalty.admin.campaign_badges import (
 from loyalty.admin.campaign_forms import CampaignForm, code_config
 from loyalty.admin.campaign_panels import panels_of
 from loyalty.api.campaign_views import csv_answer
-from loyalty.code_patterns import read_pattern
+from loyalty.gift_cards import campaigns, code_exports, code_imports, codes, publications, states
+from loyalty.gift_cards.code_patterns import read_pattern
 from loyalty.models import Campaign, Publication, Voucher
 from loyalty.money import money
 from loyalty.reports.figures import CampaignFigures, figures_of
+from loyalty.validation_rules import rules
 from workspace import access
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, PagesAdmin, object_action, page_context

@@ -8,10 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.admin import Panel, register_panel
 from contacts.models import Contact
-from loyalty.campaigns import known_campaigns
+from loyalty.gift_cards.campaigns import known_campaigns
+from loyalty.gift_cards.publications import why_closed
 from loyalty.models import Campaign
 from loyalty.money import money
-from loyalty.publications import why_closed
 from workspace.access import actor_of
 
 _OFFERED = 200

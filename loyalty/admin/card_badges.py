@@ -3,10 +3,10 @@
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from loyalty.card_transactions import Transaction
+from loyalty.gift_cards.card_transactions import Transaction
+from loyalty.gift_cards.states import STATES
 from loyalty.models import Redemption, Voucher
 from loyalty.money import money
-from loyalty.states import STATES
 from workspace.admin.pictures import badge
 
 _STATES = {

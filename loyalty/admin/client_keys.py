@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from loyalty import client_keys
+from loyalty.guarding import client_keys
 from loyalty.models import ClientKey
 from workspace.access import Actor, actor_of
 from workspace.admin.buttons import ObjectActionsAdmin

@@ -12,8 +12,8 @@ from unfold.widgets import (
 )
 
 from integrations.models import Connection, Template
-from loyalty.campaigns import known_campaigns
-from loyalty.distribution_settings import OF_CAMPAIGNS, OF_SEGMENTS, known_events
+from loyalty.distribution.distribution_settings import OF_CAMPAIGNS, OF_SEGMENTS, known_events
+from loyalty.gift_cards.campaigns import known_campaigns
 from loyalty.models import Campaign, Distribution, Mechanism
 from segments.admin.forms import read_document, written
 from segments.criteria import MASK

@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.models import Delivery
-from loyalty import distributions
 from loyalty.admin.distribution_forms import DistributionForm, SendForm
-from loyalty.distribution_counts import counts_of, course_of, troubles_of
-from loyalty.distribution_words import describe
+from loyalty.distribution import distributions
+from loyalty.distribution.distribution_counts import counts_of, course_of, troubles_of
+from loyalty.distribution.distribution_words import describe
 from loyalty.models import Distribution, DistributionTask
 from segments.models import Membership
 from workspace.access import actor_of

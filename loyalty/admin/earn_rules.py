@@ -22,8 +22,8 @@ from unfold.widgets import (
 )
 
 from contacts.orders import seen_amounts, seen_events
-from loyalty import earn_rules
 from loyalty.models import EarnRule
+from loyalty.programme import earn_rules
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, PagesAdmin, object_action, page_context
 from workspace.admin.pictures import badge, number

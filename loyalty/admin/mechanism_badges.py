@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalty.models import Claim, Mechanism
-from loyalty.restrictions import Reason, is_usable, left_of, terms_of
+from loyalty.rewards.restrictions import Reason, is_usable, left_of, terms_of
 from workspace.admin.pictures import badge
 
 Kind, Status, State = Mechanism.Kind, Mechanism.Status, Claim.State

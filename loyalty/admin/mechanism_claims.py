@@ -13,9 +13,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts.admin.finding import found_ids
 from contacts.models import Contact
-from loyalty import claims
 from loyalty.admin.mechanism_badges import claim_badge
 from loyalty.models import Claim, Mechanism
+from loyalty.rewards import claims
 from workspace.access import actor_of
 from workspace.admin import ObjectActionsAdmin, PagesAdmin, object_action
 from workspace.admin.pictures import number

@@ -17,9 +17,9 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from loyalty.mechanism_settings import MEASURES, REWARD_TYPES
-from loyalty.mechanisms import MESSAGE_LIMIT, PLAIN, known_mechanisms
 from loyalty.models import Mechanism
+from loyalty.rewards.mechanism_settings import MEASURES, REWARD_TYPES
+from loyalty.rewards.mechanisms import MESSAGE_LIMIT, PLAIN, known_mechanisms
 from loyalty.segment_choice import offered_lists, offered_segments
 from segments.admin.forms import read_document, written
 from segments.definitions import NAME_LIMIT

@@ -21,12 +21,12 @@ from contacts.admin.finding import found_ids
 from contacts.models import Contact
 from loyalty.admin.mechanism_badges import claim_badge, unusable_segments
 from loyalty.admin.mechanism_forms import MechanismForm
-from loyalty.challenges import progress_of, threshold_of
-from loyalty.eligibility import count_by_reason, judge
-from loyalty.mechanism_uses import effect_of
-from loyalty.mechanisms import known_mechanisms
 from loyalty.models import ChallengeProgress, Claim, Mechanism, Member
-from loyalty.restrictions import (
+from loyalty.rewards.challenges import progress_of, threshold_of
+from loyalty.rewards.eligibility import count_by_reason, judge
+from loyalty.rewards.mechanism_uses import effect_of
+from loyalty.rewards.mechanisms import known_mechanisms
+from loyalty.rewards.restrictions import (
     WORDS,
     Reason,
     Terms,

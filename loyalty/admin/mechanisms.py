@@ -17,7 +17,6 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from contacts.models import EventDefinition
-from loyalty import mechanisms
 from loyalty.admin.mechanism_badges import (
     ICONS,
     TEXTS,
@@ -34,7 +33,8 @@ from loyalty.admin.mechanism_pages import (
     try_context,
 )
 from loyalty.models import Mechanism
-from loyalty.restrictions import left_of, with_restrictions
+from loyalty.rewards import mechanisms
+from loyalty.rewards.restrictions import left_of, with_restrictions
 from workspace import access
 from workspace.access import actor_of
 from workspace.admin import EmptyState, object_action, page_context

@@ -10,11 +10,11 @@ from contacts.admin import Panel, register_panel
 from contacts.models import Contact
 from loyalty.admin.mechanism_badges import kind_icon
 from loyalty.admin.mechanism_pages import progress_row
-from loyalty.challenges import progress_of
-from loyalty.claims import NOT_CLAIMABLE, holdings_of
-from loyalty.eligibility import eligibility
 from loyalty.models import Mechanism, Member
-from loyalty.restrictions import ABOUT_WHOM
+from loyalty.rewards.challenges import progress_of
+from loyalty.rewards.claims import NOT_CLAIMABLE, holdings_of
+from loyalty.rewards.eligibility import eligibility
+from loyalty.rewards.restrictions import ABOUT_WHOM
 from workspace.access import actor_of
 
 _SHOWN = 50

@@ -10,8 +10,8 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from loyalty import points_expiry, tiers
 from loyalty.models import EarnRule, Mechanism, Member, PointsPosting
+from loyalty.programme import points_expiry, tiers
 from workspace import sql
 from workspace.admin.pictures import badge, chart, number
 

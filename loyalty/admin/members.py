@@ -22,10 +22,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from loyalty import members, points
+from loyalty import members
 from loyalty.admin import points_pages, programme_page
 from loyalty.admin.member_standing import standing_context, tier_badge, tier_names
 from loyalty.models import Member
+from loyalty.programme import points
 from workspace.access import actor_of
 from workspace.admin import (
     CappedPaginator,

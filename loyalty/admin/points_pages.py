@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from contacts.models import Contact
-from loyalty import points
 from loyalty.admin.member_standing import Account, what, why
 from loyalty.models import PointsPosting
+from loyalty.programme import points
 from workspace.access import actor_of
 from workspace.admin import page_context
 from workspace.admin.pictures import badge, number

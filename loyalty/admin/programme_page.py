@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from loyalty import programmes, tiers
 from loyalty.models import Member
+from loyalty.programme import programmes, tiers
 from workspace.access import actor_of
 from workspace.admin import page_context
 from workspace.admin.pictures import number

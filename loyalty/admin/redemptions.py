@@ -17,11 +17,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from loyalty import ledger, redemptions, rollbacks
 from loyalty.admin.card_badges import redemption_badge
 from loyalty.admin.vouchers import CampaignFilter, ReasonForm
+from loyalty.gift_cards import ledger
 from loyalty.models import Campaign, CardPosting, Redemption
 from loyalty.money import money
+from loyalty.redeeming import redemptions, rollbacks
 from workspace import access
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, PagesAdmin, object_action

@@ -20,9 +20,9 @@ from unfold.widgets import (
 
 from contacts.identities import find_contact_id
 from contacts.models import Contact
-from loyalty import rules
 from loyalty.models import RuleAssignment, ValidationRule, Voucher
-from loyalty.rules import Purpose
+from loyalty.validation_rules import rules
+from loyalty.validation_rules.rules import Purpose
 from segments.admin.forms import read_document
 from workspace import access
 from workspace.access import Actor, actor_of

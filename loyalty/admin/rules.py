@@ -17,14 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from loyalty import rules
 from loyalty.admin.rule_pages import RulePages
 from loyalty.errors import RuleInvalid
 from loyalty.models import ValidationRule
-from loyalty.rule_documents import MESSAGE_LIMIT, everything, segments_out_of_use
-from loyalty.rule_fields import with_own
-from loyalty.rule_widget import RuleWidget
-from loyalty.rule_words import describe_in, describe_rule
+from loyalty.validation_rules import rules
+from loyalty.validation_rules.rule_documents import MESSAGE_LIMIT, everything, segments_out_of_use
+from loyalty.validation_rules.rule_fields import with_own
+from loyalty.validation_rules.rule_widget import RuleWidget
+from loyalty.validation_rules.rule_words import describe_in, describe_rule
 from segments import facts
 from segments.admin.forms import read_document, written
 from segments.definitions import NAME_LIMIT

@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from loyalty import suspicions
 from loyalty.errors import SubjectInvalid
+from loyalty.guarding import suspicions
+from loyalty.guarding.suspicion_words import subject_in_words, words_of
 from loyalty.models import Suspicion
-from loyalty.suspicion_words import subject_in_words, words_of
 from workspace.access import actor_of
 from workspace.admin.buttons import ObjectActionsAdmin, object_action
 from workspace.admin.lists import ReadOnlyAdmin

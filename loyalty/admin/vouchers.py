@@ -16,12 +16,12 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from loyalty import balances, card_transactions, states
 from loyalty.admin.card_badges import amount_of, balance_bar, redemption_badge, state_badge
-from loyalty.applicability import known_vouchers
 from loyalty.errors import BalanceInvalid
+from loyalty.gift_cards import balances, card_transactions, states
 from loyalty.models import Campaign, Redemption, Voucher, VoucherLock
 from loyalty.money import money, to_minor
+from loyalty.redeeming.applicability import known_vouchers
 from workspace import access
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, PagesAdmin, object_action

@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.admin import Panel, register_panel
 from contacts.models import Contact
-from loyalty import states, wallet
+from loyalty.gift_cards import states
 from loyalty.money import money
+from loyalty.wallets import wallet
 from workspace.access import actor_of
 from workspace.admin.pictures import badge
 

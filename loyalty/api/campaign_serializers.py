@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from loyalty import codes, states
+from loyalty.gift_cards import codes, states
 from loyalty.models import Campaign, Publication, Voucher
 from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
 

@@ -13,7 +13,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import campaigns, code_exports, code_imports, codes, rules
 from loyalty.api.campaign_serializers import (
     PATHS,
     CampaignChangeSerializer,
@@ -23,8 +22,10 @@ from loyalty.api.campaign_serializers import (
     CodeFileSerializer,
     settings_of,
 )
-from loyalty.campaign_filtersets import CampaignFilterSet
+from loyalty.gift_cards import campaigns, code_exports, code_imports, codes
+from loyalty.gift_cards.campaign_filtersets import CampaignFilterSet
 from loyalty.models import Campaign
+from loyalty.validation_rules import rules
 from segments.files import remove_upload
 from workspace.api.pages import BY_ID, Ordering
 from workspace.api.parsing import UploadOnDisk

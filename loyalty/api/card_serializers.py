@@ -7,13 +7,13 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from loyalty import balances, states
-from loyalty.applicability import AMOUNT_LIMIT, REDEEMABLES_LIMIT, Part
+from loyalty.gift_cards import balances, states
 from loyalty.models import Redemption, Rollback, Voucher
-from loyalty.redeemables import OrderFacts, Redeemable
-from loyalty.redemptions import Redeemed
-from loyalty.sessions import KEY_LIMIT, UNITS, Session, SessionWish
-from loyalty.validations import Validation
+from loyalty.redeeming.applicability import AMOUNT_LIMIT, REDEEMABLES_LIMIT, Part
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming.redemptions import Redeemed
+from loyalty.redeeming.sessions import KEY_LIMIT, UNITS, Session, SessionWish
+from loyalty.redeeming.validations import Validation
 from workspace.api.serializers import StrictSerializer
 
 _ITEMS_LIMIT = 500

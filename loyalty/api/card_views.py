@@ -14,21 +14,14 @@ from rest_framework.response import Response
 from contacts.errors import ContactUnknown
 from contacts.identities import USER_ID, find_contact_id
 from contacts.profiles import get_contact
-from loyalty import (
-    balances,
-    card_transactions,
-    lockouts,
-    redemptions,
-    rollbacks,
-    sessions,
-    suspicions,
-    validations,
-)
 from loyalty.api import card_serializers as shapes
-from loyalty.applicability import known_vouchers
 from loyalty.errors import RedemptionRefused, VoucherUnknown
 from loyalty.filtersets import RedemptionFilterSet
+from loyalty.gift_cards import balances, card_transactions
+from loyalty.guarding import lockouts, suspicions
 from loyalty.models import Redemption, Voucher
+from loyalty.redeeming import redemptions, rollbacks, sessions, validations
+from loyalty.redeeming.applicability import known_vouchers
 from workspace.access import Actor
 from workspace.api.pages import NEWEST_FIRST
 from workspace.api.views import ApiViewSet

@@ -11,17 +11,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contacts.profiles import get_contact
-from loyalty import claims, mechanisms
 from loyalty.api.claim_serializers import (
     ClaimCreationSerializer,
     ClaimSerializer,
     ProgressSerializer,
     RevocationSerializer,
 )
-from loyalty.challenges import progress_of
 from loyalty.errors import ClaimUnknown
 from loyalty.filtersets import ClaimFilterSet
 from loyalty.models import Claim, Mechanism
+from loyalty.rewards import claims, mechanisms
+from loyalty.rewards.challenges import progress_of
 from workspace.api.pages import NEWEST_FIRST
 from workspace.api.views import ApiViewSet
 

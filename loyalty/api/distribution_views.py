@@ -7,7 +7,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import distributions
 from loyalty.api.distribution_serializers import (
     DistributionChangeSerializer,
     DistributionCreationSerializer,
@@ -18,7 +17,11 @@ from loyalty.api.distribution_serializers import (
     SendSerializer,
     SentSerializer,
 )
-from loyalty.distribution_filters import DistributionFilterSet, DistributionTaskFilterSet
+from loyalty.distribution import distributions
+from loyalty.distribution.distribution_filters import (
+    DistributionFilterSet,
+    DistributionTaskFilterSet,
+)
 from loyalty.models import Distribution, DistributionTask
 from workspace.api.pages import NEWEST_FIRST, Ordering
 from workspace.api.views import ApiViewSet

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from loyalty.guarding.suspicion_words import words_of
 from loyalty.models import ClientKey, Suspicion
-from loyalty.suspicion_words import words_of
 from workspace.api.serializers import StrictSerializer
 
 

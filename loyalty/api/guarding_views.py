@@ -7,7 +7,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import client_keys, suspicions
 from loyalty.api.guarding_serializers import (
     BlockSerializer,
     BlockSubjectSerializer,
@@ -18,6 +17,7 @@ from loyalty.api.guarding_serializers import (
     read_may,
 )
 from loyalty.filtersets import SuspicionFilterSet
+from loyalty.guarding import client_keys, suspicions
 from loyalty.models import ClientKey, Suspicion
 from workspace.api import pages
 from workspace.api.views import ApiViewSet

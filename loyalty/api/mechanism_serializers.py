@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from loyalty.eligibility import Eligibility
 from loyalty.models import Mechanism
-from loyalty.restrictions import Reason, left_of
+from loyalty.rewards.eligibility import Eligibility
+from loyalty.rewards.restrictions import Reason, left_of
 from loyalty.segment_choice import shown_keys
 from segments.criteria import MASK
 from segments.masks import Mask

@@ -10,7 +10,6 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import mechanisms
 from loyalty.api.mechanism_serializers import (
     EligibilitySerializer,
     MechanismChangeSerializer,
@@ -18,9 +17,10 @@ from loyalty.api.mechanism_serializers import (
     MechanismSerializer,
     given_to_create,
 )
-from loyalty.eligibility import eligibility
 from loyalty.filtersets import MechanismFilterSet
 from loyalty.models import Mechanism
+from loyalty.rewards import mechanisms
+from loyalty.rewards.eligibility import eligibility
 from workspace.api.pages import BY_ID, Ordering
 from workspace.api.views import ApiViewSet
 

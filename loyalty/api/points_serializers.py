@@ -5,9 +5,9 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from loyalty import earn_rules
 from loyalty.models import EarnRule, PointsPosting, Programme
-from loyalty.points import POINTS_LIMIT
+from loyalty.programme import earn_rules
+from loyalty.programme.points import POINTS_LIMIT
 from workspace.api.serializers import StrictSerializer
 
 KINDS = ("earned", "spent", "adjusted")

@@ -9,7 +9,6 @@ from rest_framework.response import Response
 
 from contacts.errors import ContactUnknown
 from contacts.identities import USER_ID, find_contact_id
-from loyalty import earn_rules, points, programmes
 from loyalty.api.points_serializers import (
     EarnRuleChangeSerializer,
     EarnRuleCreationSerializer,
@@ -23,6 +22,7 @@ from loyalty.api.points_serializers import (
 )
 from loyalty.filtersets import EarnRuleFilterSet, PointsFilterSet
 from loyalty.models import EarnRule, PointsPosting, Programme
+from loyalty.programme import earn_rules, points, programmes
 from workspace.api.pages import BY_ID, NEWEST_FIRST, Ordering
 from workspace.api.views import ApiViewSet
 

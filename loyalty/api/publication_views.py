@@ -15,15 +15,15 @@ from rest_framework.response import Response
 
 from contacts.errors import ContactUnknown
 from contacts.identities import USER_ID, find_contact_id
-from loyalty import campaigns, codes, publications, states
 from loyalty.api.campaign_serializers import (
     ListedVoucherSerializer,
     PublicationCreationSerializer,
     PublicationSerializer,
     VoucherCreationSerializer,
 )
-from loyalty.campaign_filtersets import PublicationFilterSet, VoucherFilterSet
 from loyalty.errors import PublicationRefused
+from loyalty.gift_cards import campaigns, codes, publications, states
+from loyalty.gift_cards.campaign_filtersets import PublicationFilterSet, VoucherFilterSet
 from loyalty.models import Publication, Voucher
 from workspace.api.pages import NEWEST_FIRST
 from workspace.api.views import ApiViewSet

@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from loyalty.models import ValidationRule
-from loyalty.rule_fields import with_own
-from loyalty.rule_words import describe_in
-from loyalty.rules import Assigned
+from loyalty.validation_rules.rule_fields import with_own
+from loyalty.validation_rules.rule_words import describe_in
+from loyalty.validation_rules.rules import Assigned
 from segments import facts
 from segments.api.serializers import ReadableCriteriaField
 from workspace.api.serializers import AnyJSONField, StrictSerializer

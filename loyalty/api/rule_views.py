@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import rules
 from loyalty.api.rule_serializers import (
     AssignmentCreationSerializer,
     AssignmentSerializer,
@@ -19,7 +18,8 @@ from loyalty.api.rule_serializers import (
 )
 from loyalty.errors import AssignedUnknown, AssignmentUnknown
 from loyalty.models import Campaign, Distribution, RuleAssignment, ValidationRule, Voucher
-from loyalty.rule_filtersets import ValidationRuleFilterSet
+from loyalty.validation_rules import rules
+from loyalty.validation_rules.rule_filtersets import ValidationRuleFilterSet
 from workspace.api.pages import BY_ID, Ordering
 from workspace.api.views import ApiViewSet
 

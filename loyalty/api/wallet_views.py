@@ -8,8 +8,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import states, wallet
+from loyalty.gift_cards import states
 from loyalty.models import Voucher
+from loyalty.wallets import wallet
 from workspace.api.views import ApiViewSet
 
 

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 
 from integrations.voucherify.answers import answer, answer_list, instant
 from integrations.voucherify.entry import Call, Way, invalid, view
-from loyalty import campaigns, codes
+from loyalty.gift_cards import campaigns, codes
 from loyalty.models import Campaign, CodeBatch, RuleAssignment
-from loyalty.rules import assign_rule
+from loyalty.validation_rules.rules import assign_rule
 from loyalty.voucherify import said
 from loyalty.voucherify.assigned import assignments_list, assignments_of
 from loyalty.voucherify.finding import STANDALONE, find_campaign, find_rule

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from integrations.ingestion.refusals import RequestRefused
 from integrations.voucherify.callers import Caller, Visit, unauthorized
 from integrations.voucherify.entry import Call, Handle, Way, invalid, view
-from loyalty import client_keys
+from loyalty.guarding import client_keys
+from loyalty.guarding.visits import note_visit
 from loyalty.models import ClientKey
-from loyalty.visits import note_visit
 from loyalty.voucherify import events, redemptions, validations
 from workspace import rates
 from workspace.access import actor_of_api_user

@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 
 from integrations.voucherify import ids
 from integrations.voucherify.entry import Call, not_found
-from loyalty import campaigns, codes, suspicions
+from loyalty.gift_cards import campaigns, codes
+from loyalty.guarding import suspicions
 from loyalty.models import Campaign, ValidationRule, Voucher
 
 # The key of the campaign with codes that were made without one: clients know of no campaign then.

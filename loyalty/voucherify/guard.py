@@ -3,7 +3,7 @@
 from functools import partial
 
 from integrations.voucherify.entry import Call
-from loyalty import lockouts, suspicions
+from loyalty.guarding import lockouts, suspicions
 from loyalty.voucherify.people import subjects_of
 
 

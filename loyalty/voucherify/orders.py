@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from integrations.voucherify.entry import Call, invalid
-from loyalty.redeemables import OrderFacts, Redeemable
-from loyalty.sessions import SessionWish
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming.sessions import SessionWish
 from loyalty.voucherify import said
 
 _STATUSES = {"CREATED", "PAID", "CANCELED", "FULFILLED"}

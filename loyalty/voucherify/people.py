@@ -16,7 +16,7 @@ from integrations.voucherify.customers import (
     traits_of,
 )
 from integrations.voucherify.entry import Call, invalid, not_found
-from loyalty import suspicions
+from loyalty.guarding import suspicions
 from workspace import sql
 
 _CHANGE = "contacts.change_contact"

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from integrations.voucherify.answers import answer, answer_list, instant, refusal_of
 from integrations.voucherify.customers import find_customer
 from integrations.voucherify.entry import Call, Way, invalid, view
-from loyalty import codes, publications, suspicions
 from loyalty.errors import PublicationRefused
+from loyalty.gift_cards import codes, publications
+from loyalty.guarding import suspicions
 from loyalty.models import Publication
 from loyalty.voucherify import said
 from loyalty.voucherify.finding import find_campaign, find_voucher

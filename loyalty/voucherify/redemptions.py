@@ -10,7 +10,6 @@ from integrations.voucherify import ids
 from integrations.voucherify.answers import answer, answer_list, instant, refusal_of
 from integrations.voucherify.customers import find_customer
 from integrations.voucherify.entry import Call, Way, not_found, view
-from loyalty import codes, rollbacks
 from loyalty.errors import (
     AlreadyRolledBack,
     InvalidRedemptionParent,
@@ -20,10 +19,12 @@ from loyalty.errors import (
     RollbackTooLate,
     SessionUsed,
 )
+from loyalty.gift_cards import codes
 from loyalty.models import Redemption, Rollback
-from loyalty.redeemables import Redeemable
-from loyalty.redemptions import Redeemed, find_redemption, known_redemptions, redeem
-from loyalty.rollbacks import RolledBack
+from loyalty.redeeming import rollbacks
+from loyalty.redeeming.redeemables import Redeemable
+from loyalty.redeeming.redemptions import Redeemed, find_redemption, known_redemptions, redeem
+from loyalty.redeeming.rollbacks import RolledBack
 from loyalty.voucherify import said
 from loyalty.voucherify.finding import find_campaign, find_voucher
 from loyalty.voucherify.guard import note_unknown_codes, require_trusted

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from integrations.voucherify import ids
 from integrations.voucherify.answers import answer, answer_list, instant, nothing
 from integrations.voucherify.entry import Call, Way, invalid, not_found, view
-from loyalty import rules
 from loyalty.models import RuleAssignment, ValidationRule
-from loyalty.rule_translation import from_voucherify, to_voucherify
+from loyalty.validation_rules import rules
+from loyalty.validation_rules.rule_translation import from_voucherify, to_voucherify
 from loyalty.voucherify import said
 from loyalty.voucherify.assigned import describe_assignment
 from loyalty.voucherify.finding import find_campaign, find_rule, find_voucher

@@ -7,8 +7,8 @@ from django.http import HttpResponse
 from integrations.voucherify import ids
 from integrations.voucherify.answers import answer_list, instant
 from integrations.voucherify.entry import Call, Way, view
-from loyalty import card_transactions
-from loyalty.card_transactions import Transaction
+from loyalty.gift_cards import card_transactions
+from loyalty.gift_cards.card_transactions import Transaction
 from loyalty.models import Voucher
 from loyalty.voucherify.finding import find_voucher
 from loyalty.voucherify.vouchers import VIEW

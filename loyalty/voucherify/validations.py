@@ -8,10 +8,10 @@ from django.http import HttpResponse
 
 from integrations.voucherify.answers import answer, error_object
 from integrations.voucherify.entry import Call, Way, view
-from loyalty.applicability import Part
-from loyalty.redeemables import Redeemable
-from loyalty.sessions import Session
-from loyalty.validations import Validation, validate
+from loyalty.redeeming.applicability import Part
+from loyalty.redeeming.redeemables import Redeemable
+from loyalty.redeeming.sessions import Session
+from loyalty.redeeming.validations import Validation, validate
 from loyalty.voucherify import said
 from loyalty.voucherify.guard import note_unknown_codes, require_trusted
 from loyalty.voucherify.orders import (

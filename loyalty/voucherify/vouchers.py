@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 from integrations.voucherify.answers import answer, answer_list, instant, nothing
 from integrations.voucherify.customers import find_customer, id_of
 from integrations.voucherify.entry import Call, Way, invalid, view
-from loyalty import balances, campaigns, codes, sessions, states
+from loyalty.gift_cards import balances, campaigns, codes, states
 from loyalty.models import Campaign, RuleAssignment, Voucher
-from loyalty.rules import assign_rule
+from loyalty.redeeming import sessions
+from loyalty.validation_rules.rules import assign_rule
 from loyalty.voucherify import said
 from loyalty.voucherify.assigned import assignments_list, assignments_of
 from loyalty.voucherify.finding import (

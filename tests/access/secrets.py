@@ -19,11 +19,11 @@ from django.utils import timezone
 from contacts.models import IdentityRule, Tag
 from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
-from loyalty import rules
-from loyalty.claims import claim
-from loyalty.distributions import create_distribution
-from loyalty.mechanisms import create_mechanism
+from loyalty.distribution.distributions import create_distribution
 from loyalty.models import DistributionTask, EarnRule, Member
+from loyalty.rewards.claims import claim
+from loyalty.rewards.mechanisms import create_mechanism
+from loyalty.validation_rules import rules
 from segments import (
     actions,
     checkups,

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts.models import Contact, Identity
-from loyalty.claims import claim
 from loyalty.models import Claim, Mechanism
-from loyalty.points import balance
+from loyalty.programme.points import balance
+from loyalty.rewards.claims import claim
 from segments import lifecycle
 from tests.admin.conftest import MakePerson
 from tests.loyalty.mechanisms import (

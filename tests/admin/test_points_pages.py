@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from contacts.events import IncomingEvent, record_events
 from contacts.models import Contact
-from loyalty import earn_rules, points
 from loyalty.models import EarnRule, Member, PointsPosting
+from loyalty.programme import earn_rules, points
 from tests.admin.conftest import MakePerson
 from tests.factories import DAY, make_contact
 from tests.loyalty.factories import make_member, make_tier

@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from loyalty import rules
 from loyalty.models import RuleAssignment, ValidationRule
+from loyalty.validation_rules import rules
 from segments import lifecycle
 from tests.admin.conftest import MakePerson
 from tests.factories import NOW, make_contact

@@ -23,12 +23,14 @@ from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
-from loyalty import client_keys, earn_rules, rules, suspicions
-from loyalty.claims import claim
-from loyalty.mechanisms import create_mechanism
+from loyalty.gift_cards.publications import publish
+from loyalty.guarding import client_keys, suspicions
 from loyalty.models import Member
-from loyalty.points import earn_points
-from loyalty.publications import publish
+from loyalty.programme import earn_rules
+from loyalty.programme.points import earn_points
+from loyalty.rewards.claims import claim
+from loyalty.rewards.mechanisms import create_mechanism
+from loyalty.validation_rules import rules
 from segments import (
     actions,
     export_schedules,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loyalty import card_numbers
+from loyalty.gift_cards import card_numbers
 from tests.api.conftest import MakeProgram, Program
 from tests.factories import NOW, make_contact
 from tests.loyalty.factories import make_member

@@ -11,9 +11,9 @@ import django
 from django.db import connection, transaction
 from django.utils import timezone
 
-from loyalty import campaigns, publications
+from loyalty.gift_cards import campaigns, publications
+from loyalty.gift_cards.publications import Wish
 from loyalty.models import Campaign, Publication, Voucher
-from loyalty.publications import Wish
 from workspace import jobs, sql
 from workspace.access import SYSTEM
 

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from contacts.events import IncomingEvent, record_events
 from contacts.followed_events import follow_events
-from loyalty import earn_rules, points, points_expiry, tiers
 from loyalty.models import Mechanism, Member, PointsPosting
-from loyalty.points import Earning
+from loyalty.programme import earn_rules, points, points_expiry, tiers
+from loyalty.programme.points import Earning
 from workspace import sql
 from workspace.access import SYSTEM
 

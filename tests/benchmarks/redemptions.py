@@ -20,10 +20,10 @@ from django.utils import timezone
 
 from config.embedded import postgres
 from config.embedded.address import Address
-from loyalty import cards, ledger
+from loyalty.gift_cards import cards, ledger
 from loyalty.models import Campaign, CodeBatch, Redemption, Voucher
-from loyalty.redeemables import OrderFacts, Redeemable
-from loyalty.redemptions import redeem
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming.redemptions import redeem
 from workspace import sql
 from workspace.access import SCOPES, SYSTEM
 from workspace.keys import create_api_user

@@ -13,10 +13,10 @@ from django.db import connection
 
 from contacts.events import IncomingEvent, record_events
 from contacts.followed_events import follow_events
-from loyalty.eligibility import count_by_reason, eligibility, eligible_ids
-from loyalty.mechanisms import FOLLOWER, create_mechanism
 from loyalty.models import ChallengeProgress, Claim, Mechanism
-from loyalty.restrictions import terms_of, with_restrictions
+from loyalty.rewards.eligibility import count_by_reason, eligibility, eligible_ids
+from loyalty.rewards.mechanisms import FOLLOWER, create_mechanism
+from loyalty.rewards.restrictions import terms_of, with_restrictions
 from segments.models import Membership, Segment
 from workspace import sql
 from workspace.access import SYSTEM

@@ -32,7 +32,7 @@ from integrations import received_events
 from integrations.held import replay
 from integrations.models import HeldEvent, ReceivedEvent, Source, SourceCount
 from integrations.source_counts import daily_courses
-from loyalty import publications
+from loyalty.gift_cards import publications
 from loyalty.models import (
     Campaign,
     CardPosting,

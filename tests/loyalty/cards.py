@@ -6,12 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
-from loyalty import ledger, redemptions, validations
+from loyalty.gift_cards import ledger
 from loyalty.models import Campaign, CodeBatch, Voucher
-from loyalty.redeemables import OrderFacts, Redeemable
-from loyalty.redemptions import Redeemed
-from loyalty.sessions import SessionWish
-from loyalty.validations import Validation
+from loyalty.redeeming import redemptions, validations
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming.redemptions import Redeemed
+from loyalty.redeeming.sessions import SessionWish
+from loyalty.redeeming.validations import Validation
 from tests.factories import NOW
 from workspace.access import SYSTEM, Actor
 

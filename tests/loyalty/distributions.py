@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations import templates
 from integrations.models import Connection, Delivery, Template
-from loyalty import distributing, distributions
+from loyalty.distribution import distributing, distributions
 from loyalty.models import Campaign, Distribution, DistributionTask
 from tests.loyalty import raw_cards
 from tests.loyalty.gift_cards import NOW, make_campaign

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from loyalty import campaigns, codes
+from loyalty.gift_cards import campaigns, codes
 from loyalty.models import Campaign, CodeBatch
 from workspace.access import SYSTEM
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from contacts.models import Contact
-from loyalty.mechanisms import create_mechanism
 from loyalty.models import Mechanism, Member, PointsPosting
-from loyalty.points import earn_points
+from loyalty.programme.points import earn_points
+from loyalty.rewards.mechanisms import create_mechanism
 from segments.models import Membership, Segment
 from tests.segments.factories import DAY, NOW, make_segment
 from workspace.access import SYSTEM, Actor

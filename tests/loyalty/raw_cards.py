@@ -6,7 +6,7 @@ from itertools import count
 from django.db import transaction
 
 from contacts.events import IncomingEvent, record_events
-from loyalty import ledger
+from loyalty.gift_cards import ledger
 from loyalty.models import Campaign, CardPosting, CodeBatch, Publication, Redemption, Voucher
 from tests.factories import DAY, NOW
 

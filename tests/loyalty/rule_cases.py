@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import transaction
 
-from loyalty import rules
 from loyalty.models import (
     Campaign,
     CardPosting,
@@ -16,6 +15,7 @@ from loyalty.models import (
     ValidationRule,
     Voucher,
 )
+from loyalty.validation_rules import rules
 from tests.factories import NOW
 from workspace.access import SYSTEM, Actor
 

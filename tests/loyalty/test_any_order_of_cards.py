@@ -16,9 +16,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from loyalty import balances, card_expiry, cards, ledger, rollbacks, sessions, states
+from loyalty.gift_cards import balances, card_expiry, cards, ledger, states
 from loyalty.models import CardPosting, Voucher
-from loyalty.sessions import SessionWish
+from loyalty.redeeming import rollbacks, sessions
+from loyalty.redeeming.sessions import SessionWish
 from tests.factories import DAY, HOUR, NOW
 from tests.loyalty.cards import ask, make_campaign, make_card, redeem_wishes
 from tests.reference.cards import Card, Till

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from loyalty import campaigns, codes, publications
 from loyalty.errors import CampaignNameTaken, CampaignPublished, CampaignUnknown
+from loyalty.gift_cards import campaigns, codes, publications
 from loyalty.models import Campaign, Voucher
 from tests.factories import make_contact
 from tests.loyalty.gift_cards import NOW, make_campaign

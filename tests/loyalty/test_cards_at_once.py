@@ -18,8 +18,9 @@ from django.test import Client
 from django.utils import timezone
 
 from config.embedded import paths
-from loyalty import cards, ledger, rollbacks
+from loyalty.gift_cards import cards, ledger
 from loyalty.models import CardPosting, Redemption, Voucher, VoucherLock
+from loyalty.redeeming import rollbacks
 from tests.factories import NOW
 from tests.loyalty.cards import ask, make_campaign, make_card, pay
 from workspace.access import SCOPES, SYSTEM
@@ -134,8 +135,8 @@ _TILLS = """
 import os, django
 django.setup()
 from django.utils import timezone
-from loyalty.redeemables import OrderFacts, Redeemable
-from loyalty.redemptions import redeem
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming.redemptions import redeem
 from workspace.access import SYSTEM
 till = 0 if os.fork() else 1 if os.fork() else 2
 for number in range(100_000):

@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from contacts.events import IncomingEvent, record_events
 from contacts.followed_events import follow_events
 from contacts.merging import merge_contacts
-from loyalty import mechanisms
-from loyalty.challenges import forget_progress, progress_of
-from loyalty.claims import revoke
 from loyalty.models import ChallengeProgress, Claim, Mechanism, Member
-from loyalty.points import balance
+from loyalty.programme.points import balance
+from loyalty.rewards import mechanisms
+from loyalty.rewards.challenges import forget_progress, progress_of
+from loyalty.rewards.claims import revoke
 from segments import lifecycle
 from tests.loyalty.mechanisms import filled_segment, make_challenge, make_members
 from tests.segments.factories import DAY, HOUR, NOW

@@ -12,8 +12,6 @@ from contacts import timeline
 from contacts.erasure import erase_contact
 from contacts.merging import merge_contacts
 from contacts.models import Contact
-from loyalty import claims, mechanisms
-from loyalty.claims import claim, revoke, use
 from loyalty.errors import (
     ClaimExpired,
     ClaimRevoked,
@@ -24,7 +22,9 @@ from loyalty.errors import (
     OutOfStock,
 )
 from loyalty.models import Claim, Mechanism, PointsPosting
-from loyalty.points import balance
+from loyalty.programme.points import balance
+from loyalty.rewards import claims, mechanisms
+from loyalty.rewards.claims import claim, revoke, use
 from tests.loyalty.mechanisms import (
     filled_segment,
     give_points,

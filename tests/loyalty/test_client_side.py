@@ -10,10 +10,11 @@ from django.core.cache import cache
 from django.test import RequestFactory, override_settings
 
 from contacts.models import Contact, Event
-from loyalty import client_keys, lockouts, tasks
+from loyalty import tasks
 from loyalty.errors import ClientKeyInvalid, ClientKeyUnknown
+from loyalty.guarding import client_keys, lockouts
+from loyalty.guarding.visits import note_visit
 from loyalty.models import ClientKey, Redemption, Suspicion, Voucher
-from loyalty.visits import note_visit
 from tests.factories import NOW
 from tests.loyalty.voucherify_program import Program, refused, said, send
 from workspace.access import SYSTEM, actor_of_api_user

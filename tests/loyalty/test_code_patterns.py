@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty.code_patterns import (
+from loyalty.gift_cards.code_patterns import (
     ALPHABETS,
     GUESSES_PER_CODE,
     CodePattern,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from loyalty import campaigns, code_exports, code_imports, codes, ledger
 from loyalty.errors import CampaignBusy, CampaignStatic, CodesExhausted, CodeTaken
+from loyalty.gift_cards import campaigns, code_exports, code_imports, codes, ledger
 from loyalty.models import Campaign, CardPosting, CodeBatch, Voucher
 from tests.loyalty.gift_cards import NOW, make_campaign
 from workspace import jobs

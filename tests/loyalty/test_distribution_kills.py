@@ -19,7 +19,7 @@ from contacts.event_definitions import define_events
 from contacts.models import Contact, Event
 from integrations import sources
 from integrations.models import Delivery
-from loyalty import distributing, distributions
+from loyalty.distribution import distributing, distributions
 from loyalty.models import Campaign, DistributionTask, Publication, Voucher
 from segments import membership
 from tests.house.test_make_run import wait_until

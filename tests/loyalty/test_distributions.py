@@ -13,14 +13,7 @@ from integrations import outbox, templates
 from integrations.errors import TemplateInUse
 from integrations.models import Delivery
 from integrations.outbox import Finished
-from loyalty import (
-    campaigns,
-    codes,
-    distribution_tasks,
-    distributions,
-    publications,
-    tiers,
-)
+from loyalty.distribution import distribution_tasks, distributions
 from loyalty.errors import (
     DistributionInvalid,
     DistributionNotDraft,
@@ -28,8 +21,10 @@ from loyalty.errors import (
     DistributionNotReady,
     DistributionUnknown,
 )
+from loyalty.gift_cards import campaigns, codes, publications
 from loyalty.models import Campaign, CodeBatch, Distribution, DistributionTask, Holdout, Publication
-from loyalty.wallet import wallet_url
+from loyalty.programme import tiers
+from loyalty.wallets.wallet import wallet_url
 from segments import lifecycle, uses
 from segments.errors import SegmentInactive
 from tests.factories import NOW, make_contact

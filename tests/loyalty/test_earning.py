@@ -14,9 +14,9 @@ from contacts.event_uses import uses_of
 from contacts.events import IncomingEvent, record_events
 from contacts.followed_events import follow_events, set_aside_events
 from contacts.merging import merge_contacts
-from loyalty import earn_rules, points, tiers
 from loyalty.errors import EarnRuleInUse, EarnRuleInvalid, EarnRuleUnknown
 from loyalty.models import EarnRule, Member, PointsPosting
+from loyalty.programme import earn_rules, points, tiers
 from tests.factories import DAY, HOUR, NOW, make_contact
 from tests.loyalty.factories import make_member, make_tier
 from workspace.access import SYSTEM, Actor

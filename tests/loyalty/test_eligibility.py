@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from contacts.errors import ContactUnknown
 from contacts.models import Contact
-from loyalty import mechanisms
-from loyalty.eligibility import count_by_reason, eligibility, eligible_ids, judge
 from loyalty.models import Claim, Mechanism, Member
-from loyalty.restrictions import terms_of, with_restrictions
+from loyalty.rewards import mechanisms
+from loyalty.rewards.eligibility import count_by_reason, eligibility, eligible_ids, judge
+from loyalty.rewards.restrictions import terms_of, with_restrictions
 from segments import lifecycle
 from segments.models import Membership, Segment
 from tests.loyalty.mechanisms import filled_segment, make_mechanism, make_members

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from loyalty import ledger
-from loyalty.ledger import Movement
+from loyalty.gift_cards import ledger
+from loyalty.gift_cards.ledger import Movement
 from loyalty.models import Campaign, CardPosting, CodeBatch, Redemption, Voucher
 from tests.factories import NOW
 from tests.loyalty.cards import make_campaign, make_card, pay

@@ -8,7 +8,6 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from contacts.models import EventDefinition
-from loyalty import mechanisms
 from loyalty.errors import (
     MechanismArchived,
     MechanismInUse,
@@ -17,6 +16,7 @@ from loyalty.errors import (
     MechanismUnknown,
 )
 from loyalty.models import Mechanism
+from loyalty.rewards import mechanisms
 from segments import lifecycle
 from tests.loyalty.mechanisms import make_challenge, make_mechanism
 from tests.segments.factories import DAY, NOW, make_segment

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contacts.erasure import erase_contact
 from contacts.merging import merge_contacts
 from contacts.models import Contact
-from loyalty import members, points, points_expiry
+from loyalty import members
 from loyalty.errors import (
     CauseTaken,
     MemberMissing,
@@ -24,7 +24,8 @@ from loyalty.errors import (
     PostingUnknown,
 )
 from loyalty.models import Member, PointsPosting
-from loyalty.points import Earning, Spending
+from loyalty.programme import points, points_expiry
+from loyalty.programme.points import Earning, Spending
 from tests.factories import DAY, NOW, make_contact
 from tests.loyalty.factories import make_member
 from tests.reference.points import Account, Came

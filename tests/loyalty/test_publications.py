@@ -7,15 +7,15 @@ import pytest
 
 from contacts.errors import ContactUnknown
 from contacts.models import Event
-from loyalty import campaigns, publications
 from loyalty.errors import (
     CampaignUnknown,
     NoVoucherSuitable,
     VoucherAlreadyPublished,
     VoucherUnknown,
 )
+from loyalty.gift_cards import campaigns, publications
+from loyalty.gift_cards.publications import Wish
 from loyalty.models import Campaign, Holdout, Publication, Voucher
-from loyalty.publications import Wish
 from tests.factories import make_contact
 from tests.loyalty.gift_cards import NOW, make_campaign
 from workspace.access import SYSTEM

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection, transaction
 
-from loyalty import codes, ledger, publications
 from loyalty.errors import NoVoucherSuitable
+from loyalty.gift_cards import codes, ledger, publications
+from loyalty.gift_cards.publications import Wish
 from loyalty.models import Campaign, CodeBatch, Publication, Voucher
-from loyalty.publications import Wish
 from tests.factories import make_contact
 from tests.loyalty.gift_cards import NOW, make_campaign
 from workspace import jobs

@@ -3,8 +3,8 @@
 import pytest
 
 from contacts.models import Event
-from loyalty import ledger
 from loyalty.errors import RedemptionRefused, SessionUsed
+from loyalty.gift_cards import ledger
 from loyalty.models import Redemption
 from tests.factories import DAY, NOW, make_contact
 from tests.loyalty.cards import ask, balance, make_campaign, make_card, pay

@@ -10,16 +10,6 @@ from django.utils import timezone
 from contacts import erasure, merging
 from contacts.models import Event
 from integrations.models import Delivery
-from loyalty import (
-    balances,
-    campaigns,
-    card_expiry,
-    ledger,
-    redemptions,
-    rollbacks,
-    rules,
-    validity,
-)
 from loyalty.errors import (
     AlreadyRolledBack,
     BalanceInvalid,
@@ -30,10 +20,13 @@ from loyalty.errors import (
     RollbackTooLate,
     SessionInvalid,
 )
+from loyalty.gift_cards import balances, campaigns, card_expiry, ledger, validity
 from loyalty.models import Campaign, Redemption, Rollback, RuleAssignment, Voucher
-from loyalty.redeemables import OrderFacts, Redeemable
-from loyalty.redemption_events import Happening
-from loyalty.sessions import SessionWish
+from loyalty.redeeming import redemptions, rollbacks
+from loyalty.redeeming.redeemables import OrderFacts, Redeemable
+from loyalty.redeeming.redemption_events import Happening
+from loyalty.redeeming.sessions import SessionWish
+from loyalty.validation_rules import rules
 from tests.factories import DAY, HOUR, NOW, make_contact
 from tests.loyalty.cards import ask, balance, make_campaign, make_card, pay
 from workspace.access import SYSTEM

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from loyalty.models import Redemption, ValidationRule
-from loyalty.rules import judge, lock_budgets
+from loyalty.validation_rules.rules import judge, lock_budgets
 from tests.factories import make_contact
 from tests.loyalty.rule_cases import leaf, make_campaign, make_redemption, make_rule, make_voucher
 

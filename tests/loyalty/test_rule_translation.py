@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty.errors import RuleUntranslatable
-from loyalty.rule_translation import OWN_NAME, from_voucherify, to_voucherify
+from loyalty.validation_rules.rule_translation import OWN_NAME, from_voucherify, to_voucherify
 from tests.loyalty.rule_cases import any_of, every, items, leaf
 
 KEYS = {"seg_1": "reviewers", "seg_2": "poles"}

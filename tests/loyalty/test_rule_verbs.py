@@ -6,7 +6,6 @@ from django.contrib.auth.models import Group
 from contacts.definitions import Kind
 from contacts.definitions import uses_of as uses_of_definition
 from contacts.event_uses import uses_of as uses_of_events
-from loyalty import rules
 from loyalty.errors import (
     AssignedUnknown,
     AssignmentUnknown,
@@ -16,7 +15,8 @@ from loyalty.errors import (
     RuleUnknown,
 )
 from loyalty.models import Distribution, RuleAssignment, ValidationRule
-from loyalty.rule_words import describe_rule
+from loyalty.validation_rules import rules
+from loyalty.validation_rules.rule_words import describe_rule
 from segments import lifecycle
 from segments.uses import uses_of
 from tests.factories import NOW, make_tag

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from loyalty import rules
 from loyalty.errors import RuleInvalid
 from loyalty.models import ValidationRule
-from loyalty.rule_documents import check_document
-from loyalty.rules import Purpose, Refusal, Use, judge
+from loyalty.validation_rules import rules
+from loyalty.validation_rules.rule_documents import check_document
+from loyalty.validation_rules.rules import Purpose, Refusal, Use, judge
 from segments import lifecycle
 from tests.factories import DAY, NOW, make_contact
 from tests.loyalty.rule_cases import (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contacts.models import Contact
 from loyalty.models import ValidationRule, Voucher
-from loyalty.rules import judge
+from loyalty.validation_rules.rules import judge
 from tests.factories import NOW
 from tests.loyalty.rule_cases import AnOrder, leaf, make_redemption, make_voucher
 from tests.reference import rules as reference

@@ -8,8 +8,9 @@ import pytest
 from django.core.cache import cache
 
 from contacts import erasure, merging
-from loyalty import lockouts, suspects, suspicions, tasks, watching
+from loyalty import tasks
 from loyalty.errors import Blocked, LockedOut, SubjectInvalid
+from loyalty.guarding import lockouts, suspects, suspicions, watching
 from loyalty.models import (
     Campaign,
     CardPosting,

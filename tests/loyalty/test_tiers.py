@@ -6,11 +6,12 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from loyalty import points, programmes, tasks, tiers
+from loyalty import tasks
 from loyalty.errors import ProgrammeInvalid
 from loyalty.models import Mechanism, Member
-from loyalty.points import Earning
-from loyalty.tiers import TierChange
+from loyalty.programme import points, programmes, tiers
+from loyalty.programme.points import Earning
+from loyalty.programme.tiers import TierChange
 from tests.factories import DAY, NOW
 from tests.loyalty.factories import make_member, make_tier
 from workspace.access import SYSTEM

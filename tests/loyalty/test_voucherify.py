@@ -8,7 +8,7 @@ import voucherify
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 
-from loyalty import suspicions
+from loyalty.guarding import suspicions
 from loyalty.models import Campaign, Publication, Redemption, Voucher
 from tests.loyalty.voucherify_program import Program, refused, said
 from workspace.access import SYSTEM

@@ -11,9 +11,9 @@ from contacts.erasure import erase_contact
 from contacts.errors import ContactUnknown
 from contacts.merging import merge_contacts
 from contacts.models import Contact
-from loyalty import wallet
-from loyalty.code_pictures import barcode_svg, qr_svg
+from loyalty.gift_cards.code_pictures import barcode_svg, qr_svg
 from loyalty.models import Voucher
+from loyalty.wallets import wallet
 from tests.admin.conftest import MakePerson, admin, as_in_development, make_person  # noqa: F401
 from tests.api.conftest import Program, assert_problem, make_program, program  # noqa: F401
 from tests.factories import DAY, NOW, make_contact

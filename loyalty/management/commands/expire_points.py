@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from loyalty import points_expiry
+from loyalty.programme import points_expiry
 from workspace.console import facts
 from workspace.management.moments import read_moment
 

@@ -26,7 +26,7 @@ from contacts.models import (
     Tag,
 )
 from loyalty.models import Member
-from loyalty.points import write_difference
+from loyalty.programme.points import write_difference
 from segments import lifecycle
 from segments.facts import zone
 from segments.membership import REFRESH_JOB
