@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from contacts.api import urls as contacts_urls
 from integrations.api import urls as integrations_urls
+from journeys.api import urls as journeys_urls
 from loyalty.api import urls as loyalty_urls
 from segments.api import urls as segments_urls
 from workspace.api import urls as workspace_urls
@@ -18,6 +19,7 @@ urlpatterns = [
     *integrations_urls.urlpatterns,
     *segments_urls.urlpatterns,
     *loyalty_urls.urlpatterns,
+    *journeys_urls.urlpatterns,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     re_path("", unknown_address),

@@ -24,6 +24,7 @@ urlpatterns = [
         name="demo_remove",
     ),
     path("", include("loyalty.urls")),
+    path("", include("journeys.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
     re_path(r"^api\Z", unknown_address),

@@ -30,6 +30,7 @@ class UserGroup(models.Model):
         EXPORT = "export", _("Exports")
         CAMPAIGN = "campaign", _("Campaigns")
         MECHANISM = "mechanism", _("Mechanisms")
+        JOURNEY = "journey", _("Journeys")
 
     group = models.OneToOneField(
         Group, on_delete=models.CASCADE, primary_key=True, related_name="settings"

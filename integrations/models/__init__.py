@@ -1,0 +1,37 @@
+"""What comes in from outside and goes out, one file for each noun."""
+
+from integrations.models.connections import Connection, Webhook, Webhooks
+from integrations.models.deliveries import Delivery, DeliveryAttempt
+from integrations.models.push import PushSubscription
+from integrations.models.sources import (
+    HeldEvent,
+    InboundRequest,
+    Outcome,
+    ReceivedEvent,
+    Source,
+    SourceCount,
+    TraitMapping,
+    WriteKey,
+)
+from integrations.models.suppressions import Suppression
+from integrations.models.templates import Template, TemplateVariant
+
+__all__ = [
+    "Connection",
+    "Delivery",
+    "DeliveryAttempt",
+    "HeldEvent",
+    "InboundRequest",
+    "Outcome",
+    "PushSubscription",
+    "ReceivedEvent",
+    "Source",
+    "SourceCount",
+    "Suppression",
+    "Template",
+    "TemplateVariant",
+    "TraitMapping",
+    "Webhook",
+    "Webhooks",
+    "WriteKey",
+]

@@ -1,0 +1,63 @@
+"""What the rules of this room refuse."""
+
+from workspace.errors import DomainError, InputInvalid, NotFound
+
+
+class JourneyUnknown(NotFound):
+    """There is no such journey, or the one who asks may not know of it."""
+
+    code = "journey_unknown"
+
+
+class JourneyInvalid(InputInvalid):
+    """What was said of a journey cannot be used; `problems` name each fault."""
+
+    code = "journey_invalid"
+
+
+class DrawingInvalid(InputInvalid):
+    """The drawing has faults that stand against a test or publishing; `problems` name them."""
+
+    code = "drawing_invalid"
+
+
+class WrongState(DomainError):
+    """The journey is in no state in which this can be done."""
+
+    code = "journey_wrong_state"
+
+
+class DraftChanged(DomainError):
+    """Somebody else changed the draft meanwhile."""
+
+    code = "journey_draft_changed"
+
+
+class TooManyLive(DomainError):
+    """As many journeys are live as may be."""
+
+    code = "too_many_live_journeys"
+
+
+class VersionUnknown(NotFound):
+    """The journey has no version of this number."""
+
+    code = "journey_version_unknown"
+
+
+class ParticipantUnknown(NotFound):
+    """There is no such participant, or the one who asks may not know of it."""
+
+    code = "participant_unknown"
+
+
+class MessageUnknown(NotFound):
+    """There is no such message, or the one who asks may not know of it."""
+
+    code = "message_unknown"
+
+
+class NotATestProfile(DomainError):
+    """Journeys are tested with test profiles only."""
+
+    code = "not_a_test_profile"
