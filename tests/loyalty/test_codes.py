@@ -62,7 +62,7 @@ def test_a_cancelled_job_keeps_what_it_made() -> None:
 
 
 def test_codes_that_exist_are_replaced_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loyalty.code_patterns.GUESSES_PER_CODE", 1)
+    monkeypatch.setattr("loyalty.gift_cards.code_patterns.GUESSES_PER_CODE", 1)
     campaign = make_campaign(code_config={"pattern": "AAAAA#", "charset": "numbers"})
     codes.make_codes(campaign, 6, kind=CodeBatch.Kind.GENERATED, actor=SYSTEM, at=NOW)
     campaign.refresh_from_db()

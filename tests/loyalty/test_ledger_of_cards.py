@@ -80,7 +80,7 @@ def test_only_the_ledger_writes_postings() -> None:
             or any(write in text.replace("class CardPosting(", "") for write in writes)
         )
     }
-    assert writers == {"loyalty/ledger.py"}
+    assert writers == {"loyalty/gift_cards/ledger.py"}
 
 
 @pytest.mark.parametrize(
