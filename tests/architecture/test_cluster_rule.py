@@ -23,9 +23,17 @@ IDENTITY_TABLES = {"contacts_identity"}
 IDENTITY_KEYS = {"loyalty_member_one_for_each_card"}
 # What a source sent, whose ever it is: logs of the source, which stay beside it.
 SOURCE_TABLES = {"integrations_receivedevent", "integrations_heldevent"}
-# A card pays once, whoever has it, and a letter leaves once: one ledger and one outbox for all.
+# A card pays once, whoever has it, and a letter leaves once: one ledger and one outbox for all. A
+# passage is known by its number alone to letters, links and whoever tells of them; it stays its own
+# when its contact becomes another's.
 LEDGER_TABLES = {
     "integrations_delivery",
+    "integrations_pushsubscription",
+    "integrations_suppression",
+    "journeys_entrance",
+    "journeys_message",
+    "journeys_participant",
+    "journeys_refusal",
     "loyalty_claim",
     "loyalty_distributiontask",
     "loyalty_publication",

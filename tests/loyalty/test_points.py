@@ -259,7 +259,7 @@ def test_points_that_come_back_have_the_time_that_they_had() -> None:
 
 
 def test_members_expire_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loyalty.points_expiry.PORTION", 2)
+    monkeypatch.setattr("loyalty.programme.points_expiry.PORTION", 2)
     everyone = [make_member() for _number in range(5)]
     for contact_id in everyone:
         earn(contact_id, 3, expires_at=NOW + DAY)

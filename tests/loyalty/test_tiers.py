@@ -107,7 +107,7 @@ def test_changes_are_in_the_trail_and_consumers_hear_of_them() -> None:
 
 
 def test_all_are_done_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loyalty.tiers.PORTION", 2)
+    monkeypatch.setattr("loyalty.programme.tiers.PORTION", 2)
     make_tier("bronze", 0)
     everyone = [make_member() for _number in range(5)]
     assert len(tiers.recalculate(None, at=NOW)) == len(everyone)
