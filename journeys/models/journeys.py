@@ -139,13 +139,15 @@ class JourneyVersion(models.Model):
 class TestProfile(models.Model):
     """A contact with whom journeys may be tested."""
 
-    contact = models.OneToOneField(Contact, on_delete=models.CASCADE, related_name="test_profile")
+    contact = models.OneToOneField(
+        Contact, on_delete=models.CASCADE, primary_key=True, related_name="test_profile"
+    )
     added_at = models.DateTimeField(_("since"), db_default=Now())
 
     class Meta:
         verbose_name = _("test profile")
         verbose_name_plural = _("test profiles")
-        ordering = ["id"]
+        ordering = ["contact"]
 
     def __str__(self) -> str:
         return str(self.contact_id)
