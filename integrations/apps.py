@@ -26,6 +26,7 @@ class IntegrationsConfig(AppConfig):
             outbox,
             registry,
             sending,
+            suppressions,
             timeline,
         )
         from integrations.connectors.webhook import WebhookConnector
@@ -61,6 +62,8 @@ class IntegrationsConfig(AppConfig):
         retention.register("received events", event_log.purge_log)
         extensions.register_eraser("integrations", event_log.erase)
         extensions.register_merger("integrations", event_log.merge)
+        extensions.register_eraser("suppressions", suppressions.erase)
+        extensions.register_merger("suppressions", suppressions.merge)
         mail.register_mail()
         timeline.register()
         held_timeline.register()

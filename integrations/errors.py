@@ -147,3 +147,15 @@ class TemplateInUse(DomainError):
     """Something still sends the template, so that it cannot be deleted."""
 
     code = "template_in_use"
+
+
+class SuppressionUnknown(NotFound):
+    """There is no such suppressed address."""
+
+    code = "suppression_unknown"
+
+
+class SuppressionInvalid(InputInvalid):
+    """What was said of suppressed addresses cannot be used; `problems` name each fault."""
+
+    code = "suppression_invalid"
