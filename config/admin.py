@@ -155,6 +155,14 @@ _LOYALTY: tuple[_Item, ...] = (
     ),
     (gettext_lazy("Programme"), "loyalty_programme", "settings", "loyalty.view_programme"),
 )
+_JOURNEYS: tuple[_Item, ...] = (
+    (
+        gettext_lazy("Test profiles"),
+        "journeys_testprofile_changelist",
+        "science",
+        "journeys.view_testprofile",
+    ),
+)
 _INTEGRATIONS: tuple[_Item, ...] = (
     (
         gettext_lazy("Sources"),
@@ -235,6 +243,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": _("Segments"), "items": _allowed(request, _SEGMENTS)},
         {"title": _("Gift cards"), "items": _allowed(request, _GIFT_CARDS)},
         {"title": _("Loyalty"), "items": _allowed(request, _LOYALTY)},
+        {"title": _("Journeys"), "items": _allowed(request, _JOURNEYS)},
         {"title": _("Integrations"), "items": _allowed(request, _INTEGRATIONS)},
         {"title": _("System"), "items": [*_allowed(request, _SYSTEM), *_outbox(request)]},
     ]

@@ -7,3 +7,11 @@ class JourneysConfig(AppConfig):
 
     name = "journeys"
     verbose_name = _("Journeys")
+
+    def ready(self) -> None:
+        # Models can be imported only now.
+        from contacts.extensions import register_eraser, register_merger
+        from journeys.trying import profiles
+
+        register_eraser("test_profiles", profiles.forget)
+        register_merger("test_profiles", profiles.merge)

@@ -61,3 +61,21 @@ class NotATestProfile(DomainError):
     """Journeys are tested with test profiles only."""
 
     code = "not_a_test_profile"
+
+
+class TooManyProfiles(DomainError):
+    """More contacts than may be tested with at a time."""
+
+    code = "too_many_test_profiles"
+
+
+class NoTestRunning(DomainError):
+    """The journey is not being tested."""
+
+    code = "journey_test_not_running"
+
+
+class TriggerMissed(DomainError):
+    """The event of a test moves nobody: the draft waits for no such event, or refuses it."""
+
+    code = "journey_trigger_missed"

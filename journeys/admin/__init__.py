@@ -1,3 +1,8 @@
 """The screens of this room, one file for each; importing them registers them."""
 
-__all__: list[str] = []
+from journeys.admin import (
+    journeys_on_contacts,
+    test_profiles,
+)
+
+__all__ = ["journeys_on_contacts", "test_profiles"]

@@ -1,5 +1,10 @@
 """The addresses of journeys and their messages under /api/."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from journeys.api.test_profile_views import TestProfileViewSet
+
+router = SimpleRouter()
+router.register("test-profiles", TestProfileViewSet, basename="test-profile")
+
+urlpatterns = [*router.urls]

@@ -23,6 +23,7 @@ from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
 from integrations.sources import create_source
 from integrations.templates import create_template
+from journeys.trying import profiles
 from loyalty.gift_cards.publications import publish
 from loyalty.guarding import client_keys, suspicions
 from loyalty.models import Member
@@ -112,6 +113,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         mechanism = create_mechanism(
             actor=system, at=now, kind="reward", name=f"Mug {key}", key=key, segments=[key]
         )
+        profiles.mark([person.pk], actor=system, at=now)
         Member.objects.get_or_create(contact=person, defaults={"joined_at": now})
         claim(mechanism, contact_id=person.pk, cause=key, actor=system, at=now)
         gift_cards = make_campaign(f"Gift cards {key}", count=3, at=now)
