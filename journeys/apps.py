@@ -11,7 +11,10 @@ class JourneysConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
+        from journeys import entrances, following
         from journeys.trying import profiles
 
+        entrances.register()
+        following.register()
         register_eraser("test_profiles", profiles.forget)
         register_merger("test_profiles", profiles.merge)
