@@ -148,6 +148,12 @@ def signals() -> list[tuple[int, str, str, datetime]]:
     return list(found.values_list("participant_id", "kind", "node", "at"))
 
 
+def told() -> dict[str, Any]:
+    """What the only signal tells."""
+    data: dict[str, Any] = Signal.objects.get().data or {}
+    return data
+
+
 def entrances() -> list[tuple[int, str, datetime]]:
     """Who is to enter, why, when."""
     return list(Entrance.objects.order_by("id").values_list("contact_id", "cause", "at"))

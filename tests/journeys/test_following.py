@@ -23,6 +23,7 @@ from tests.journeys.drawn import (
     put,
     put_many,
     signals,
+    told,
 )
 from tests.segments.factories import make_contacts
 from workspace.access import SYSTEM
@@ -60,9 +61,9 @@ class TestEntering:
         assert (entrance.journey_id, entrance.lane) == (version.journey_id, Lane.LIVE)
         assert (entrance.contact_id, entrance.cause) == (anna.pk, "event:m1")
         assert entrance.at == LATER
-        told = entrance.context["entry"]
-        assert (told["name"], told["message_id"]) == ("enter", "m1")
-        assert told["properties"] == {"order_id": 7, "price": Decimal("0.10")}
+        entry = entrance.context["entry"]
+        assert (entry["name"], entry["message_id"]) == ("enter", "m1")
+        assert entry["properties"] == {"order_id": 7, "price": Decimal("0.10")}
 
     def test_only_events_for_which_the_conditions_hold_bring_in(self) -> None:
         conditions = where("properties.amount", ">=", 100)
@@ -111,9 +112,8 @@ class TestWaiting:
         inside = put(version, anna.pk, "bought")
         happens("buy", anna.pk, ola.pk, at=LATER, amount=3)
         assert signals() == [(inside.pk, "event", "bought", LATER)]
-        told = Signal.objects.get().data
-        assert told["name"] == "buy"
-        assert told["properties"] == {"amount": 3}
+        assert told()["name"] == "buy"
+        assert told()["properties"] == {"amount": 3}
 
     def test_what_happened_before_he_came_or_as_he_came_moves_nobody(self) -> None:
         version = make_version(node("bought", "event", event="buy"))
@@ -187,7 +187,7 @@ class TestWaiting:
         version = make_version(node("a", "event", event="buy"))
         inside = put(version, make_contact().pk, "a")
         happens("buy", inside.contact_id, at=LATER, note="x" * 5000)
-        assert "properties" not in Signal.objects.get().data
+        assert "properties" not in told()
 
     def test_the_next_tick_is_called(self) -> None:
         version = make_version(node("a", "event", event="buy"))

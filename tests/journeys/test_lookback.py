@@ -23,6 +23,7 @@ from tests.journeys.drawn import (
     put,
     put_many,
     signals,
+    told,
 )
 from tests.segments.factories import make_contacts
 
@@ -51,7 +52,7 @@ def test_the_first_event_since_he_was_to_arrive_is_signalled() -> None:
     inside = put(version, anna.pk, "a")
     assert look_back(version, inside) == 1
     assert signals() == [(inside.pk, "event", "a", NOW + 3 * MINUTE)]
-    assert Signal.objects.get().data["name"] == "buy"
+    assert told()["name"] == "buy"
 
 
 def test_what_is_later_than_now_waits_for_the_follower() -> None:
@@ -146,9 +147,9 @@ events = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(told=events)
+@given(happened=events)
 def test_it_finds_what_the_follower_would_have_told_first(
-    told: list[tuple[int, int, str]],
+    happened: list[tuple[int, int, str]],
 ) -> None:
     Signal.objects.all().delete()
     Participant.objects.all().delete()
@@ -163,7 +164,7 @@ def test_it_finds_what_the_follower_would_have_told_first(
     inside = [put(version, one, "a") for one in make_contacts("Oslo", "Oslo", "Oslo")]
     incoming = [
         IncomingEvent(inside[who].contact_id, name, NOW + minute * MINUTE, {"n": place})
-        for place, (who, minute, name) in enumerate(told)
+        for place, (who, minute, name) in enumerate(happened)
     ]
     record_events(incoming, received_at=LATER)
     follow_events(LATER)
