@@ -147,6 +147,31 @@ def email_from_url(name: str, url: str) -> Mapping[str, object]:
     }
 
 
+# Those that django-anymail keeps up with and that need no package besides.
+MAIL_PROVIDERS = (
+    *("brevo", "mailersend", "mailgun", "mailjet", "mailtrap", "mandrill", "postal", "postmark"),
+    *("resend", "sparkpost", "unisender_go"),
+)
+
+
+def email_from_provider(name: str) -> Mapping[str, object]:
+    """Django's setting for a provider of e-mail with an API, as django-anymail names it."""
+    provider = env_text(name).lower()
+    if provider not in MAIL_PROVIDERS:
+        raise SettingInvalid(name, f"must be one of {', '.join(MAIL_PROVIDERS)}", "postmark")
+    return {"EMAIL_BACKEND": f"anymail.backends.{provider}.EmailBackend"}
+
+
+def anymail_settings() -> dict[str, Any]:
+    """What the variables that begin with ANYMAIL_ say, as django-anymail names it."""
+    prefix = "ANYMAIL_"
+    return {
+        name.removeprefix(prefix): value.strip()
+        for name, value in os.environ.items()
+        if name.startswith(prefix) and value.strip()
+    }
+
+
 def is_fernet_key(text: str) -> bool:
     """Whether `text` is 32 bytes in URL-safe base64, as field encryption needs them."""
     try:

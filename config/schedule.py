@@ -35,6 +35,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "Read mails that came back": {
+        "task": "integrations.tasks.read_bounces",
+        "schedule": 120.0,
+        "options": {"expires": 120},
+    },
     "Find refreshes that are late": {
         "task": "segments.tasks.find_late_refreshes",
         "schedule": crontab(minute="25"),

@@ -13,7 +13,9 @@ from config.embedded.dotenv import read_dotenv
 from config.embedded.errors import StartRefused
 from config.env import (
     SettingInvalid,
+    anymail_settings,
     database_from_url,
+    email_from_provider,
     email_from_url,
     env_bool,
     env_int,
@@ -298,6 +300,24 @@ EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR / "mail"
 if _email_url := env_text("EMAIL_URL"):
     globals().update(email_from_url("EMAIL_URL", _email_url))
+elif env_text("EMAIL_PROVIDER"):
+    globals().update(email_from_provider("EMAIL_PROVIDER"))
+# Where mails that could not be delivered come back to, instead of to the sender.
+BOUNCE_ADDRESS = env_text("BOUNCE_ADDRESS")
+# The mailbox that such mails are read from, by `manage.py read_bounces`.
+BOUNCE_IMAP_URL = env_secret("BOUNCE_IMAP_URL")
+# The password of addresses at which providers tell of bounces. Without it there are none.
+MAIL_HOOKS_SECRET = env_secret("MAIL_HOOKS_SECRET")
+# So many times in so many days has an address to be full or away before it counts as gone.
+SOFT_BOUNCE_LIMIT = env_int("SOFT_BOUNCE_LIMIT", None, least=1, most=100) or 3
+SOFT_BOUNCE_DAYS = env_int("SOFT_BOUNCE_DAYS", None, least=1, most=365) or 14
+ANYMAIL = {
+    # Not every provider keeps what we note beside a message; it is found by its header then.
+    "IGNORE_UNSUPPORTED_FEATURES": True,
+    "REQUESTS_TIMEOUT": 20,
+    **anymail_settings(),
+    **({"WEBHOOK_SECRET": f"regulars:{MAIL_HOOKS_SECRET}"} if MAIL_HOOKS_SECRET else {}),
+}
 
 # --- The product ---------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ class IntegrationsConfig(AppConfig):
             suppressions,
             timeline,
         )
+        from integrations.bounces import heard
         from integrations.connectors.webhook import WebhookConnector
         from integrations.models import Connection
         from workspace import checkup, retention, rounds
@@ -64,6 +65,9 @@ class IntegrationsConfig(AppConfig):
         extensions.register_merger("integrations", event_log.merge)
         extensions.register_eraser("suppressions", suppressions.erase)
         extensions.register_merger("suppressions", suppressions.merge)
+        extensions.register_eraser("mail reports", heard.erase)
+        extensions.register_merger("mail reports", heard.merge)
+        retention.register("mail reports", heard.purge)
         mail.register_mail()
         timeline.register()
         held_timeline.register()

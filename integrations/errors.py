@@ -159,3 +159,15 @@ class SuppressionInvalid(InputInvalid):
     """What was said of suppressed addresses cannot be used; `problems` name each fault."""
 
     code = "suppression_invalid"
+
+
+class ProviderUnknown(NotFound):
+    """There is no e-mail provider of that name."""
+
+    code = "provider_unknown"
+
+
+class MailboxUnreadable(TemporaryError):
+    """The mailbox of mails that came back could not be read."""
+
+    code = "mailbox_unreadable"

@@ -27,7 +27,7 @@ AT_ONCE = 1_000
 DETAIL_LIMIT = 500
 _DIGEST = "sha256:"
 
-# Of what is known already a complaint outweighs a bounce, and a person's word both.
+# Of what is known already a complaint outweighs a bounce, and a person's word all.
 _NOTE = """
 INSERT INTO integrations_suppression (channel, address, reason, detail, contact_id, at)
 SELECT DISTINCT ON (g.address) 'email', g.address, g.reason, g.detail,
@@ -74,7 +74,10 @@ moved AS (
   FROM pairs p WHERE s.contact_id = p.loser_id RETURNING p.loser_id)
 SELECT loser_id, count(*) FROM moved GROUP BY loser_id
 """
-_WEIGHTS = [Reason.BOUNCE.value, Reason.COMPLAINT.value, Reason.MANUAL.value]
+_WEIGHTS = [
+    *(Reason.BOUNCE.value, Reason.UNSUBSCRIBE.value, Reason.COMPLAINT.value),
+    Reason.MANUAL.value,
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ import time
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from integrations import outbox, sending
+from integrations.bounces import mailboxes
 
 # The rounds send at once. What is due for longer they have missed, or nobody runs them.
 _PATIENCE = timedelta(minutes=1)
@@ -21,3 +23,11 @@ def send_left() -> int:
     until = time.monotonic() + _SECONDS
     sent = sending.drain(goes_on=lambda: time.monotonic() < until, patience=_PATIENCE)
     return sent.delivered
+
+
+@shared_task
+def read_bounces() -> int:
+    """Read the mailbox of mails that came back, where one is set; how much of it was news."""
+    if not settings.BOUNCE_IMAP_URL:
+        return 0
+    return mailboxes.read_imap(settings.BOUNCE_IMAP_URL, at=timezone.now()).heard

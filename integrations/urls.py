@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 
+from integrations.bounces import hooks
 from integrations.ingestion.views import VIEWS
 from integrations.ingestion.webhooks import receive_from_segment
 
@@ -15,4 +16,6 @@ urlpatterns = [
         receive_from_segment,
         name="webhook_segment",
     ),
+    path("hooks/bounces/", hooks.receive_report, name="bounce_report"),
+    path("hooks/mail/<str:provider>/", hooks.receive_from_provider, name="mail_provider"),
 ]

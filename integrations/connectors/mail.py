@@ -1,8 +1,8 @@
-"""E-mail by the workspace's mail server; without one, to the outbox on disk.
+"""E-mail by the workspace's mail server or provider; without one, to the outbox on disk.
 
-The server is that of the settings (`EMAIL_URL`). A message has the same Message-ID at every
-attempt, so that a server or a reader which got it twice can tell. Sent at least once: where the
-connection breaks after the message was handed over, it is handed over again.
+The server is that of the settings (`EMAIL_URL`, `EMAIL_PROVIDER`). A message has the same
+Message-ID at every attempt, so that a server or a reader which got it twice can tell. Sent at least
+once: where the connection breaks after the message was handed over, it is handed over again.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from email.utils import format_datetime, parseaddr
 from typing import Any
 
+from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
@@ -21,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from contacts.fields import read_email
 from contacts.values import ValueRefused
+from integrations.bounces import marks
 from integrations.connector import Message, Receipt
 from integrations.errors import PermanentError, TemporaryError
 
@@ -36,7 +38,7 @@ class MailConnector:
         self._local = threading.local()
 
     def send(self, message: Message) -> Receipt:
-        """Hand an e-mail to the server; the reference is its Message-ID.
+        """Hand an e-mail to the server; the reference is its Message-ID, or the provider's id.
 
         Raises TemporaryError where it may be taken later, PermanentError where it never will.
         """
@@ -59,6 +61,8 @@ class MailConnector:
             raise PermanentError(told % {"reason": error}) from error
         except smtplib.SMTPResponseException as error:
             raise _refused(error.smtp_code, error.smtp_error) from error
+        except AnymailError as error:
+            raise _refused_by_provider(error) from error
         except (smtplib.SMTPException, OSError) as error:
             told = _("The mail server could not be reached: %(reason)s.")
             raise TemporaryError(told % {"reason": _text(error)}) from error
@@ -66,7 +70,8 @@ class MailConnector:
             # What cannot be written as a mail at all: a header of two lines, an odd address.
             told = _("The e-mail cannot be written: %(reason)s.") % {"reason": error}
             raise PermanentError(told) from error
-        return Receipt(reference=str(mail.extra_headers["Message-ID"])[:200])
+        provider = getattr(getattr(mail, "anymail_status", None), "message_id", None)
+        return Receipt(reference=str(provider or mail.extra_headers["Message-ID"])[:200])
 
     def close(self) -> None:
         """End this thread's connection; the next message makes another."""
@@ -125,17 +130,23 @@ def mail_of(message: Message) -> EmailMultiAlternatives:
     except ValueRefused as error:
         raise PermanentError(str(error)) from error
     headers: Mapping[str, str] = payload.get("headers") or {}
+    envelope_sender = marks.bounce_address(message.key)
     mail = EmailMultiAlternatives(
         subject=str(payload.get("subject") or ""),
         body=str(payload.get("text") or ""),
-        from_email=settings.DEFAULT_FROM_EMAIL,
+        from_email=envelope_sender or settings.DEFAULT_FROM_EMAIL,
         to=[to],
         headers={
             "Date": format_datetime(message.sent_at),
             **headers,
             "Message-ID": message_id_of(message.key),
+            marks.HEADER: marks.mark_of(message.key),
+            # Who reads it sees the sender; only servers see where it comes back to.
+            **({"From": settings.DEFAULT_FROM_EMAIL} if envelope_sender else {}),
         },
     )
+    # Providers tell it back with what happened to the message; mail servers do not look at it.
+    mail.metadata = {marks.NOTE: marks.mark_of(message.key)}  # type: ignore[attr-defined]
     if html := payload.get("html"):
         mail.attach_alternative(str(html), "text/html")
     return mail
@@ -157,6 +168,21 @@ def _refused(code: int, answer: Any) -> PermanentError | TemporaryError:
     message = _("The mail server refused it: %(code)d %(answer)s")
     words = {"code": code, "answer": _text(answer)[:300]}
     return kind(message % words, http_status=code, answer=_text(answer))
+
+
+def _refused_by_provider(error: AnymailError) -> PermanentError | TemporaryError:
+    """What a provider's refusal means: of this message, or of all until something is put right."""
+    status = error.status_code
+    answer = error.response.text if error.response is not None else str(error)
+    words = {"provider": error.esp_name or "", "answer": " ".join(answer.split())[:300]}
+    message = _("The e-mail provider %(provider)s refused it: %(answer)s") % words
+    is_of_message = isinstance(error, AnymailRecipientsRefused) or not (
+        isinstance(error, AnymailAPIError)
+        # No answer, a wrong key, too many requests, trouble at the provider.
+        and (status is None or status in {401, 403, 408, 429} or status >= 500)
+    )
+    kind = PermanentError if is_of_message else TemporaryError
+    return kind(message, http_status=status, answer=answer)
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from integrations.models.connections import Connection, Webhook, Webhooks
 from integrations.models.deliveries import Delivery, DeliveryAttempt
+from integrations.models.mail_reports import MailReport
 from integrations.models.push import PushSubscription
 from integrations.models.sources import (
     HeldEvent,
@@ -22,6 +23,7 @@ __all__ = [
     "DeliveryAttempt",
     "HeldEvent",
     "InboundRequest",
+    "MailReport",
     "Outcome",
     "PushSubscription",
     "ReceivedEvent",

@@ -19,13 +19,14 @@ class Suppression(models.Model):
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("does not exist")
+        UNSUBSCRIBE = "unsubscribe", _("unsubscribed at the provider")
         COMPLAINT = "complaint", _("complained")
         MANUAL = "manual", _("by hand")
 
     id = models.BigAutoField(primary_key=True)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel, default=Channel.EMAIL)
     address = models.CharField(_("address"), max_length=320)
-    reason = models.CharField(_("reason"), max_length=10, choices=Reason)
+    reason = models.CharField(_("reason"), max_length=12, choices=Reason)
     detail = models.CharField(_("said"), max_length=500, blank=True, default="", db_default="")
     contact = models.ForeignKey(
         Contact,

@@ -34,6 +34,7 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("api:contact-tag", "key"): ("plain0",),
     ("api:contact-category", "key"): ("plain0",),
     ("webhook_segment", "key"): ("none",),
+    ("mail_provider", "provider"): ("postmark",),
     ("voucherify_customer", "reference"): ("none",),
     ("voucherify_customer_activity", "reference"): ("none",),
     ("voucherify_customer_redeemables", "reference"): ("none",),

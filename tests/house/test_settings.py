@@ -57,6 +57,7 @@ def _read(tmp_path: Path, expression: str = "", **given: str) -> subprocess.Comp
         ("EMAIL_URL", "http://mail", "must be smtp://"),
         ("EMAIL_URL", "smtp://mail:often", "port that is none"),
         ("EMAIL_URL", "smtp://mail:70000", "port that is none"),
+        ("SOFT_BOUNCE_LIMIT", "0", "must be a whole number"),
         ("PORT", "eighty", "must be a whole number"),
         ("BASE_URL", "regulars.example.com", "must be the public address"),
         ("BASE_URL", "http://regulars.example.com:x", "must be the public address"),
@@ -74,6 +75,19 @@ def test_a_wrong_setting_is_named_with_the_reason_and_an_example(
     assert line.startswith(f"Setting {name} "), line
     assert reason in line
     assert f"For example: {name}=" in line
+
+
+def test_a_provider_of_mail_is_named_with_its_keys(tmp_path: Path) -> None:
+    given = {
+        "EMAIL_URL": "",
+        "EMAIL_PROVIDER": "postmark",
+        "ANYMAIL_POSTMARK_SERVER_TOKEN": "token",
+    }
+    done = _read(tmp_path, "ANYMAIL['POSTMARK_SERVER_TOKEN'], settings.EMAIL_BACKEND", **given)
+    assert done.stdout.strip() == "token anymail.backends.postmark.EmailBackend"
+    done = _read(tmp_path, EMAIL_URL="", EMAIL_PROVIDER="pigeon")
+    assert done.returncode != 0
+    assert "Setting EMAIL_PROVIDER must be one of" in done.stderr
 
 
 def test_a_rabbitmq_needs_a_cache_of_its_own(tmp_path: Path) -> None:
