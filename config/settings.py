@@ -326,6 +326,8 @@ INGESTION_REQUESTS_PER_SECOND = (
     env_int("INGESTION_REQUESTS_PER_SECOND", None, least=1, most=1_000_000) or 1000
 )
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
+# How long somebody is on a journey that says nothing of it.
+JOURNEY_TIMEOUT = timedelta(days=env_int("JOURNEY_TIMEOUT_DAYS", None, least=1, most=3660) or 91)
 # Networks that what we call may be in although they are private.
 OUTBOUND_ALLOW = env_networks("OUTBOUND_ALLOW")
 

@@ -12,9 +12,11 @@ class JourneysConfig(AppConfig):
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
         from journeys import entrances, following
+        from journeys.engine import running
         from journeys.trying import profiles
 
         entrances.register()
         following.register()
+        running.register()
         register_eraser("test_profiles", profiles.forget)
         register_merger("test_profiles", profiles.merge)

@@ -12,7 +12,7 @@ from typing import Any
 
 from journeys.drawing.plan import Plan
 from journeys.drawing.syntax import Node
-from journeys.models import JourneyVersion
+from journeys.models import JourneyVersion, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,37 @@ class Acted:
 
 
 Act = Callable[[Cohort], Acted]
-_acts: dict[str, Act] = {}
 
 
-def register_act(kind: str, act: Act) -> None:
-    """Let `act` do the activities of a kind. May be called again."""
-    _acts[kind] = act
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    act: Act
+    holds_contacts: bool
 
 
-def act_of(kind: str) -> Act:
-    """What does the activities of a kind. Raises KeyError."""
-    return _acts[kind]
+_acts: dict[tuple[str, int | None], _Registered] = {}
+
+
+def register_act(
+    kind: str, act: Act, *, lane: Lane | None = None, holds_contacts: bool = True
+) -> None:
+    """Let `act` do the activities of a kind; for one lane only, where it is another there.
+
+    With `holds_contacts` nobody is merged while it works: what it writes of the contacts themselves
+    is safe. May be called again.
+    """
+    _acts[kind, lane] = _Registered(act, holds_contacts)
+
+
+def act_of(kind: str, lane: int | None = None) -> Act:
+    """What does the activities of a kind in a lane. Raises KeyError."""
+    return _registered(kind, lane).act
+
+
+def holds_contacts(kind: str, lane: int | None = None) -> bool:
+    """Whether the contacts have to be held before it acts. Raises KeyError."""
+    return _registered(kind, lane).holds_contacts
+
+
+def _registered(kind: str, lane: int | None) -> _Registered:
+    return _acts.get((kind, lane)) or _acts[kind, None]

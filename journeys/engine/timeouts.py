@@ -1,0 +1,78 @@
+"""What did not happen: those whose waiting is over go on, or have been on the journey too long."""
+
+from datetime import datetime
+
+from journeys.drawing.kinds import NEXT, TIMEOUT
+from journeys.drawing.plan import Place
+from journeys.engine import exits
+from journeys.engine.course import Course
+from journeys.engine.moves import Cause, Moved, Outcome, Source, Way, move
+from journeys.engine.portions import PORTION
+from journeys.engine.waits import alarms_of
+from workspace import sql
+
+TIMED_OUT = Way("", TIMEOUT, None, Cause.TIMEOUT, Outcome.TIMED_OUT)
+# The first ones; whoever is due later waits until their turn has come.
+_DUE = """
+SELECT p.id, p.place AS from_place, p.wake_at AS at,
+  CASE WHEN p.wake_at >= p.entered_at + %(timeout)s::float8 * interval '1 second' THEN 0
+  {alarms} ELSE {last} END AS way
+FROM journeys_participant p{contacts}
+WHERE p.version_id = %(version)s AND p.place = %(place)s AND p.state = 'waiting'
+  AND p.wake_at <= %(as_of)s
+ORDER BY p.wake_at LIMIT %(limit)s
+"""
+_STANDING = """
+SELECT id, contact_id FROM journeys_participant
+WHERE version_id = %s AND place = %s AND state = 'waiting' AND wake_at <= %s
+ORDER BY wake_at LIMIT %s
+"""
+_ANY = """
+SELECT EXISTS (SELECT FROM journeys_participant
+  WHERE version_id = %s AND place = %s AND state = 'waiting' AND wake_at <= %s)
+"""
+
+
+def is_due(course: Course, place: Place, *, as_of: datetime) -> bool:
+    """Whether time moves anybody at the place."""
+    return bool(sql.one(_ANY, [course.version.pk, place.number, as_of]))
+
+
+def let_go(course: Course, place: Place, *, as_of: datetime, limit: int = PORTION) -> Moved:
+    """Move those at a place whose time is over, as of when it was, the earliest first."""
+    left = Moved()
+    if exits.asks_criteria(course):
+        standing = sql.lists(_STANDING, [course.version.pk, place.number, as_of, limit])
+        left = exits.let_out(course, standing, as_of=as_of)
+        # Nobody is let go who was not asked.
+        limit = len(standing) - left.count
+        if not limit:
+            return left
+    source, ways = _going(course, place, limit)
+    return left + move(course, source, ways, as_of=as_of)
+
+
+def _going(course: Course, place: Place, limit: int) -> tuple[Source, list[Way]]:
+    ways = [TIMED_OUT]
+    if not place.waits:
+        # It waited for its result in vain.
+        node_id = place.ids[0]
+        has_way = bool(course.plan.drawing.targets(node_id, TIMEOUT))
+        outcome = TIMEOUT if has_way else NEXT
+        ways.append(Way(node_id, outcome, course.target(node_id, outcome), Cause.TIMEOUT))
+    cases, params = [], {}
+    # What takes the same time for all comes first: it can be told without a look at the contact.
+    alarms = sorted(alarms_of(course, place), key=lambda alarm: alarm.seconds is None)
+    for alarm in alarms:
+        target = course.target(alarm.node.id, alarm.outcome)
+        cases.append(f"WHEN p.wake_at >= {alarm.at('p.arrived_at')} THEN {len(ways)}")
+        params.update(alarm.params)
+        ways.append(Way(alarm.node.id, alarm.outcome, target, Cause.TIMEOUT))
+    asks_contact = any(alarm.seconds is None for alarm in alarms)
+    params |= {"place": place.number, "limit": limit}
+    text = _DUE.format(
+        alarms=" ".join(cases),
+        last=len(ways) - 1,
+        contacts=" JOIN contacts_contact c ON c.id = p.contact_id" if asks_contact else "",
+    )
+    return Source(text, params, has={"at"}), ways
