@@ -173,7 +173,8 @@ def _admit(
     *,
     as_of: datetime,
 ) -> Admitted:
-    due, place_params, state = "NULL::timestamptz", {}, "done"
+    due, state = "NULL::timestamptz", "done"
+    place_params: dict[str, Any] = {}
     first = None if course is None else course.plan.first
     if course is not None and first is not None:
         place = course.plan.places[first]
@@ -183,7 +184,7 @@ def _admit(
         for alarm in alarms:
             place_params |= alarm.params
     terms = None if course is None else course.terms
-    again_after = terms and terms.again_after
+    again_after = None if terms is None else terms.again_after
     text = _ADMIT.format(
         asked=asked, due=due, contacts=" JOIN contacts_contact c ON c.id = d.contact_id"
     )

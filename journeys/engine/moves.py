@@ -183,7 +183,9 @@ def _statement(course: Course, source: Source, ways: Sequence[Way]) -> tuple[str
         "targets": [way.target for way in ways],
         "causes": [way.cause for way in ways],
         "waits": [way.target in waits for way in ways],
-        "seconds": [shortest_wait(waits.get(way.target, ())) for way in ways],
+        "seconds": [
+            None if way.target is None else shortest_wait(waits.get(way.target, ())) for way in ways
+        ],
         "ends": [way.ends for way in ways],
         "controls": [way.is_control for way in ways],
         "timeout": course.terms.timeout.total_seconds(),
@@ -198,7 +200,8 @@ def _due(waits: Mapping[int, Sequence[Alarm]], at: str) -> tuple[str, dict[str, 
 
     With parameters where it is another instant for each contact, which the statement asks then.
     """
-    cases, params = [], {}
+    cases: list[str] = []
+    params: dict[str, Any] = {}
     for number, alarms in waits.items():
         if any(alarm.seconds is None for alarm in alarms):
             first = ", ".join(alarm.at(at) for alarm in alarms)

@@ -1,6 +1,7 @@
 """What did not happen: those whose waiting is over go on, or have been on the journey too long."""
 
 from datetime import datetime
+from typing import Any
 
 from journeys.drawing.kinds import NEXT, TIMEOUT
 from journeys.drawing.plan import Place
@@ -60,7 +61,8 @@ def _going(course: Course, place: Place, limit: int) -> tuple[Source, list[Way]]
         has_way = bool(course.plan.drawing.targets(node_id, TIMEOUT))
         outcome = TIMEOUT if has_way else NEXT
         ways.append(Way(node_id, outcome, course.target(node_id, outcome), Cause.TIMEOUT))
-    cases, params = [], {}
+    cases: list[str] = []
+    params: dict[str, Any] = {}
     # What takes the same time for all comes first: it can be told without a look at the contact.
     alarms = sorted(alarms_of(course, place), key=lambda alarm: alarm.seconds is None)
     for alarm in alarms:
