@@ -330,6 +330,11 @@ EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_50
 JOURNEY_TIMEOUT = timedelta(days=env_int("JOURNEY_TIMEOUT_DAYS", None, least=1, most=3660) or 91)
 # Networks that what we call may be in although they are private.
 OUTBOUND_ALLOW = env_networks("OUTBOUND_ALLOW")
+# The push services of browsers that are called: Chrome and its kin, Firefox, Safari, Edge.
+PUSH_HOSTS = env_list(
+    "PUSH_HOSTS",
+    "fcm.googleapis.com,*.push.services.mozilla.com,*.push.apple.com,*.notify.windows.com",
+)
 
 # --- API -----------------------------------------------------------------------------------------
 

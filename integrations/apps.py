@@ -30,13 +30,17 @@ class IntegrationsConfig(AppConfig):
             timeline,
         )
         from integrations.bounces import heard
+        from integrations.connectors.fcm import FcmConnector
+        from integrations.connectors.web_push import WebPushConnector
         from integrations.connectors.webhook import WebhookConnector
         from integrations.models import Connection
+        from integrations.push import subscriptions
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
         encryption.register_column("integrations.Source", "signing_secret")
         encryption.register_column("integrations.Connection", "sealed_secret")
+        encryption.register_column("integrations.PushSubscription", "sealed_keys")
         rounds.register_round(
             "digest",
             digestion.digest,
@@ -55,10 +59,19 @@ class IntegrationsConfig(AppConfig):
             stop=sending.SENDERS.stop,
         )
         registry.register(Connection.Kind.WEBHOOK, WebhookConnector(), disables_connection=True)
+        for kind, connector in (
+            (Connection.Kind.WEB_PUSH, WebPushConnector()),
+            (Connection.Kind.FCM, FcmConnector()),
+        ):
+            registry.register(kind, connector, find_recipient=subscriptions.find_recipient)
+        outbox.register_consumer("push", subscriptions.note_finished)
         checkup.register("outbox", deliveries.examine)
         retention.register("deliveries", deliveries.purge)
         extensions.register_eraser("deliveries", deliveries.erase)
         extensions.register_merger("deliveries", deliveries.merge)
+        retention.register("push subscriptions", subscriptions.purge)
+        extensions.register_eraser("push subscriptions", subscriptions.erase)
+        extensions.register_merger("push subscriptions", subscriptions.merge)
         checkup.register("inbox", digestion.examine_inbox)
         retention.register("received events", event_log.purge_log)
         extensions.register_eraser("integrations", event_log.erase)

@@ -15,7 +15,7 @@ class Message:
 
     `key` is the same at every attempt: where the other side has a key of idempotency, it is that.
     `settings` and `secret` (decrypted, "" where there is none) are those of the connection,
-    `sent_at` is the instant of this attempt.
+    `recipient` is what is looked up of whom it goes to, `sent_at` is the instant of this attempt.
     """
 
     key: str
@@ -26,6 +26,7 @@ class Message:
     contact_id: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
+    recipient: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

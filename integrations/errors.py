@@ -1,5 +1,6 @@
 """What the rules of this room refuse."""
 
+from datetime import timedelta
 from typing import Any
 
 from workspace.errors import DomainError, InputInvalid, NotFound
@@ -56,17 +57,25 @@ class NothingToReplay(DomainError):
 class ConnectorError(DomainError):
     """A message could not be handed over.
 
-    `http_status` and `answer` are what the other side said, where it said anything.
+    `http_status` and `answer` are what the other side said, where it said anything, and
+    `retry_after` when it wants to be asked again.
     """
 
     code = "delivery_failed"
 
     def __init__(
-        self, message: str, *, http_status: int | None = None, answer: str = "", **context: Any
+        self,
+        message: str,
+        *,
+        http_status: int | None = None,
+        answer: str = "",
+        retry_after: timedelta | None = None,
+        **context: Any,
     ) -> None:
         super().__init__(message, **context)
         self.http_status = http_status
         self.answer = answer
+        self.retry_after = retry_after
 
 
 class TemporaryError(ConnectorError):
@@ -87,6 +96,12 @@ class AddressRefused(PermanentError):
     """It is an address that we do not call, as one of a private network."""
 
     code = "address_refused"
+
+
+class RecipientGone(PermanentError):
+    """Nobody is there any more: neither this nor anything else is sent to this address."""
+
+    code = "recipient_gone"
 
 
 class WebhookUnknown(NotFound):

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from threading import Lock
 from typing import Any
@@ -43,14 +45,22 @@ _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered: the status and the beginning of the body."""
+    """What was answered: the status, the beginning of the body, and how long to wait."""
 
     status: int
     text: str
+    retry_after: timedelta | None = None
 
 
-def post(url: str, *, body: bytes, headers: Mapping[str, str], seconds: float = SECONDS) -> Answer:
-    """Post `body` and give the answer, whatever its status.
+def post(
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float = SECONDS,
+    limit: int = _ANSWER_LIMIT,
+) -> Answer:
+    """Post `body` and give the answer, whatever its status; of its body up to `limit` bytes.
 
     Raises AddressRefused where we do not call that address, TemporaryError where nothing answered
     in time.
@@ -58,7 +68,8 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], seconds: float = 
     token = _deadline.set(time.monotonic() + seconds)
     try:
         with _client().stream("POST", url, content=body, headers=dict(headers)) as response:
-            return Answer(response.status_code, _beginning(response))
+            wait = _wait(response.headers.get("Retry-After", ""))
+            return Answer(response.status_code, _beginning(response, limit), wait)
     except httpx.TimeoutException as error:
         words = _("It did not answer within %(seconds)g s.")
         raise TemporaryError(words % {"seconds": seconds}) from error
@@ -230,16 +241,28 @@ def _resolve(host: str, port: int, seconds: float) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _beginning(response: httpx.Response) -> str:
+def _wait(text: str) -> timedelta | None:
+    """What a header Retry-After asks for, a day at most; None where it asks for nothing."""
+    try:
+        if text.isdecimal():
+            wait = timedelta(seconds=min(int(text), 86_400))
+        else:
+            wait = parsedate_to_datetime(text) - datetime.now(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(wait, timedelta(0)), timedelta(days=1))
+
+
+def _beginning(response: httpx.Response, limit: int) -> str:
     """The start of a body; the rest is not read, and the connection is given up."""
     read = bytearray()
     with contextlib.suppress(httpx.HTTPError):
         # An answer is one when its status is there, whatever becomes of its body.
         for chunk in response.iter_raw(_CHUNK):
             read += chunk
-            if len(read) > _ANSWER_LIMIT:
+            if len(read) > limit:
                 break
-    return bytes(read[:_ANSWER_LIMIT]).decode("utf-8", "replace").replace("\x00", "")
+    return bytes(read[:limit]).decode("utf-8", "replace").replace("\x00", "")
 
 
 def _allowed() -> list[addresses.Network]:

@@ -30,6 +30,7 @@ LEASE = timedelta(minutes=2)
 # How many of one connection may be in flight, so that a slow one leaves room for others; of one
 # that fails at present a single one tries.
 SHARE = 16
+_NOW, _DAY = timedelta(0), timedelta(days=1)
 _KEY_LIMIT = 200
 _TEXT_LIMIT = 2000
 _REFERENCE_LIMIT = 200
@@ -54,7 +55,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A delivery that is over: delivered, or failed for good with what was said last."""
+    """A delivery that is over: delivered, or failed for good with what was said last.
+
+    `code` is that of the error with which it failed.
+    """
 
     delivery_id: int
     key: str
@@ -63,6 +67,7 @@ class Finished:
     contact_id: int | None
     state: str
     error: str
+    code: str = ""
 
 
 Consume = Callable[[Sequence[Finished], datetime], None]
@@ -204,11 +209,12 @@ def postpone(
 ) -> str:
     """It was not taken now: it is due again after the next of `DELAYS`; the state it has now.
 
+    Where the other side asks for a longer wait, it is that, up to a day.
     After the last one it has failed; with `disables_connection` so has the connection.
     """
     connections.note_failure(delivery.connection_id, at=at)
     if delivery.attempts < len(DELAYS):
-        due_at = at + DELAYS[delivery.attempts]
+        due_at = at + max(DELAYS[delivery.attempts], min(error.retry_after or _NOW, _DAY))
         state = Delivery.State.QUEUED
         _record(delivery, state, error, at=at, milliseconds=milliseconds, due_at=due_at)
         return state
@@ -299,6 +305,7 @@ def _record(
             contact_id=delivery.contact_id,
             state=state,
             error=error,
+            code=outcome.code if isinstance(outcome, ConnectorError) else "",
         )
         for consume in _consumers.values():
             consume([finished], at)

@@ -1,28 +1,44 @@
 """Which connector speaks for which kind of connection."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from integrations.connector import Connector
+from integrations.models import Delivery
+
+# Whom a delivery goes to. Raises RecipientGone where nobody is there any more.
+FindRecipient = Callable[[Delivery], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A connector, and whether its connection is disabled once a delivery ran out of attempts."""
+    """A connector, and whether its connection is disabled once a delivery ran out of attempts.
+
+    With `find_recipient` whom a delivery goes to is looked up just before it is sent.
+    """
 
     connector: Connector
     disables_connection: bool
+    find_recipient: FindRecipient | None = None
 
 
 _connectors: dict[str, Registered] = {}
 
 
-def register(kind: str, connector: Connector, *, disables_connection: bool = False) -> None:
+def register(
+    kind: str,
+    connector: Connector,
+    *,
+    disables_connection: bool = False,
+    find_recipient: FindRecipient | None = None,
+) -> None:
     """Send deliveries of connections of this kind by `connector`. May be called again.
 
     With `disables_connection` an address that took nothing at the last of all attempts is asked no
     more, until somebody enables it; else only that one delivery has failed.
     """
-    _connectors[kind] = Registered(connector, disables_connection)
+    _connectors[kind] = Registered(connector, disables_connection, find_recipient)
 
 
 def registered(kind: str) -> Registered | None:

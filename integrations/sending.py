@@ -81,9 +81,6 @@ def drain(
 
 def send(delivery: Delivery, *, clock: Callable[[], datetime] = timezone.now) -> str:
     """Try one delivery that was claimed, and record what came of it; the state that it has then."""
-    # It may take seconds, for which others can use the connection to the database.
-    if not connection.in_atomic_block:
-        close_old_connections()
     known = registry.registered(delivery.connection.kind)
     began = time.monotonic()
     outcome = _outcome(delivery, known)
@@ -108,7 +105,11 @@ def _outcome(delivery: Delivery, known: registry.Registered | None) -> Receipt |
     if known is None:
         return TemporaryError(_("Nothing in this version sends to connections of this kind."))
     try:
-        return known.connector.send(_message_of(delivery))
+        message = _message_of(delivery, known)
+        # It may take seconds, for which others can use the connection to the database.
+        if not connection.in_atomic_block:
+            close_old_connections()
+        return known.connector.send(message)
     except ConnectorError as error:
         return error
     except SecretUnreadable as error:
@@ -120,7 +121,7 @@ def _outcome(delivery: Delivery, known: registry.Registered | None) -> Receipt |
         return TemporaryError(words % {"kind": type(error).__name__})
 
 
-def _message_of(delivery: Delivery) -> Message:
+def _message_of(delivery: Delivery, known: registry.Registered) -> Message:
     account = delivery.connection
     sealed = account.sealed_secret
     return Message(
@@ -132,6 +133,7 @@ def _message_of(delivery: Delivery) -> Message:
         contact_id=delivery.contact_id,
         settings=account.settings,
         secret=encryption.unseal(sealed) if sealed else "",
+        recipient=known.find_recipient(delivery) if known.find_recipient else {},
     )
 
 

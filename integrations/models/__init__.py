@@ -1,6 +1,11 @@
 """What comes in from outside and goes out, one file for each noun."""
 
-from integrations.models.connections import Connection, Webhook, Webhooks
+from integrations.models.connections import (
+    Connection,
+    PushConnection,
+    Webhook,
+    Webhooks,
+)
 from integrations.models.deliveries import Delivery, DeliveryAttempt
 from integrations.models.mail_reports import MailReport
 from integrations.models.push import PushSubscription
@@ -25,6 +30,7 @@ __all__ = [
     "InboundRequest",
     "MailReport",
     "Outcome",
+    "PushConnection",
     "PushSubscription",
     "ReceivedEvent",
     "Source",

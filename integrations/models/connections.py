@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
@@ -43,7 +44,15 @@ class Connection(models.Model):
         verbose_name_plural = _("connections")
         ordering = ["name", "id"]
         constraints = [
-            models.UniqueConstraint(Lower("name"), "kind", name="integrations_connection_name_once")
+            models.UniqueConstraint(
+                Lower("name"), "kind", name="integrations_connection_name_once"
+            ),
+            # A subscription names its kind only.
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=Q(kind__in=["web_push", "fcm"]),
+                name="integrations_connection_one_for_push",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -68,3 +77,24 @@ class Webhook(Connection):
         verbose_name = _("webhook")
         verbose_name_plural = _("webhooks")
         ordering = ["name", "id"]
+
+
+class PushConnections(models.Manager["PushConnection"]):
+    """The connections to browsers and apps."""
+
+    def get_queryset(self) -> "models.QuerySet[PushConnection]":
+        """Nothing but those."""
+        kinds = [Connection.Kind.WEB_PUSH, Connection.Kind.FCM]
+        return super().get_queryset().filter(kind__in=kinds)
+
+
+class PushConnection(Connection):
+    """A connection to the devices of contacts; there is one for each kind of device at most."""
+
+    objects: ClassVar[PushConnections] = PushConnections()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("push connection")
+        verbose_name_plural = _("push connections")
+        ordering = ["kind", "id"]

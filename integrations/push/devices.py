@@ -30,8 +30,7 @@ def deliveries_for(contact_ids: Sequence[int]) -> dict[int, list[Device]]:
     connection is in use, are no devices.
     """
     enabled = Connection.objects.filter(kind__in=PushSubscription.Kind.values, is_enabled=True)
-    # Of one kind the oldest counts.
-    connections = dict(enabled.order_by("-pk").values_list("kind", "pk"))
+    connections = dict(enabled.values_list("kind", "pk"))
     if not connections:
         return {}
     open_ = PushSubscription.objects.filter(
