@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations import outbox, sending
+from integrations import outbox, registry, sending
 from integrations.connectors.web_push import authorization, encrypted, topic_of
 from integrations.errors import PermanentError
 from integrations.models import Delivery, PushSubscription
@@ -150,7 +150,7 @@ def test_who_dies_after_the_service_took_it_sends_it_again_under_the_same_topic(
         now = timezone.now()
         # Killed between the answer of the service and writing it down.
         (left,) = outbox.claim(due_by=NOW, kinds=["web_push"], limit=1, at=now)
-        known = sending.registry.registered("web_push")
+        known = registry.registered("web_push")
         assert known is not None
         known.connector.send(sending._message_of(left, known))
         assert outbox.requeue_left(at=now + outbox.LEASE + MINUTE) == 1
