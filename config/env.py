@@ -62,6 +62,19 @@ def env_networks(name: str) -> list[IPv4Network | IPv6Network]:
         raise SettingInvalid(name, f"must be networks: {error}", "10.0.0.0/8,127.0.0.1") from error
 
 
+def env_rate(name: str) -> tuple[int, str] | None:
+    """So many within an hour, a day or a week ("3/week"), as (3, "week"); None where absent."""
+    text = env_text(name)
+    if not text:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,5})\s*/\s*(hour|day|week)", text)
+    if found is None:
+        raise SettingInvalid(
+            name, f"must be a number within an hour, a day or a week, not “{text}”", "3/week"
+        )
+    return int(found[1]), found[2]
+
+
 def env_secret(name: str, fallback: Path | None = None) -> str:
     """The secret `name`, or the content of the file named by `NAME_FILE`, or of `fallback`."""
     if text := env_text(name):

@@ -21,6 +21,7 @@ from config.env import (
     env_int,
     env_list,
     env_networks,
+    env_rate,
     env_secret,
     env_text,
     env_time_zone,
@@ -318,6 +319,8 @@ ANYMAIL = {
     **anymail_settings(),
     **({"WEBHOOK_SECRET": f"regulars:{MAIL_HOOKS_SECRET}"} if MAIL_HOOKS_SECRET else {}),
 }
+# How many messages a second the mail server takes, from all processes together.
+EMAIL_PER_SECOND = env_int("EMAIL_PER_SECOND", None, least=1, most=10_000)
 
 # --- The product ---------------------------------------------------------------------------------
 
@@ -325,6 +328,8 @@ ANYMAIL = {
 INGESTION_REQUESTS_PER_SECOND = (
     env_int("INGESTION_REQUESTS_PER_SECOND", None, least=1, most=1_000_000) or 1000
 )
+# At most so many messages to a contact within an hour, a day or a week: "3/week".
+MESSAGE_CAP = env_rate("MESSAGE_CAP")
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
 # How long somebody is on a journey that says nothing of it.
 JOURNEY_TIMEOUT = timedelta(days=env_int("JOURNEY_TIMEOUT_DAYS", None, least=1, most=3660) or 91)

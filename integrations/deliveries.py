@@ -89,8 +89,8 @@ def retry_delivery(delivery_id: int, *, actor: Actor, at: datetime) -> Delivery:
     before = delivery.state
     delivery.state, delivery.finished_at = State.QUEUED, None
     delivery.due_at = min(delivery.due_at, at) if before == State.QUEUED else at
-    delivery.attempts = 0
-    delivery.save(update_fields=["state", "finished_at", "due_at", "attempts"])
+    delivery.attempts, delivery.begun_at = 0, None
+    delivery.save(update_fields=["state", "finished_at", "due_at", "attempts", "begun_at"])
     outbox.wake()
     changes = {"state": [before, State.QUEUED]}
     audit.record(actor=actor, action="delivery.retried", subject=delivery, changes=changes, at=at)

@@ -58,7 +58,8 @@ class ConnectorError(DomainError):
     """A message could not be handed over.
 
     `http_status` and `answer` are what the other side said, where it said anything, and
-    `retry_after` when it wants to be asked again.
+    `retry_after` when it wants to be asked again. With `is_perhaps_taken` the connection broke when
+    the other side had it all: nobody knows whether it took the message.
     """
 
     code = "delivery_failed"
@@ -70,12 +71,14 @@ class ConnectorError(DomainError):
         http_status: int | None = None,
         answer: str = "",
         retry_after: timedelta | None = None,
+        is_perhaps_taken: bool = False,
         **context: Any,
     ) -> None:
         super().__init__(message, **context)
         self.http_status = http_status
         self.answer = answer
         self.retry_after = retry_after
+        self.is_perhaps_taken = is_perhaps_taken
 
 
 class TemporaryError(ConnectorError):
@@ -90,6 +93,12 @@ class PermanentError(ConnectorError):
 
     code = "refused_by_receiver"
     status = 502
+
+
+class AddressUnknown(PermanentError):
+    """There is no such mailbox: nothing is written to it any more."""
+
+    code = "address_unknown"
 
 
 class AddressRefused(PermanentError):

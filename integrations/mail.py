@@ -1,12 +1,29 @@
-"""The connection over which e-mail is sent: one, by the mail server of the settings."""
+"""The connection over which e-mail is sent: one, by the mail server of the settings.
+
+Whichever room wrote a message: nothing goes to an address that is suppressed, and one of which the
+server says that it does not exist came back.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Any
 
 from django.utils.translation import gettext as _
 
+from integrations import gates, outbox, suppressions
+from integrations.bounces.heard import Told, hear
 from integrations.connectors.mail import CONNECTOR
-from integrations.models import Connection
-from integrations.registry import register
+from integrations.errors import AddressUnknown
+from integrations.gates import Stop
+from integrations.models import Connection, Delivery, MailReport, Suppression
+from integrations.outbox import Finished
+from integrations.registry import Room, register
 
 KIND = Connection.Kind.EMAIL
+# A server on the way takes a message in a fraction of a second; several hundred in flight keep all
+# threads at work.
+_ROOM = Room(share=400, batch=20)
 
 
 def mail_connection() -> Connection:
@@ -18,6 +35,36 @@ def mail_connection() -> Connection:
     return found
 
 
+def stop_suppressed(batch: Sequence[Delivery], at: datetime) -> dict[int, Stop]:
+    """Those among claimed e-mails whose address is suppressed. A gate; one query."""
+    addresses = {one.pk: _address(one.payload) for one in batch}
+    reasons = suppressions.suppressed_addresses(addresses.values())
+    labels = dict(Suppression.Reason.choices)
+    words = _("Not sent: the address is suppressed (%(reason)s).")
+    return {
+        pk: Stop("suppressed", words % {"reason": labels[reasons[address]]})
+        for pk, address in addresses.items()
+        if address in reasons
+    }
+
+
+def hear_of_refused(finished: Sequence[Finished], at: datetime) -> None:
+    """What the server refused because there is no such mailbox came back. A consumer."""
+    told = [
+        Told(MailReport.Kind.HARD_BOUNCE, "", "smtp", one.key, at, key=one.key, detail=one.error)
+        for one in finished
+        if one.code == AddressUnknown.code
+    ]
+    if told:
+        hear(told, at=at)
+
+
+def _address(payload: Mapping[str, Any]) -> str:
+    return parseaddr(str(payload.get("to") or ""))[1]
+
+
 def register_mail() -> None:
     """Have e-mails sent. May be called again."""
-    register(KIND, CONNECTOR)
+    gates.register_gate("suppressions", stop_suppressed, kinds=[KIND])
+    outbox.register_consumer("refused addresses", hear_of_refused)
+    register(KIND, CONNECTOR, room=_ROOM)

@@ -1,7 +1,8 @@
 """The outbox: messages queued in the transaction of the fact, claimed and settled by who sends.
 
 A message is sent at least once: whoever dies between sending and settling leaves it in flight, and
-`requeue_left` queues it again under the same key. Several may claim at a time; each gets others.
+`requeue_left` queues it again under the same key. One that must not be repeated is sent at most
+once: it has failed then. Several may claim at a time; each gets others.
 """
 
 import json
@@ -16,7 +17,9 @@ from django.utils.translation import gettext as _
 from integrations import connections
 from integrations.connector import Receipt
 from integrations.errors import ConnectorError
+from integrations.gates import Stop
 from integrations.models import Connection, Delivery
+from integrations.registry import Room
 from workspace import rounds, sql
 
 CHANNEL = "regulars_outbox"
@@ -27,9 +30,9 @@ DELAYS = (
 )
 # What is in flight for longer was left by somebody who died: a batch takes less.
 LEASE = timedelta(minutes=2)
-# How many of one connection may be in flight, so that a slow one leaves room for others; of one
-# that fails at present a single one tries.
-SHARE = 16
+# How many of one connection may be in flight where nothing else is said; of one that fails at
+# present a single one tries.
+SHARE = Room().share
 _NOW, _DAY = timedelta(0), timedelta(days=1)
 _KEY_LIMIT = 200
 _TEXT_LIMIT = 2000
@@ -42,6 +45,7 @@ class Message:
 
     Whoever queues a `key` again changes nothing. `kind` says what it is ("email", a webhook's
     type), `subject` what it is about ("distribution:12"). It is due at once without a `due_at`.
+    Without `repeats` it is sent at most once, else at least once.
     """
 
     key: str
@@ -51,13 +55,15 @@ class Message:
     contact_id: int | None = None
     subject: str = ""
     due_at: datetime | None = None
+    repeats: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A delivery that is over: delivered, or failed for good with what was said last.
+    """A delivery that is over: delivered, failed for good, or cancelled at the last moment.
 
-    `code` is that of the error with which it failed.
+    `error` is what was said last, `code` that of the error with which it failed, or the reason of
+    the gate which held it back. `reference` is the other side's own name for it.
     """
 
     delivery_id: int
@@ -68,6 +74,7 @@ class Finished:
     state: str
     error: str
     code: str = ""
+    reference: str = ""
 
 
 Consume = Callable[[Sequence[Finished], datetime], None]
@@ -75,21 +82,24 @@ _consumers: dict[str, Consume] = {}
 
 _ENQUEUE = """
 INSERT INTO integrations_delivery
-  (key, connection_id, kind, contact_id, subject, payload, due_at, created_at)
+  (key, connection_id, kind, contact_id, subject, payload, repeats, due_at, created_at)
 SELECT q.key, q.connection_id, q.kind, q.contact_id, coalesce(q.subject, ''), q.payload::jsonb,
-  coalesce(q.due_at, %s), %s
+  {repeats}, coalesce(q.due_at, %s), %s
 FROM ({rows}) q ON CONFLICT (key) DO NOTHING
 """
 _GIVEN = """
 SELECT * FROM unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::text[],
-  %s::timestamptz[]) AS g (key, connection_id, kind, contact_id, subject, payload, due_at)
+  %s::boolean[], %s::timestamptz[])
+  AS g (key, connection_id, kind, contact_id, subject, payload, repeats, due_at)
 """
 # The connection that has the fewest in flight, among those whose turn it can be. It is not locked:
 # two who choose at once may together take a few more than its share.
 _CLAIM = """
 WITH open AS MATERIALIZED (
-  SELECT c.id, CASE WHEN c.failing_since IS NULL THEN %s ELSE 1 END - f.flying AS room
-  FROM integrations_connection c
+  SELECT c.id, least(k.batch, CASE WHEN c.failing_since IS NULL THEN k.share ELSE 1 END - f.flying)
+    AS room
+  FROM unnest(%s::text[], %s::integer[], %s::integer[]) AS k (kind, share, batch)
+  JOIN integrations_connection c ON c.kind = k.kind
   CROSS JOIN LATERAL (
     SELECT count(*) AS flying FROM integrations_delivery d
     WHERE d.connection_id = c.id AND d.state = 'in_flight') f
@@ -97,13 +107,13 @@ WITH open AS MATERIALIZED (
     SELECT d.due_at FROM integrations_delivery d
     WHERE d.connection_id = c.id AND d.state = 'queued' AND d.due_at <= %s
     ORDER BY d.due_at, d.id LIMIT 1) q
-  WHERE c.is_enabled AND c.kind = ANY(%s)
-    AND CASE WHEN c.failing_since IS NULL THEN %s ELSE 1 END > f.flying
+  WHERE c.is_enabled
+    AND CASE WHEN c.failing_since IS NULL THEN k.share ELSE 1 END > f.flying
   ORDER BY f.flying, q.due_at, c.id LIMIT 1
 ), picked AS MATERIALIZED (
   SELECT d.id FROM integrations_delivery d
   WHERE d.connection_id = (SELECT id FROM open) AND d.state = 'queued' AND d.due_at <= %s
-  ORDER BY d.due_at, d.id LIMIT (SELECT least(room, %s) FROM open) FOR UPDATE SKIP LOCKED
+  ORDER BY d.due_at, d.id LIMIT (SELECT room FROM open) FOR UPDATE SKIP LOCKED
 )
 UPDATE integrations_delivery d SET state = 'in_flight', claimed_at = %s
 FROM picked WHERE d.id = picked.id RETURNING d.id
@@ -112,7 +122,8 @@ FROM picked WHERE d.id = picked.id RETURNING d.id
 _RECORD = """
 WITH told AS (
   UPDATE integrations_delivery SET state = %s, claimed_at = NULL, attempts = attempts + 1,
-    due_at = coalesce(%s, due_at), last_error = %s, reference = %s, finished_at = %s
+    due_at = coalesce(%s, due_at), last_error = %s, reference = %s, finished_at = %s,
+    begun_at = NULL
   WHERE id = %s AND state = 'in_flight' AND claimed_at = %s RETURNING id)
 INSERT INTO integrations_deliveryattempt (delivery_id, at, status, error, answer, milliseconds)
 SELECT id, %s, %s, %s, %s, %s FROM told
@@ -120,6 +131,7 @@ SELECT id, %s, %s, %s, %s, %s FROM told
 _REQUEUE = """
 WITH left_ AS (
   SELECT id FROM integrations_delivery WHERE state = 'in_flight' AND claimed_at < %s
+    AND (repeats OR begun_at IS NULL)
   FOR UPDATE SKIP LOCKED),
 told AS (
   UPDATE integrations_delivery d SET state = 'queued', claimed_at = NULL, due_at = %s,
@@ -128,6 +140,16 @@ told AS (
 INSERT INTO integrations_deliveryattempt (delivery_id, at, error, answer, milliseconds)
 SELECT id, %s, %s, '', 0 FROM told
 """
+_BEGUN = """
+SELECT id FROM integrations_delivery
+WHERE state = 'in_flight' AND claimed_at < %s AND NOT repeats AND begun_at IS NOT NULL
+ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+_BEGIN = """
+UPDATE integrations_delivery SET begun_at = %s
+WHERE id = %s AND state = 'in_flight' AND claimed_at = %s
+"""
+_AT_ONCE = 1000
 
 
 def register_consumer(name: str, consume: Consume) -> None:
@@ -154,9 +176,10 @@ def enqueue(messages: Iterable[Message], *, at: datetime) -> int:
         [one.contact_id for one in given],
         [one.subject for one in given],
         [json.dumps(one.payload) for one in given],
+        [one.repeats for one in given],
         [one.due_at for one in given],
     ]
-    return enqueue_rows(_GIVEN, columns, at=at)
+    return _enqueue(_GIVEN, columns, repeats="q.repeats", at=at)
 
 
 def enqueue_rows(statement: str, params: Sequence[Any], *, at: datetime) -> int:
@@ -165,10 +188,7 @@ def enqueue_rows(statement: str, params: Sequence[Any], *, at: datetime) -> int:
     Its columns are key, connection_id, kind, contact_id, subject, payload (an object of JSON) and
     due_at, by these names; subject and due_at may be NULL.
     """
-    count = sql.execute(_ENQUEUE.format(rows=statement), [at, at, *params])
-    if count:
-        wake()
-    return count
+    return _enqueue(statement, params, repeats="true", at=at)
 
 
 def wake() -> None:
@@ -177,16 +197,45 @@ def wake() -> None:
 
 
 @transaction.atomic
-def claim(*, due_by: datetime, kinds: Sequence[str], limit: int, at: datetime) -> list[Delivery]:
-    """Take up to `limit` due deliveries of one enabled connection of these kinds, the oldest first.
+def claim(
+    *,
+    due_by: datetime,
+    kinds: Sequence[str],
+    limit: int,
+    at: datetime,
+    rooms: Mapping[str, Room] | None = None,
+) -> list[Delivery]:
+    """Take due deliveries of one enabled connection of these kinds, the oldest first.
 
-    They are in flight until who took them says what came of each, for `LEASE` at most. `at` is the
-    present, also where `due_by` is not.
+    As many as its kind has `room` for, up to `limit` where nothing is said of the kind. They are in
+    flight until who took them says what came of each, for `LEASE` at most. `at` is the present,
+    also where `due_by` is not.
     """
     _need_not_wait()
-    ids = sql.lists(_CLAIM, [SHARE, due_by, list(kinds), SHARE, due_by, limit, at])
+    known = [(rooms or {}).get(kind, Room(batch=limit)) for kind in kinds]
+    shares, batches = [one.share for one in known], [one.batch for one in known]
+    ids = sql.lists(_CLAIM, [list(kinds), shares, batches, due_by, due_by, at])
     taken = Delivery.objects.select_related("connection").filter(pk__in=[pk for (pk,) in ids])
     return list(taken.order_by("due_at", "pk")) if ids else []
+
+
+@transaction.atomic
+def begin(delivery: Delivery, *, at: datetime) -> bool:
+    """Write that a delivery which must not be repeated is handed over now; false where it is lost.
+
+    It is lost where the claim was, and then must not be sent. What repeats needs no such line.
+    """
+    return delivery.repeats or bool(sql.execute(_BEGIN, [at, delivery.pk, delivery.claimed_at]))
+
+
+@transaction.atomic
+def cancel(delivery: Delivery, stop: Stop, *, at: datetime) -> str:
+    """Hold back at the last moment what was claimed; the state that it has now."""
+    _need_not_wait()
+    error = ConnectorError(stop.message)
+    error.code = stop.reason
+    _record(delivery, Delivery.State.CANCELLED, error, at=at, milliseconds=0)
+    return Delivery.State.CANCELLED
 
 
 @transaction.atomic
@@ -257,13 +306,28 @@ def count_due(*, kinds: Sequence[str], limit: int, at: datetime) -> int:
     return len(due.order_by().values_list("pk")[:limit])
 
 
+@transaction.atomic
 def requeue_left(*, at: datetime) -> int:
-    """Queue again what somebody left in flight who died; how many.
+    """Queue again what somebody left in flight who died; how many were left.
 
-    It counts as an attempt. One that comes to grief each time is so not tried for ever.
+    It counts as an attempt. One that comes to grief each time is so not tried for ever. One that
+    must not be repeated has failed instead, if it may have been handed over.
     """
     words = _("Who sent it ended before it was known what came of it.")
-    return sql.execute(_REQUEUE, [at - LEASE, at, words, at, words])
+    count = sql.execute(_REQUEUE, [at - LEASE, at, words, at, words])
+    begun = [pk for (pk,) in sql.lists(_BEGUN, [at - LEASE, _AT_ONCE])]
+    told = _("Who sent it ended before it was known what came of it. It is not sent twice.")
+    for delivery in Delivery.objects.filter(pk__in=begun).order_by("pk") if begun else ():
+        # A handful: as many as were being handed over by processes that were killed.
+        give_up(delivery, ConnectorError(told), at=at)
+    return count + len(begun)
+
+
+def _enqueue(statement: str, params: Sequence[Any], *, repeats: str, at: datetime) -> int:
+    count = sql.execute(_ENQUEUE.format(rows=statement, repeats=repeats), [at, at, *params])
+    if count:
+        wake()
+    return count
 
 
 def _need_not_wait() -> None:
@@ -306,6 +370,7 @@ def _record(
             state=state,
             error=error,
             code=outcome.code if isinstance(outcome, ConnectorError) else "",
+            reference=reference,
         )
         for consume in _consumers.values():
             consume([finished], at)

@@ -6,7 +6,7 @@ rounds. None holds a connection to the database while it waits for the other sid
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock, Thread, current_thread
@@ -15,7 +15,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations import outbound, outbox, registry
+from integrations import gates, outbound, outbox, registry
 from integrations.connector import Message, Receipt
 from integrations.errors import ConnectorError, PermanentError, TemporaryError
 from integrations.models import Delivery
@@ -38,6 +38,7 @@ class Sent:
     delivered: int = 0
     postponed: int = 0
     failed: int = 0
+    cancelled: int = 0
 
     def count(self, state: str) -> None:
         """Note what came of one delivery."""
@@ -45,6 +46,8 @@ class Sent:
             self.delivered += 1
         elif state == Delivery.State.FAILED:
             self.failed += 1
+        elif state == Delivery.State.CANCELLED:
+            self.cancelled += 1
         else:
             self.postponed += 1
 
@@ -63,31 +66,61 @@ def drain(
     sent = Sent()
     while goes_on():
         batch = outbox.claim(
-            due_by=clock() - patience, kinds=registry.kinds(), limit=BATCH, at=timezone.now()
+            due_by=clock() - patience,
+            kinds=registry.kinds(),
+            limit=BATCH,
+            at=timezone.now(),
+            rooms=registry.rooms(),
         )
         if not batch:
             break
+        held_back = _held_back(batch, clock())
         began = time.monotonic()
         for position, delivery in enumerate(batch, start=1):
-            state = send(delivery, clock=clock)
+            if stop := held_back.get(delivery.pk):
+                state = outbox.cancel(delivery, stop, at=clock())
+            else:
+                state = send(delivery, clock=clock)
             sent.count(state)
             is_long = time.monotonic() - began > _BATCH_SECONDS
-            # Where one was not taken the others had better wait their turn, too.
-            if state != Delivery.State.DELIVERED or is_long or not goes_on():
+            if _stands_still(state, delivery) or is_long or not goes_on():
                 outbox.release(batch[position:])
                 break
     return sent
 
 
+def _stands_still(state: str, delivery: Delivery) -> bool:
+    """Whether the others had better wait their turn, too, as one was not taken.
+
+    Of what never will be taken that is so only where it may be the fault of the connection.
+    """
+    if state != Delivery.State.FAILED:
+        return state == Delivery.State.QUEUED
+    known = registry.registered(delivery.connection.kind)
+    return known is None or known.disables_connection
+
+
+def _held_back(batch: Sequence[Delivery], at: datetime) -> Mapping[int, gates.Stop]:
+    """What the gates say; where they cannot say anything nothing is sent."""
+    try:
+        return gates.stops(batch, at=at)
+    except Exception:
+        outbox.release(batch)
+        raise
+
+
 def send(delivery: Delivery, *, clock: Callable[[], datetime] = timezone.now) -> str:
     """Try one delivery that was claimed, and record what came of it; the state that it has then."""
     known = registry.registered(delivery.connection.kind)
+    if known is not None and not outbox.begin(delivery, at=clock()):
+        return Delivery.State.QUEUED
     began = time.monotonic()
     outcome = _outcome(delivery, known)
     milliseconds = round((time.monotonic() - began) * 1000)
     if isinstance(outcome, Receipt):
         return outbox.settle(delivery, outcome, at=clock(), milliseconds=milliseconds)
-    if isinstance(outcome, PermanentError):
+    is_final = isinstance(outcome, PermanentError)
+    if is_final or (outcome.is_perhaps_taken and not delivery.repeats):
         return outbox.give_up(delivery, outcome, at=clock(), milliseconds=milliseconds)
     return outbox.postpone(
         delivery,

@@ -195,6 +195,16 @@ def lift(suppression_id: int, *, why: str, actor: Actor, at: datetime) -> None:
     found.delete()
 
 
+def lift_unsubscription(address: str) -> bool:
+    """Let an address be written to again whose owner wanted no e-mail, and does now.
+
+    What was suppressed for another reason stays so. False where nothing was to be lifted.
+    """
+    form = _form(address)
+    found = Suppression.objects.filter(address=form, reason=Reason.UNSUBSCRIBE)
+    return bool(form and found.delete()[0])
+
+
 def find_suppression(suppression_id: int) -> Suppression:
     """The suppression of this id. Raises SuppressionUnknown."""
     found = Suppression.objects.filter(pk=suppression_id).first()

@@ -13,10 +13,12 @@ class JourneysConfig(AppConfig):
         from contacts.extensions import register_eraser, register_merger
         from journeys import entrances, following
         from journeys.engine import running
+        from journeys.messages import message_links
         from journeys.trying import profiles
 
         entrances.register()
         following.register()
         running.register()
+        message_links.register()
         register_eraser("test_profiles", profiles.forget)
         register_merger("test_profiles", profiles.merge)

@@ -79,3 +79,9 @@ class TriggerMissed(DomainError):
     """The event of a test moves nobody: the draft waits for no such event, or refuses it."""
 
     code = "journey_trigger_missed"
+
+
+class NotSentAgain(DomainError):
+    """Only a message that failed or was left out is sent again, while it is known what it says."""
+
+    code = "message_not_sent_again"

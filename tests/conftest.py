@@ -38,11 +38,17 @@ _PREFIX = "regulars-test-"
 _SERVERS = pytest.StashKey[ExitStack]()
 _NOT_FROM_DOTENV = (
     *("ALLOWED_HOSTS", "BASE_URL", "BIND", "CACHE_URL", "CSRF_TRUSTED_ORIGINS", "DEBUG"),
-    *("DEFAULT_FROM_EMAIL", "EMAIL_URL", "EMAIL_PROVIDER", "EVENT_RETENTION_DAYS"),
+    *(
+        "DEFAULT_FROM_EMAIL",
+        "EMAIL_PER_SECOND",
+        "EMAIL_URL",
+        "EMAIL_PROVIDER",
+        "EVENT_RETENTION_DAYS",
+    ),
     *("BOUNCE_ADDRESS", "BOUNCE_IMAP_URL", "FCM_CREDENTIALS", "MAIL_HOOKS_SECRET"),
     *("SOFT_BOUNCE_DAYS", "SOFT_BOUNCE_LIMIT"),
     *("DOTDIGITAL_URL", "EMARSYS_URL", "EMARSYS_AUTH_URL", "SEGMENT_URL", "OUTBOUND_ALLOW"),
-    *("INGESTION_REQUESTS_PER_SECOND", "PORT", "TIME_ZONE", "VAPID_PRIVATE_KEY"),
+    *("INGESTION_REQUESTS_PER_SECOND", "MESSAGE_CAP", "PORT", "TIME_ZONE", "VAPID_PRIVATE_KEY"),
 )
 # The first one is Chromium without a window, which is all that tests need, for half the work.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

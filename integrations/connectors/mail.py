@@ -1,11 +1,13 @@
 """E-mail by the workspace's mail server or provider; without one, to the outbox on disk.
 
 The server is that of the settings (`EMAIL_URL`, `EMAIL_PROVIDER`). A message has the same
-Message-ID at every attempt, so that a server or a reader which got it twice can tell. Sent at least
-once: where the connection breaks after the message was handed over, it is handed over again.
+Message-ID at every attempt, so that a server or a reader which got it twice can tell. Where the
+connection breaks when the server had it all, nobody knows whether it was taken, and the error says
+so: who sends then tries again (at least once) or does not (at most once).
 """
 
 import hashlib
+import re
 import smtplib
 import threading
 import time
@@ -24,11 +26,18 @@ from contacts.fields import read_email
 from contacts.values import ValueRefused
 from integrations.bounces import marks
 from integrations.connector import Message, Receipt
-from integrations.errors import PermanentError, TemporaryError
+from integrations.errors import AddressUnknown, PermanentError, TemporaryError
+from workspace import rates
 
 # Servers close what is idle, and count what comes through one connection.
 _IDLE_SECONDS = 5.0
 _MESSAGES_AT_MOST = 100
+# How long a message waits for its turn where EMAIL_PER_SECOND limits them.
+_PATIENCE_SECONDS = 45.0
+# What a server says of a mailbox that does not exist (RFC 5321, RFC 3463 5.1.x), and not of what
+# was written, of who wrote it, or of a mailbox that is full.
+_NO_MAILBOX = frozenset({550, 551, 553})
+_ENHANCED = re.compile(r"\b[245]\.(\d{1,3})\.\d{1,3}\b")
 
 
 class MailConnector:
@@ -43,13 +52,15 @@ class MailConnector:
         Raises TemporaryError where it may be taken later, PermanentError where it never will.
         """
         mail = mail_of(message)
+        _wait_for_turn()
+        handed_over = _HandedOver()
         try:
-            with self._line() as line:
+            with self._line() as line, handed_over.watching(line):
                 mail.connection = line
                 mail.send()
         except smtplib.SMTPRecipientsRefused as error:
             code, answer = next(iter(error.recipients.values()))
-            raise _refused(code, answer) from error
+            raise _refused(code, answer, is_of_address=True) from error
         except smtplib.SMTPAuthenticationError as error:
             # A fault of the settings, not of the message: it waits until they are right.
             told = _("The mail server does not take the user and password of EMAIL_URL.")
@@ -65,7 +76,11 @@ class MailConnector:
             raise _refused_by_provider(error) from error
         except (smtplib.SMTPException, OSError) as error:
             told = _("The mail server could not be reached: %(reason)s.")
-            raise TemporaryError(told % {"reason": _text(error)}) from error
+            if handed_over.is_so:
+                told = _("The mail server did not say whether it took it: %(reason)s.")
+            raise TemporaryError(
+                told % {"reason": _text(error)}, is_perhaps_taken=handed_over.is_so
+            ) from error
         except ValueError as error:
             # What cannot be written as a mail at all: a header of two lines, an odd address.
             told = _("The e-mail cannot be written: %(reason)s.") % {"reason": error}
@@ -111,6 +126,35 @@ class MailConnector:
             return bool(line.connection.noop()[0] == 250)
         except (smtplib.SMTPException, OSError):
             return False
+
+
+class _HandedOver:
+    """Whether the server may have taken the message: once it has been given all of it."""
+
+    def __init__(self) -> None:
+        self.is_so = False
+
+    @contextmanager
+    def watching(self, line: Any) -> Iterator[None]:
+        """Notice when the message itself goes over this connection."""
+        server = line.connection if isinstance(line, SmtpBackend) else None
+        if server is None:
+            # Another way out: what breaks while it is on its way may have been taken.
+            self.is_so = True
+            yield
+            return
+        hand_over = server.data
+
+        def data(content: Any) -> Any:
+            self.is_so = True
+            return hand_over(content)
+
+        # In front of the method, for this one message.
+        vars(server)["data"] = data
+        try:
+            yield
+        finally:
+            del vars(server)["data"]
 
 
 CONNECTOR = MailConnector()
@@ -162,12 +206,28 @@ def _backend() -> type[Any]:
     return type(get_connection())
 
 
-def _refused(code: int, answer: Any) -> PermanentError | TemporaryError:
+def _wait_for_turn() -> None:
+    """Let no more messages a second go than the mail server takes, from all processes together."""
+    limit = settings.EMAIL_PER_SECOND
+    if limit is None:
+        return
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while rates.count("email", limit=limit, window_seconds=1).is_exceeded:
+        if time.monotonic() > until:
+            raise TemporaryError(_("Too many messages wait for the mail server."))
+        time.sleep(1 / min(limit, 50))
+
+
+def _refused(
+    code: int, answer: Any, *, is_of_address: bool = False
+) -> PermanentError | TemporaryError:
     """What a refusal of the server means: 4xx passes, 5xx stays."""
     kind = PermanentError if code >= 500 else TemporaryError
-    message = _("The mail server refused it: %(code)d %(answer)s")
-    words = {"code": code, "answer": _text(answer)[:300]}
-    return kind(message % words, http_status=code, answer=_text(answer))
+    message, text = _("The mail server refused it: %(code)d %(answer)s"), _text(answer)
+    enhanced = _ENHANCED.search(text)
+    if is_of_address and code in _NO_MAILBOX and (not enhanced or enhanced[1] == "1"):
+        kind = AddressUnknown
+    return kind(message % {"code": code, "answer": text[:300]}, http_status=code, answer=text)
 
 
 def _refused_by_provider(error: AnymailError) -> PermanentError | TemporaryError:

@@ -21,7 +21,8 @@ class Delivery(models.Model):
     queued or asked for again by hand.
 
     It goes out at least once. One that does not `repeats` goes out at most once instead: where who
-    sent it ended before it was known what came of it, it has failed and is not tried again.
+    sent it ended before it was known what came of it, it has failed and is not tried again. Of such
+    a one `begun_at` is written before it is handed over.
     """
 
     class State(models.TextChoices):
@@ -51,6 +52,7 @@ class Delivery(models.Model):
         _("state"), max_length=9, choices=State, default=State.QUEUED, db_default="queued"
     )
     repeats = models.BooleanField(default=True, db_default=True)
+    begun_at = models.DateTimeField(null=True)
     attempts = models.SmallIntegerField(_("attempts"), default=0, db_default=0)
     due_at = models.DateTimeField()
     claimed_at = models.DateTimeField(null=True)

@@ -19,7 +19,7 @@ class Suppression(models.Model):
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("does not exist")
-        UNSUBSCRIBE = "unsubscribe", _("unsubscribed at the provider")
+        UNSUBSCRIBE = "unsubscribe", _("wants no e-mail")
         COMPLAINT = "complaint", _("complained")
         MANUAL = "manual", _("by hand")
 

@@ -24,6 +24,11 @@ from tests.access.secrets import BOGUS_ID, BOGUS_KEY, ID, KEY, NAME, Secret
 _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("mail_message", "name"): ("none",),
     ("wallet", "token"): ("none",),
+    ("message_opened", "token"): ("none",),
+    ("message_clicked", "token"): ("none",),
+    ("message_view", "token"): ("none",),
+    ("message_unsubscribe", "token"): ("none",),
+    ("message_preferences", "token"): ("none",),
     ("mail_message", "position"): (0,),
     ("admin:view_on_site", "content_type_id"): ("{segment_type}",),
     ("admin:view_on_site", "object_id"): (ID,),

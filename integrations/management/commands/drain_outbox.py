@@ -40,6 +40,7 @@ class Command(BaseCommand):
             "delivered": sum(one.delivered for one in done),
             "postponed": sum(one.postponed for one in done),
             "failed": sum(one.failed for one in done),
+            "held_back": sum(one.cancelled for one in done),
             "found_left": found,
         }
         facts(self, counts, as_json=options["json"])
