@@ -11,13 +11,14 @@ class JourneysConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
-        from journeys import entrances, following
+        from journeys import entrances, following, merging
         from journeys.engine import running
         from journeys.messages import message_links
         from journeys.trying import profiles
 
         entrances.register()
         following.register()
+        merging.register()
         running.register()
         message_links.register()
         register_eraser("test_profiles", profiles.forget)

@@ -25,6 +25,11 @@ SELECT DISTINCT ON (contact_id) id, contact_id FROM journeys_entrance
 WHERE journey_id = %s AND lane = %s AND at <= %s AND contact_id > %s
 ORDER BY contact_id, at, id LIMIT %s
 """
+_WAITING_OF = """
+SELECT DISTINCT ON (contact_id) id, contact_id FROM journeys_entrance
+WHERE journey_id = %s AND lane = %s AND at <= %s AND contact_id = ANY(%s::bigint[])
+ORDER BY contact_id, at, id
+"""
 _ENTRANCES = """
 SELECT contact_id, cause, at, context FROM journeys_entrance WHERE id = ANY(%(entrances)s::bigint[])
 """
@@ -126,7 +131,7 @@ def admit(
     """
     course = Course.of(version)
     text, values = _named(contact_ids, params)
-    with portion(version.journey_id):
+    with portion(version.journey_id, holding_those=(text, values)):
         leaving: list[int] = []
         if exits.asks_criteria(course):
             given = [contact_id for (contact_id,) in sql.lists(text, values)]
@@ -151,17 +156,20 @@ def admit_waiting(
     whom all were seen, and the second value the last one of this portion, None after the last
     portion.
     """
-    with portion(journey_id):
-        waiting = sql.lists(_WAITING, [journey_id, lane, as_of, after, limit])
-        if not waiting:
-            return Admitted(), None
-        ids, contacts = ([row[place] for row in waiting] for place in (0, 1))
+    params = [journey_id, lane, as_of, after, limit]
+    found = [row[1] for row in sql.lists(_WAITING, params)]
+    if not found:
+        return Admitted(), None
+    with portion(journey_id, found):
+        # Nobody else, who would not be held; those who were merged meanwhile are not there.
+        waiting = sql.lists(_WAITING_OF, [*params[:3], found])
+        ids, contacts = ([row[column] for row in waiting] for column in (0, 1))
         leaving = [] if course is None else exits.meeting_exit(course, contacts, as_of=as_of)
         values = {"entrances": ids, "leaving": leaving}
         admitted = _admit(course, journey_id, lane, _ENTRANCES, values, as_of=as_of)
         sql.execute("DELETE FROM journeys_entrance WHERE id = ANY(%s::bigint[])", [ids])
         admitted.asked_count = len(ids)
-    return admitted, contacts[-1] if len(waiting) == limit else None
+    return admitted, found[-1] if len(found) == limit else None
 
 
 def _admit(

@@ -3,8 +3,9 @@
 The order of locks is that of all who write what belongs to contacts: recording, contacts, journey.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 
@@ -15,18 +16,32 @@ from workspace import locks, sql
 # So many participants move at a time: fewer cost more for each, more keep others waiting longer.
 PORTION = 10_000
 
-_HOLD = "SELECT FROM contacts_contact WHERE id = ANY(%s::bigint[]) ORDER BY id FOR KEY SHARE"
+_HOLD = """
+SELECT count(*) FROM (
+  SELECT FROM contacts_contact c JOIN ({given}) given ON given.contact_id = c.id
+  ORDER BY c.id FOR KEY SHARE OF c) held
+"""
+_THESE = "SELECT unnest(%(held)s::bigint[]) AS contact_id"
 
 
 @contextmanager
-def portion(journey_id: int, holding: Sequence[int] = ()) -> Iterator[None]:
+def portion(
+    journey_id: int,
+    holding: Sequence[int] = (),
+    *,
+    holding_those: tuple[str, Mapping[str, Any]] | None = None,
+) -> Iterator[None]:
     """A transaction with the journey to itself, in which nobody is erased.
 
-    Those contacts that it is `holding` are not merged either.
+    Those contacts that it is `holding` are not merged either; or those whose `contact_id` a SELECT
+    gives.
     """
+    if holding:
+        holding_those = (_THESE, {"held": list(holding)})
     with transaction.atomic():
         share_recording()
-        if holding:
-            sql.execute(_HOLD, [sorted(set(holding))])
+        if holding_those is not None:
+            given, params = holding_those
+            sql.execute(_HOLD.format(given=given), params)
         locks.lock(lock_name(journey_id))
         yield

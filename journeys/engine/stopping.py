@@ -6,6 +6,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db import transaction
+
+from journeys import following
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Outcome, Source, Way, move
 from journeys.engine.portions import PORTION, portion
@@ -94,10 +97,13 @@ def _stop(course: Course, ids: Sequence[int], stopped_at: datetime, as_of: datet
     return move(course, source, [STOPPED], as_of=as_of).count
 
 
+@transaction.atomic
 def finish_ended(*, as_of: datetime) -> int:
     """Note which versions and journeys are over; how many versions. Cheap where none is."""
-    sql.execute(_READ_OUT, {"at": as_of})
-    ended = sql.lists(_ENDED, {"at": as_of})
-    if ended:
+    closed_count = sql.execute(_READ_OUT, {"at": as_of})
+    ended_count = sql.execute(_ENDED, {"at": as_of})
+    if closed_count or ended_count:
         sql.execute(_FINISHED, {"at": as_of})
-    return len(ended)
+        # They wait for no more events.
+        following.rewatch(at=as_of)
+    return ended_count
