@@ -1,6 +1,7 @@
 """Exit criteria, goals, stopping, finishing; what merging and erasing do to passages."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -50,7 +51,7 @@ def two_hours(**settings: object) -> JourneyVersion:
     return make_version(drawing(nodes, "start > first", "first > second"), **settings)  # type: ignore[arg-type]
 
 
-def let_in(version: JourneyVersion, **contact: object) -> Participant:
+def let_in(version: JourneyVersion, **contact: Any) -> Participant:
     enter(version, make_contact(**contact).pk)
     tick.tick_journey(version.journey_id, as_of=NOW)
     return Participant.objects.latest("id")
