@@ -268,20 +268,26 @@ def _find_contacts(answers: list[Published]) -> None:
             one.problem, one.message = CONTACT_UNKNOWN, _("There is no such contact.")
 
 
+# Each contact is looked up by itself (OFFSET) and by its own index, only (`+ 0`, `|| ''`): while
+# a campaign is being given away the server believes it has hardly a publication, and would read all
+# of them for each portion, more with each: 18 of the 32 seconds that a hundred thousand took.
 _JOINED = """
-SELECT DISTINCT ON (p.contact_id) p.contact_id, p.id, p.voucher_id, v.code, v.initial_minor,
+SELECT asked.id AS contact_id, p.id, p.voucher_id, v.code, v.initial_minor,
   least(v.expires_at, c.ends_at) AS expires_at
-FROM loyalty_publication p JOIN loyalty_voucher v ON v.id = p.voucher_id
+FROM unnest(%s::bigint[]) AS asked (id)
+CROSS JOIN LATERAL (
+  SELECT p.id, p.voucher_id, p.campaign_id FROM loyalty_publication p
+  WHERE p.contact_id = asked.id AND p.campaign_id + 0 = %s AND p.state || '' = 'success'
+  ORDER BY p.id + 0 LIMIT 1 OFFSET 0) p
+JOIN loyalty_voucher v ON v.id = p.voucher_id
 JOIN loyalty_campaign c ON c.id = p.campaign_id
-WHERE p.campaign_id = %s AND p.contact_id = ANY(%s) AND p.state = 'success'
-ORDER BY p.contact_id, p.id
 """
 
 
 def _find_joined(campaign: Campaign, answers: list[Published]) -> None:
     """Who has a code of the campaign; of two wishes for the same contact the first counts."""
     ids = sorted({one.given_to for one in answers})
-    found = {row["contact_id"]: row for row in sql.rows(_JOINED, [campaign.pk, ids])}
+    found = {row["contact_id"]: row for row in sql.rows(_JOINED, [ids, campaign.pk])}
     seen: set[int] = set()
     for one in answers:
         if row := found.get(one.given_to):
