@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from html.parser import HTMLParser
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,25 +17,43 @@ from liquid.exceptions import LiquidError, ResourceLimitError
 from liquid.undefined import FalsyStrictUndefined, Undefined
 
 from integrations.errors import TemplateFailed
+from integrations.inlining import inline
+from integrations.mjml import faults_of_mjml, html_of
 from integrations.template_variables import is_known
+from integrations.words import words_of
 from workspace.errors import Problem
 
-LIMITS = {"subject": 300, "text": 100_000, "html": 400_000}
+LIMITS = {
+    "subject": 300,
+    "text": 100_000,
+    "html": 400_000,
+    "mjml": 400_000,
+    "link": 2_000,
+    "icon": 2_000,
+}
+# Where what is filled in is escaped.
+MARKUP = frozenset({"html", "mjml"})
 _OUTPUT_LIMIT = 500_000
 _LEFT_OUT_TAGS = ("include", "render")
 _LEFT_OUT_FILTERS = ("safe", "escapejs")
 # What a filter may raise for values that it was not made for.
 _FILTER_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _BLANKS = re.compile(r"\s+")
+_WEB = re.compile(r"https?://[^\s/]+\S*\Z", re.IGNORECASE)
+_MISSING = re.compile(r"Line \d+: '?(?P<gap>[\w.-]+)'? is undefined")
+_GAPS_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message as it is sent; without HTML `html` is empty."""
+    """A message as it is sent; what it has not is empty. `language` is that of its words."""
 
     subject: str
     text: str
     html: str
+    link: str = ""
+    icon: str = ""
+    language: str = ""
 
 
 def _bounded_replace(replace: Any) -> Any:
@@ -124,29 +141,73 @@ def fill(
 
 
 def fill_message(
-    parts: Mapping[str, str], values: Mapping[str, Any], *, is_strict: bool = False
+    parts: Mapping[str, str], values: Mapping[str, Any], *, language: str = ""
 ) -> Rendered:
-    """Subject, text and HTML of a message with their gaps filled. Raises TemplateFailed.
+    """A message with its gaps filled; parts that are not given are empty. Raises TemplateFailed.
 
-    The subject is one line. Without a text of its own the HTML's words are the text.
+    The subject is one line. Without a text of its own the words of its HTML, or MJML, are the text.
+    Gaps are filled before MJML becomes HTML and styles are inlined. `language` is that of it all.
     """
-    subject, text, html = (
-        fill(parts[name], values, is_html=name == "html", is_strict=is_strict)
-        for name in ("subject", "text", "html")
+    filled = {
+        name: fill(parts.get(name, ""), values, is_html=name in MARKUP)
+        for name in LIMITS
+        if parts.get(name)
+    }
+    text, mjml, html = (filled.get(name, "") for name in ("text", "mjml", "html"))
+    return Rendered(
+        subject=_BLANKS.sub(" ", filled.get("subject", "")).strip(),
+        text=text if text.strip() else words_of(mjml if mjml.strip() else html),
+        html=html_of(mjml, language) if mjml.strip() else inline(html),
+        link=_address(filled.get("link", "")),
+        icon=_address(filled.get("icon", "")),
+        language=language,
     )
-    one_line = _BLANKS.sub(" ", subject).strip()
-    return Rendered(one_line, text if text.strip() else words_of(html), html)
+
+
+def empty_gaps(name: str, source: str, values: Mapping[str, Any]) -> list[str]:
+    """The gaps of a part that have no value and nothing in their place, as they are written."""
+    found: list[str] = []
+    values = dict(values)
+    while len(found) < _GAPS_NAMED:
+        try:
+            fill(source, values, is_html=name in MARKUP, is_strict=True)
+        except TemplateFailed as failed:
+            missing = _MISSING.match(str(failed))
+            if missing is None or missing["gap"] in found:
+                break
+            found.append(missing["gap"])
+            values = _with(values, missing["gap"].split("."))
+        else:
+            break
+    return found
+
+
+def _with(values: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """The same values, and one more in the place where there was none."""
+    first, *rest = path
+    inner = values.get(first)
+    known = inner if isinstance(inner, Mapping) else {}
+    return {**values, first: _with(known, rest) if rest else "x"}
+
+
+def _address(text: str) -> str:
+    """The address that a filled part is; "" where it is empty."""
+    address = text.strip()
+    if address and not _WEB.match(address):
+        message = _("“%(address)s” is no address of the web: it has to begin with https://.")
+        raise TemplateFailed(message % {"address": address[:100]})
+    return address
 
 
 def faults_of(name: str, source: str, known: Iterable[tuple[str, ...]]) -> list[Problem]:
-    """What is wrong with a part ("subject", "text", "html") of a message: grammar, unknown gaps."""
+    """What is wrong with a part of a message, by its name in `LIMITS`: grammar, unknown gaps."""
     if len(source) > LIMITS[name]:
         message = _("At most %(limit)d characters.") % {"limit": LIMITS[name]}
         return [Problem(name, "too_long", message)]
     if "\0" in source:
         return [Problem(name, "invalid", _("The text holds a character that cannot be kept."))]
     try:
-        parsed = _parsed(source, name == "html", False)
+        parsed = _parsed(source, name in MARKUP, False)
     except LiquidError as error:
         return [Problem(name, "syntax", _sentence(error))]
     except RecursionError:
@@ -165,7 +226,9 @@ def faults_of(name: str, source: str, known: Iterable[tuple[str, ...]]) -> list[
         if filter_ not in _CAGES[False, False].filters
     }
     message = _("Line %(line)d: there is no filter “%(filter)s”.")
+    grammar = faults_of_mjml(name, source) if name == "mjml" and source.strip() else []
     return [
+        *grammar,
         *(
             Problem(name, "unknown_variable", _unknown(line, gap, paths))
             for line, gap in sorted(gaps)
@@ -175,48 +238,6 @@ def faults_of(name: str, source: str, known: Iterable[tuple[str, ...]]) -> list[
             for line, filter_ in sorted(filters)
         ),
     ]
-
-
-def words_of(html: str) -> str:
-    """HTML as plain text: its words, a line for each block, addresses behind their links."""
-    reader = _Words()
-    reader.feed(html)
-    reader.close()
-    lines = [_BLANKS.sub(" ", line).strip() for line in "".join(reader.found).splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-class _Words(HTMLParser):
-    """Collects the words of HTML."""
-
-    _SILENT = frozenset({"script", "style", "head", "title"})
-    _BLOCKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "hr"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[str] = []
-        self._silent = 0
-        self._links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        if tag in self._SILENT:
-            self._silent += 1
-        if tag in self._BLOCKS:
-            self.found.append("\n")
-        if tag == "a":
-            self._links.append(dict(attrs).get("href") or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._SILENT:
-            self._silent = max(0, self._silent - 1)
-        if tag in self._BLOCKS:
-            self.found.append("\n")
-        if tag == "a" and self._links and (address := self._links.pop()):
-            self.found.append(f" ({address})")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.found.append(_BLANKS.sub(" ", data))
 
 
 def _sentence(error: LiquidError) -> str:

@@ -1,9 +1,8 @@
-"""Templates of messages: made, changed, deleted, looked at, and filled for somebody."""
+"""Templates of messages: made, changed, translated, deleted, and filled for somebody."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,32 +11,32 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contacts.models import validate_key
-from contacts.survivors import survivor_of
-from integrations.errors import TemplateFailed, TemplateInUse, TemplateInvalid, TemplateUnknown
-from integrations.models import Template
-from integrations.rendering import Rendered, faults_of, fill_message
-from integrations.template_variables import contact_values, example_values, known_paths
+from integrations.errors import TemplateInUse, TemplateInvalid, TemplateUnknown
+from integrations.models import Template, TemplateVariant
+from integrations.rendering import Rendered, fill_message
+from integrations.template_checks import NAME_LIMIT, check_template
+from integrations.template_languages import read_language
+from integrations.template_parts import (
+    PARTS,
+    VARIANT_PARTS,
+    Parts,
+    mentions,
+    own_parts,
+    parts_in,
+    variants_of,
+)
+from integrations.template_previews import Preview, preview
 from workspace import access, audit, locks
 from workspace.access import Actor
 from workspace.errors import Problem
 
-__all__ = ["Rendered", "check_template", "render"]
+__all__ = ["NAME_LIMIT", "PARTS", "Preview", "Rendered", "check_template", "mentions", "preview"]
 
-NAME_LIMIT = 200
-PARTS = ("subject", "text", "html")
-CHANGEABLE = frozenset({"name", *PARTS})
+CHANGEABLE = frozenset({"name", "language", *PARTS})
 _LOCK = "integrations templates"
 # The names of what sends a template, for people.
 FindUses = Callable[[Template], Iterable[str]]
 _find_uses: dict[str, FindUses] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """How a template looks for somebody. `problems` name gaps that stay empty for this one."""
-
-    rendered: Rendered
-    problems: tuple[Problem, ...]
 
 
 def register_uses(room: str, find: FindUses) -> None:
@@ -66,46 +65,83 @@ def create_template(
     name: str,
     key: str = "",
     channel: str = Template.Channel.EMAIL,
-    subject: str = "",
-    text: str = "",
-    html: str = "",
+    language: str = "",
+    variants: Sequence[Mapping[str, str]] = (),
     is_demo: bool = False,
+    **parts: str,
 ) -> Template:
-    """A new template; without a key one is made of the name.
+    """A new template of `parts` (subject, text, html, mjml, link, icon), perhaps translated.
 
+    Without a key one is made of the name. A variant names its `language` and what it says in it.
     Raises TemplateInvalid with every fault.
     """
     access.require(actor, "integrations.add_template")
+    _only(parts, PARTS)
     locks.lock(_LOCK)
     template = Template(
-        name=name.strip(), channel=channel, subject=subject, text=text, html=html, is_demo=is_demo
+        name=name.strip(),
+        channel=channel,
+        language=_code(language),
+        is_demo=is_demo,
+        **parts,
     )
     problems = _key_problems(key) if key else []
     template.key = key or _free_key(template.name)
-    _refuse([*problems, *check_template(template)])
+    others, faults = _read_variants(variants)
+    _refuse([*problems, *faults, *check_template(template, others)])
     template.created_at = template.updated_at = at
     template.save(force_insert=True)
-    _record("created", template, audit.difference({}, _told(template)), actor=actor, at=at)
+    _write_variants(template, others)
+    changes = audit.difference({}, _told(template, others))
+    _record("created", template, changes, actor=actor, at=at)
     return template
 
 
 @transaction.atomic
-def update_template(template: Template, *, actor: Actor, at: datetime, **changes: Any) -> Template:
-    """Change what is named: name, subject, text, html. What is on its way stays as it was.
+def update_template(
+    template: Template,
+    *,
+    actor: Actor,
+    at: datetime,
+    variants: Sequence[Mapping[str, str]] | None = None,
+    **changes: Any,
+) -> Template:
+    """Change what is named: name, language, parts. What is on its way stays as it was.
+
+    `variants` replace all that there are. Raises TemplateUnknown, TemplateInvalid with every fault.
+    """
+    _only(changes, CHANGEABLE)
+    template = _hold(template, actor=actor, permission="integrations.change_template")
+    others, faults = dict(variants_of(template)), list[Problem]()
+    if variants is not None:
+        others, faults = _read_variants(variants)
+    return _change(template, changes, others, faults, actor=actor, at=at)
+
+
+@transaction.atomic
+def update_variant(
+    template: Template, *, language: str, actor: Actor, at: datetime, **parts: str
+) -> Template:
+    """Change what the template says in another language; the variant is made where it is new.
 
     Raises TemplateUnknown, TemplateInvalid with every fault.
     """
-    if unknown := changes.keys() - CHANGEABLE:
-        raise TypeError(f"Not changed of a template: {', '.join(sorted(unknown))}.")
+    _only(parts, VARIANT_PARTS)
     template = _hold(template, actor=actor, permission="integrations.change_template")
-    before = _told(template)
-    for name, value in changes.items():
-        setattr(template, name, value.strip() if name == "name" else value)
-    _refuse(check_template(template))
-    if difference := audit.difference(before, _told(template)):
-        template.save()
-        _record("changed", template, difference, actor=actor, at=at)
-    return template
+    others, code = dict(variants_of(template)), _code(language)
+    before = others.get(code, dict.fromkeys(VARIANT_PARTS, ""))
+    return _change(template, {}, {**others, code: {**before, **parts}}, [], actor=actor, at=at)
+
+
+@transaction.atomic
+def delete_variant(template: Template, *, language: str, actor: Actor, at: datetime) -> Template:
+    """Say it no longer in another language. Raises TemplateUnknown, also where it is not there."""
+    template = _hold(template, actor=actor, permission="integrations.change_template")
+    others = dict(variants_of(template))
+    if others.pop(_code(language), None) is None:
+        message = _("“%(name)s” is not translated into “%(language)s”.")
+        raise TemplateUnknown(message % {"name": template.name, "language": language[:35]})
+    return _change(template, {}, others, [], actor=actor, at=at)
 
 
 @transaction.atomic
@@ -115,83 +151,82 @@ def delete_template(template: Template, *, actor: Actor, at: datetime) -> None:
     if uses := uses_of(template):
         message = _("“%(name)s” is still sent by %(uses)s. Give them another template first.")
         raise TemplateInUse(message % {"name": template.name, "uses": ", ".join(uses)})
-    _record("deleted", template, audit.difference(_told(template), {}), actor=actor, at=at)
+    told = _told(template, variants_of(template))
+    _record("deleted", template, audit.difference(told, {}), actor=actor, at=at)
     template.delete()
 
 
-def check_template(template: Template) -> list[Problem]:
-    """Every fault of a template: what is missing or too long, its grammar, gaps nobody fills."""
-    problems = []
-    if not template.name:
-        problems.append(Problem("name", "required", _("Give it a name.")))
-    elif len(template.name) > NAME_LIMIT or "\0" in template.name:
-        message = _("At most %(limit)d characters.") % {"limit": NAME_LIMIT}
-        problems.append(Problem("name", "too_long", message))
-    if template.channel not in Template.Channel.values:
-        message = _("Templates are for: %(known)s.")
-        known_channels = ", ".join(Template.Channel.values)
-        problems.append(Problem("channel", "unknown_choice", message % {"known": known_channels}))
-    if not template.subject.strip():
-        message = _("Write a subject: the first thing that one sees of an e-mail.")
-        problems.append(Problem("subject", "required", message))
-    if not template.text.strip() and not template.html.strip():
-        problems.append(Problem("text", "required", _("Write a text, or HTML, or both.")))
-    known = known_paths()
-    for part in PARTS:
-        problems += faults_of(part, getattr(template, part), known)
-    return problems
-
-
-def render(template: Template, values: Mapping[str, Any]) -> Rendered:
+def render(template: Template, values: Mapping[str, Any], language: str | None = None) -> Rendered:
     """The message for somebody, as it is sent; what has no value leaves its gap empty.
 
-    Raises TemplateFailed.
+    It is in `language`, that of the contact in `values` where none is given: in its very form, in
+    its base language, else in the template's own. Raises TemplateFailed.
     """
-    return fill_message(_parts(template), values)
+    if language is None:
+        contact = values.get("contact")
+        wanted = contact.get("language", "") if isinstance(contact, Mapping) else ""
+        language = str(wanted or "")
+    code, parts = parts_in(template, language)
+    return fill_message(parts, values, language=code)
 
 
-def preview(template: Template, *, actor: Actor, contact_id: int | None = None) -> Preview:
-    """How the template, saved or not, looks for a contact, or with the examples of all gaps.
-
-    What belongs to no contact (a voucher's code) is always an example. Raises TemplateInvalid,
-    TemplateFailed, NotAllowed for who may not see contacts, TemplateUnknown for no contact.
-    """
-    access.require(actor, "integrations.view_template")
-    known = known_paths()
-    parts = _parts(template)
-    _refuse([fault for name, source in parts.items() for fault in faults_of(name, source, known)])
-    values = example_values()
-    if contact_id is not None:
-        access.require(actor, "contacts.view_contact")
-        survivor = survivor_of(contact_id)
-        found = contact_values([survivor])
-        if survivor not in found:
-            message = _("There is no contact %(id)s.") % {"id": contact_id}
-            raise TemplateInvalid(message, problems=[Problem("contact", "unknown", message)])
-        values["contact"] = found[survivor]
-    return Preview(fill_message(parts, values), tuple(_empty_gaps(parts, values)))
-
-
-def _empty_gaps(parts: Mapping[str, str], values: Mapping[str, Any]) -> Iterable[Problem]:
-    """The first gap of each part that this contact leaves empty, without anything in its place."""
-    strict = _without_empty(values)
-    for name in PARTS:
-        try:
-            fill_message({**dict.fromkeys(PARTS, ""), name: parts[name]}, strict, is_strict=True)
-        except TemplateFailed as missing:
-            message = _('A gap stays empty: %(what)s Give it a fallback: {{ … | default: "…" }}.')
-            yield Problem(name, "empty_gap", message % {"what": missing})
+def _change(
+    template: Template,
+    changes: Mapping[str, Any],
+    others: Mapping[str, Parts],
+    faults: Sequence[Problem],
+    *,
+    actor: Actor,
+    at: datetime,
+) -> Template:
+    before = _told(template, variants_of(template))
+    for name, value in changes.items():
+        kept = value.strip() if name == "name" else value
+        setattr(template, name, _code(value) if name == "language" else kept)
+    _refuse([*faults, *check_template(template, others)])
+    if difference := audit.difference(before, _told(template, others)):
+        is_translated = variants_of(template) != others
+        # Also where only a variant changes: see `template_parts`.
+        template.save()
+        if is_translated:
+            _write_variants(template, others)
+        _record("changed", template, difference, actor=actor, at=at)
+    return template
 
 
-def _without_empty(values: Any) -> Any:
-    """The same values, where those that are empty are not there at all."""
-    if not isinstance(values, Mapping):
-        return values
-    return {key: _without_empty(value) for key, value in values.items() if value not in ("", None)}
+def _read_variants(
+    given: Sequence[Mapping[str, str]],
+) -> tuple[dict[str, Parts], list[Problem]]:
+    """What they say by code, and what of them cannot be said by code: languages given twice."""
+    found: dict[str, Parts] = {}
+    faults = []
+    for one in given:
+        code = _code(one.get("language", ""))
+        if code in found:
+            message = _("It is translated into “%(language)s” twice.") % {"language": code}
+            faults.append(Problem(f"variants.{code}.language", "twice", message))
+        found[code] = {name: one.get(name) or "" for name in VARIANT_PARTS}
+    return found, faults
 
 
-def _parts(template: Template) -> dict[str, str]:
-    return {name: getattr(template, name) for name in PARTS}
+def _write_variants(template: Template, others: Mapping[str, Parts]) -> None:
+    template.variants.all().delete()
+    TemplateVariant.objects.bulk_create(
+        [
+            TemplateVariant(template=template, language=code, **parts)
+            for code, parts in others.items()
+        ]
+    )
+
+
+def _code(text: str) -> str:
+    """A language's code as it is kept; what is none stays, to be refused."""
+    return read_language(text) or text.strip()
+
+
+def _only(given: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := set(given) - set(known):
+        raise TypeError(f"Not known of a template: {', '.join(sorted(unknown))}.")
 
 
 def _hold(template: Template, *, actor: Actor, permission: str) -> Template:
@@ -233,8 +268,12 @@ def _refuse(problems: list[Problem]) -> None:
         raise TemplateInvalid(problems[0].message, problems=problems)
 
 
-def _told(template: Template) -> dict[str, str]:
-    return {"name": template.name, **_parts(template)}
+def _told(template: Template, others: Mapping[str, Parts]) -> dict[str, str]:
+    said = {"name": template.name, "language": template.language, **own_parts(template)}
+    for code, parts in others.items():
+        said |= {f"{code}.{name}": text for name, text in parts.items() if text}
+    # What is empty and was is nothing to tell of.
+    return {name: text for name, text in said.items() if text}
 
 
 def _record(

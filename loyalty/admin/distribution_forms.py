@@ -115,6 +115,7 @@ class DistributionForm(forms.Form):
         given = self.distribution
         campaigns = list(known_campaigns(actor).order_by("name").values_list("key", "name"))
         webhooks = Connection.objects.filter(kind=Connection.Kind.WEBHOOK).order_by("name")
+        mails = Template.objects.filter(channel=Template.Channel.EMAIL)
         tiers = Mechanism.objects.filter(kind=Mechanism.Kind.TIER)
         offered: dict[str, list[tuple[Any, Any]]] = {
             "segment": [
@@ -124,7 +125,7 @@ class DistributionForm(forms.Form):
             "campaign": [_CHOOSE, *campaigns],
             "of_campaign": [_CHOOSE, *campaigns],
             "tier": [("", _("any")), *tiers.values_list("key", "name")],
-            "template": [_CHOOSE, *Template.objects.values_list("key", "name")],
+            "template": [_CHOOSE, *mails.values_list("key", "name")],
             "webhook": [_CHOOSE, *((str(one.pk), one.name) for one in webhooks)],
         }
         if given is not None and given.segment is not None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from integrations.errors import TemplateFailed
 from integrations.outbox import Message
 from integrations.template_variables import Variable, contact_values, register_variables
-from integrations.templates import render
+from integrations.templates import mentions, render
 from loyalty.gift_cards.publication_notices import SUCCEEDED
 from loyalty.gift_cards.publishing import Published
 from loyalty.models import Campaign, Distribution
@@ -57,7 +57,7 @@ def _mails(
     template = distribution.template
     assert template is not None
     wallets = {}
-    if any(_WALLET in part for part in (template.subject, template.text, template.html)):
+    if mentions(template, _WALLET):
         wallets = wallet_urls(list(people))
     for task, one in given:
         person = people.get(one.given_to, {})

@@ -181,7 +181,8 @@ def _channel(distribution: Distribution, given: Mapping[str, Any], faults: Fault
 
 def _template(distribution: Distribution, given: Mapping[str, Any], faults: Faults) -> None:
     if "template" in given or distribution.template_id is None:
-        found = Template.objects.filter(key=str(given.get("template") or "")).first()
+        mails = Template.objects.filter(channel=Template.Channel.EMAIL)
+        found = mails.filter(key=str(given.get("template") or "")).first()
         if found is None:
             faults.add("template", "template_unknown", _("Choose the template of the e-mail."))
         distribution.template = found

@@ -7,10 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations import templates
-from integrations.errors import TemplateFailed, TemplateInUse, TemplateInvalid
+from integrations.errors import (
+    TemplateFailed,
+    TemplateInUse,
+    TemplateInvalid,
+    TemplateUnknown,
+)
 from integrations.models import Template
-from integrations.rendering import fill, fill_message, words_of
+from integrations.rendering import fill, fill_message
 from integrations.template_variables import contact_values
+from integrations.words import words_of
 from tests.factories import NOW, make_attribute, make_contact, make_tag
 from workspace.access import SYSTEM, Actor
 from workspace.errors import NotAllowed
@@ -116,7 +122,135 @@ class TestSaving:
 
 
 @pytest.mark.django_db
+class TestPush:
+    def test_it_has_a_title_words_a_link_and_an_icon(self) -> None:
+        template = make(
+            channel="push",
+            subject="Hi {{ contact.first_name }}",
+            text="Your card waits.",
+            link="https://shop.example/{{ voucher.code }}",
+            icon="https://shop.example/icon.png",
+        )
+        values = {"contact": {"first_name": "Anna"}, "voucher": {"code": "A B"}}
+        with pytest.raises(TemplateFailed, match="no address of the web"):
+            templates.render(template, values)
+        sent = templates.render(template, {**values, "voucher": {"code": "AB"}})
+        assert (sent.subject, sent.link) == ("Hi Anna", "https://shop.example/AB")
+        assert (sent.icon, sent.html) == ("https://shop.example/icon.png", "")
+
+    def test_what_it_cannot_show_is_refused(self) -> None:
+        assert set(faults(channel="push", subject="", text="", html="<p>x", link="ftp://x")) == {
+            ("subject", "required"),
+            ("text", "required"),
+            ("html", "not_shown"),
+            ("link", "invalid"),
+        }
+        assert ("link", "not_shown") in faults(link="https://x.pl")
+
+
+@pytest.mark.django_db
+class TestLanguages:
+    def make(self, **given: Any) -> Template:
+        variants = [
+            {"language": "pl", "subject": "Dzień dobry", "text": "Dla {{ contact.first_name }}"},
+            {"language": "pt_br", "subject": "Bom dia"},
+        ]
+        return make(language="en", **{"text": "For you", "variants": variants, **given})
+
+    @pytest.mark.parametrize(
+        ("wanted", "subject", "language"),
+        [
+            ("pl", "Dzień dobry", "pl"),
+            ("PL", "Dzień dobry", "pl"),
+            ("pl-PL", "Dzień dobry", "pl"),
+            ("pt-PT", "Bom dia", "pt-BR"),
+            ("pt", "Bom dia", "pt-BR"),
+            ("en-GB", "Hello", "en"),
+            ("de", "Hello", "en"),
+            ("", "Hello", "en"),
+            ("polski język", "Hello", "en"),
+        ],
+    )
+    def test_everybody_is_written_to_in_his_language(
+        self, wanted: str, subject: str, language: str
+    ) -> None:
+        sent = templates.render(self.make(), {"contact": {"language": wanted}})
+        assert (sent.subject, sent.language) == (subject, language)
+
+    def test_what_is_not_translated_is_as_in_the_template(self) -> None:
+        template = self.make(text="", html="<p>For you</p>")
+        values = {"contact": {"first_name": "Anna"}}
+        assert templates.render(template, values, "pt-BR").html == "<p>For you</p>"
+        # Text and HTML are one thing: a mail is not half in one language, half in another.
+        polish = templates.render(template, values, "pl")
+        assert (polish.text, polish.html) == ("Dla Anna", "")
+
+    def test_a_thousand_messages_ask_once(self, django_assert_num_queries: Any) -> None:
+        template = self.make()
+        with django_assert_num_queries(1):
+            for _number in range(10):
+                templates.render(template, {"contact": {"language": "pl"}})
+
+    def test_a_change_is_seen_at_once(self) -> None:
+        template = self.make()
+        assert templates.render(template, {}, "pl").subject == "Dzień dobry"
+        changed = templates.update_variant(
+            template, language="pl", subject="Cześć", actor=SYSTEM, at=NOW
+        )
+        assert templates.render(changed, {}, "pl").subject == "Cześć"
+        assert templates.render(changed, {"contact": {}}, "pl").text == "Dla "
+        changed = templates.delete_variant(changed, language="pl", actor=SYSTEM, at=NOW)
+        assert templates.render(changed, {}, "pl").subject == "Hello"
+        entry = AuditEntry.objects.filter(action="template.changed").latest("pk")
+        assert entry.changes["pl.subject"] == ["Cześć", None]
+
+    def test_faults_name_the_language(self) -> None:
+        variants = [
+            {"language": "pl", "text": "{{ contact.frist_name }}"},
+            {"language": "Klingon!", "text": "x"},
+            {"language": "en", "text": "x"},
+            {"language": "de"},
+            {"language": "fr", "html": "x", "mjml": "<mjml>"},
+            {"language": "fr", "text": "x"},
+        ]
+        assert set(faults(language="en", variants=variants)) == {
+            ("variants.pl.text", "unknown_variable"),
+            ("variants.Klingon!.language", "invalid"),
+            ("variants.en.language", "unavailable"),
+            ("variants.de.subject", "required"),
+            ("variants.fr.language", "twice"),
+        }
+        assert ("language", "invalid") in faults(language="Polish please")
+        template = self.make()
+        with pytest.raises(TemplateInvalid):
+            templates.update_variant(template, language="pl", html="{{", actor=SYSTEM, at=NOW)
+        with pytest.raises(TemplateUnknown):
+            templates.delete_variant(template, language="de", actor=SYSTEM, at=NOW)
+
+    def test_a_preview_is_in_the_language_of_the_contact(self) -> None:
+        contact = make_contact(first_name="Anna", language="pl")
+        template = self.make()
+        seen = templates.preview(template, actor=SYSTEM, contact_id=contact.pk)
+        assert seen.rendered.text == seen.snippet == "Dla Anna"
+        seen = templates.preview(template, actor=SYSTEM, contact_id=contact.pk, language="en")
+        assert seen.rendered.subject == "Hello"
+
+
+@pytest.mark.django_db
 class TestPreview:
+    def test_all_gaps_that_stay_empty_are_named(self) -> None:
+        contact = make_contact(first_name="", city="")
+        text = "{{ contact.first_name }} {{ contact.last_name | default: 'x' }} {{ contact.city }}"
+        seen = templates.preview(make(text=text), actor=SYSTEM, contact_id=contact.pk)
+        assert [one.message.split("”")[0] for one in seen.problems] == [
+            "“contact.first_name",
+            "“contact.city",
+        ]
+
+    def test_what_mailboxes_would_cut_off_is_told(self) -> None:
+        seen = templates.preview(make(html="<p>" + "x" * 110_000), actor=SYSTEM)
+        assert [one.code for one in seen.problems] == ["too_big"]
+
     def test_it_shows_what_the_contact_would_get(self) -> None:
         make_tag("vip")
         make_attribute("plan")
@@ -228,4 +362,4 @@ class TestFilling:
     def test_without_a_text_the_words_of_the_html_are_it(self) -> None:
         html = "<style>p {}</style><p>Your <b>card</b></p><a href='https://x.y/z'>Wallet</a>"
         sent = fill_message({"subject": "s", "text": "", "html": html}, {})
-        assert sent.text == words_of(html) == "Your card\nWallet (https://x.y/z)"
+        assert sent.text == words_of(html) == "Your card\n\nWallet (https://x.y/z)"
