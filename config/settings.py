@@ -333,6 +333,11 @@ MESSAGE_CAP = env_rate("MESSAGE_CAP")
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
 # How long somebody is on a journey that says nothing of it.
 JOURNEY_TIMEOUT = timedelta(days=env_int("JOURNEY_TIMEOUT_DAYS", None, least=1, most=3660) or 91)
+# How many journeys may be live, and how many activities one may have.
+JOURNEYS_LIVE_LIMIT = env_int("JOURNEYS_LIVE_LIMIT", None, least=1, most=10_000) or 100
+JOURNEY_NODE_LIMIT = env_int("JOURNEY_NODE_LIMIT", None, least=1, most=1000) or 50
+# A journey that was paused for so long goes on by itself; 0: never.
+JOURNEY_PAUSE_DAYS = env_int("JOURNEY_PAUSE_DAYS", 14, least=0, most=3660) or 0
 # Networks that what we call may be in although they are private.
 OUTBOUND_ALLOW = env_networks("OUTBOUND_ALLOW")
 # The push services of browsers that are called: Chrome and its kin, Firefox, Safari, Edge.

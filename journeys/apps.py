@@ -11,15 +11,17 @@ class JourneysConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
-        from journeys import entrances, following, merging
+        from journeys import announcements, entrances, following, journey_links, merging
         from journeys.engine import running
         from journeys.messages import message_links
         from journeys.trying import profiles
 
+        announcements.register()
         entrances.register()
         following.register()
         merging.register()
         running.register()
         message_links.register()
+        journey_links.register()
         register_eraser("test_profiles", profiles.forget)
         register_merger("test_profiles", profiles.merge)

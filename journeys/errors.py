@@ -1,6 +1,12 @@
 """What the rules of this room refuse."""
 
-from workspace.errors import DomainError, InputInvalid, NotFound
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import ngettext
+
+from journeys.drawing.faults import Fault
+from workspace.errors import DomainError, InputInvalid, NotFound, Problem
 
 
 class JourneyUnknown(NotFound):
@@ -16,9 +22,32 @@ class JourneyInvalid(InputInvalid):
 
 
 class DrawingInvalid(InputInvalid):
-    """The drawing has faults that stand against a test or publishing; `problems` name them."""
+    """The drawing or a setting has faults that stand against a test or publishing.
+
+    `faults` are all of them with the warnings, as the canvas marks them; `problems` the same by
+    their paths, those of an activity beginning with its id.
+    """
 
     code = "drawing_invalid"
+
+    def __init__(self, faults: Sequence[Fault], *, first: Fault) -> None:
+        self.faults = tuple(faults)
+        count = sum(fault.is_error for fault in faults)
+        message = ngettext(
+            "The journey has a fault: %(message)s",
+            "The journey has %(count)d faults. The first: %(message)s",
+            count,
+        ) % {"count": count, "message": first.message}
+        problems = [
+            Problem(f"{fault.node}.{fault.path}".strip("."), fault.code, fault.message)
+            for fault in faults
+            if fault.is_error
+        ]
+        super().__init__(message, problems=problems)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        return {"faults": [fault.as_json() for fault in self.faults]}
 
 
 class WrongState(DomainError):

@@ -134,19 +134,18 @@ def check_groups(
     return list(chosen.values())
 
 
-def groups_of_copy(segment: Segment, actor: Actor) -> list[str]:
+def groups_of_copy(
+    segment: Any, actor: Actor, *, entity: UserGroup.Entity = UserGroup.Entity.SEGMENT
+) -> list[str]:
     """The names of the user groups of a copy: those of the original that the actor may choose.
+
+    Of a segment, or of another thing of that `entity` which belongs to groups.
 
     Where that is none, one is required and the actor has only one, it is his.
     """
     choosable = [group.name for group in access.choosable_groups(actor)]
     kept = [group.name for group in segment.groups.all() if group.name in choosable]
-    if (
-        kept
-        or actor.is_admin
-        or len(choosable) != 1
-        or not access.group_required(UserGroup.Entity.SEGMENT)
-    ):
+    if kept or actor.is_admin or len(choosable) != 1 or not access.group_required(entity):
         return kept
     return choosable
 

@@ -25,7 +25,7 @@ SETTINGS: Sequence[Field] = (
         "re_entry",
         FieldType.RE_ENTRY,
         gettext_noop("Who was inside may enter again"),
-        default="never",
+        default="always",
         choices=(
             ("never", gettext_noop("never")),
             ("after", gettext_noop("after some time")),

@@ -238,14 +238,14 @@ def _check_jump(target: Any, known: Known, key: str, place: Place) -> None:
         place.add("config.journey", "cycle", message)
         return
     if known.journeys[target] != "live":
-        message = gettext_noop("Nobody enters the journey “{key}” now: it is not live.")
-        place.add("config.journey", "journey_not_live", message, key=target, severity="warning")
+        message = gettext_noop("Nobody enters that journey now: it is not live.")
+        place.add("config.journey", "journey_not_live", message, severity="warning")
     seen, to_see = {target}, [target]
     while to_see:
         for further in known.jumps.get(to_see.pop(), ()):
             if further == key and key:
-                message = gettext_noop("The journey “{key}” jumps back into this one.")
-                place.add("config.journey", "jumps_back", message, key=target, severity="warning")
+                message = gettext_noop("That journey jumps back into this one.")
+                place.add("config.journey", "jumps_back", message, severity="warning")
                 return
             if further not in seen:
                 seen.add(further)

@@ -23,11 +23,11 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ENTRY, _PROPERTIES, _ATTRIBUTE = "entry.properties.", "properties.", "attribute."
 _RESERVED = frozenset({NEXT, ERROR, TIMEOUT, ELSE})
 _UNKNOWN = {
-    FieldType.SEGMENT: gettext_noop("There is no segment “{key}” that you may use."),
+    FieldType.SEGMENT: gettext_noop("There is no such segment, or you may not use it."),
     FieldType.EMAIL_TEMPLATE: gettext_noop("There is no e-mail template “{key}”."),
     FieldType.PUSH_TEMPLATE: gettext_noop("There is no template “{key}” of a push message."),
-    FieldType.CAMPAIGN: gettext_noop("There is no campaign “{key}” that you may use."),
-    FieldType.JOURNEY: gettext_noop("There is no journey “{key}” that you may use."),
+    FieldType.CAMPAIGN: gettext_noop("There is no such campaign, or you may not use it."),
+    FieldType.JOURNEY: gettext_noop("There is no such journey, or you may not use it."),
     FieldType.EVENT: gettext_noop(
         "Nobody knows of an event “{key}”: none came yet, and none is defined."
     ),
@@ -240,15 +240,15 @@ def _named(keys: Callable[[Known], Collection[str]]) -> Callable[[Asked], None]:
 def _segment(asked: Asked) -> None:
     _named(lambda known: known.segments)(asked)
     if is_text(asked.value) and asked.known.segments.get(asked.value, ACTIVE) != ACTIVE:
-        message = gettext_noop("The segment “{key}” is not active.")
-        asked.add("segment_not_active", message, key=asked.value)
+        message = gettext_noop("The segment is not active: set it active first.")
+        asked.add("segment_not_active", message)
 
 
 def _campaign(asked: Asked) -> None:
     _named(lambda known: known.campaigns)(asked)
     if is_text(asked.value) and asked.known.campaigns.get(asked.value, ACTIVE) != ACTIVE:
-        message = gettext_noop("The campaign “{key}” gives no cards now: it is not active.")
-        asked.add("campaign_not_active", message, key=asked.value, severity="warning")
+        message = gettext_noop("The campaign gives no cards now: it is not active.")
+        asked.add("campaign_not_active", message, severity="warning")
 
 
 def _connection(asked: Asked) -> None:

@@ -58,7 +58,7 @@ def test_a_fault_tells_activity_path_code_sentence_and_severity() -> None:
         "node": "start",
         "path": "config.segment",
         "code": "unknown_key",
-        "message": "There is no segment “nowhere” that you may use.",
+        "message": "There is no such segment, or you may not use it.",
         "severity": "error",
     }
 
