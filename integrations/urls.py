@@ -5,8 +5,17 @@ from django.urls import path, re_path
 from integrations.bounces import hooks
 from integrations.ingestion.views import VIEWS
 from integrations.ingestion.webhooks import receive_from_segment
+from integrations.push import views as push
 
 urlpatterns = [
+    path("push/key", push.key, name="push_key"),
+    path("push/opened", push.opened, name="push_opened"),
+    path("push/subscribe", push.subscribe, name="push_subscribe"),
+    path("push/unsubscribe", push.unsubscribe, name="push_unsubscribe"),
+    *(
+        path(f"push/{name}", push.script, {"name": name}, name=f"push_{name.split('.')[0]}")
+        for name in push.SCRIPTS
+    ),
     *(
         path(address, view, name=f"ingest_{address.removeprefix('v1/').rstrip('/')}")
         for address, view in VIEWS.items()

@@ -39,7 +39,7 @@ def wrong_method(method: str | None) -> HttpResponse:
     """The answer to another method than POST; to OPTIONS what a browser asks before a POST."""
     if method == "OPTIONS":
         return HttpResponse(status=204, headers=_PREFLIGHT)
-    message = _("Events are sent by POST.")
+    message = _("Send it by POST.")
     return _failure(405, "method_not_allowed", message, {"Allow": "POST, OPTIONS"})
 
 

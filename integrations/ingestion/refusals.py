@@ -68,7 +68,7 @@ def note(refused: RequestRefused, attempt: Attempt) -> None:
     if not _is_due(refused.source_id or 0, refused.code):
         return
     if refused.source_id is None:
-        logger.warning("A request to /v1/%s was refused: %s", attempt.call, refused)
+        logger.warning("A request of the kind %s was refused: %s", attempt.call, refused)
         return
     try:
         _write(refused.source_id, refused, attempt)

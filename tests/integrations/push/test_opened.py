@@ -17,7 +17,6 @@ from tests.factories import DAY, HOUR, NOW, make_contact
 from workspace.access import SYSTEM
 
 ABOUT = {"participant": 5, "journey": "welcome", "node": "first"}
-pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from integrations.push.errors import PushInvalid
 from integrations.push.payloads import SIZE_LIMIT, told
 from tests.factories import NOW, make_contact
 
-pytestmark = pytest.mark.django_db
-
 
 def test_a_device_is_told_what_it_shows_and_how_it_says_that_it_was_opened(settings: Any) -> None:
     settings.BASE_URL = "https://regulars.example"
