@@ -96,6 +96,13 @@ def key(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"key": found}, headers={**_FOR_PAGES, "Cache-Control": "no-store"})
 
 
+@lru_cache(maxsize=len(SCRIPTS))
+def _script(name: str) -> tuple[bytes, str]:
+    """A script and what stands for it in the ETag."""
+    text = (_SCRIPTS / name).read_bytes()
+    return text, sha256(text).hexdigest()[:24]
+
+
 @require_safe
 @condition(etag_func=lambda request, name: f'"{_script(name)[1]}"')
 def script(request: HttpRequest, name: str) -> HttpResponse:
@@ -188,10 +195,3 @@ def _text(said: Mapping[str, Any], field: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip().replace("\x00", "") if isinstance(value, str) else ""
-
-
-@lru_cache(maxsize=len(SCRIPTS))
-def _script(name: str) -> tuple[bytes, str]:
-    """A script and what stands for it in the ETag."""
-    text = (_SCRIPTS / name).read_bytes()
-    return text, sha256(text).hexdigest()[:24]
