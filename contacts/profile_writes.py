@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from contacts import attributes
+from contacts.attributes import definitions_of, unknown_sentence
+from contacts.errors import DefinitionUnknown
 from contacts.fields import WRITABLE
 from contacts.values import Type
 from workspace import sql
@@ -52,6 +55,20 @@ def write_told(told: Sequence[Told], *, at: datetime) -> set[int]:
     return {contact_id for (contact_id,) in changed}
 
 
+def write_attribute(contact_ids: Sequence[int], key: str, value: Any, *, at: datetime) -> int:
+    """Set an attribute of many contacts to a value, or take it away with None; how many changed.
+
+    Erased contacts are passed over. One statement, which locks in the order of ids. Raises
+    DefinitionUnknown and ValueRefused.
+    """
+    definition = definitions_of([key]).get(key)
+    if definition is None:
+        raise DefinitionUnknown(unknown_sentence(key))
+    canonical = attributes.canonical(definition, value) if value is not None else None
+    text = None if canonical is None else exact_dumps(canonical)
+    return sql.execute(_WRITE_ATTRIBUTE, [list(contact_ids), key, text, at])
+
+
 def _json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
@@ -82,3 +99,14 @@ WHERE c.id = held.id AND ({_OLD}, c.attributes)
   IS DISTINCT FROM ({_NEW}, c.attributes || told.attributes)
 RETURNING c.id
 """  # noqa: S608  made of our own words only
+_WRITE_ATTRIBUTE = """
+WITH held AS MATERIALIZED (
+  SELECT id FROM contacts_contact WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL
+  ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE contacts_contact c SET updated_at = new.at, attributes = CASE
+    WHEN new.value IS NULL THEN c.attributes - new.key
+    ELSE c.attributes || jsonb_build_object(new.key, new.value) END
+FROM held, (SELECT %s::text AS key, %s::jsonb AS value, %s::timestamptz AS at) new
+WHERE c.id = held.id AND c.attributes -> new.key IS DISTINCT FROM new.value
+"""

@@ -30,6 +30,7 @@ class IntegrationsConfig(AppConfig):
             timeline,
         )
         from integrations.bounces import heard
+        from integrations.connectors.address import AddressConnector
         from integrations.connectors.fcm import FcmConnector
         from integrations.connectors.web_push import WebPushConnector
         from integrations.connectors.webhook import WebhookConnector
@@ -58,6 +59,7 @@ class IntegrationsConfig(AppConfig):
             once=sending.send_once,
             stop=sending.SENDERS.stop,
         )
+        registry.register(Connection.Kind.ADDRESS, AddressConnector())
         registry.register(Connection.Kind.WEBHOOK, WebhookConnector(), disables_connection=True)
         for kind, connector in (
             (Connection.Kind.WEB_PUSH, WebPushConnector()),

@@ -11,7 +11,8 @@ class JourneysConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
-        from journeys import announcements, entrances, following, journey_links, merging
+        from journeys import announcements, entrances, following, journey_links, merging, reading
+        from journeys.acts import jump, update, voucher, webhook
         from journeys.engine import running
         from journeys.messages import message_links
         from journeys.trying import profiles
@@ -21,7 +22,10 @@ class JourneysConfig(AppConfig):
         following.register()
         merging.register()
         running.register()
+        reading.register()
         message_links.register()
         journey_links.register()
+        for act in (jump, update, voucher, webhook):
+            act.register()
         register_eraser("test_profiles", profiles.forget)
         register_merger("test_profiles", profiles.merge)

@@ -6,7 +6,7 @@ two of them. Nothing is seen before the last one, and a run that is killed leave
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -84,8 +84,7 @@ noted AS (
 # What the contact said itself stands: a withdrawal that no action wrote, since the last grant.
 # `definition_id + 0`: looked up by the contact, whatever the server believes. Of a consent that is
 # new it believes that there is hardly a line, and would read all of them for each contact.
-_VERDICTS = f"""
-WITH {_EVERYONE},
+_JUDGED = """
 judged AS MATERIALIZED (
   SELECT e.contact_id, CASE
     WHEN e.is_erased THEN 'erased'
@@ -94,28 +93,38 @@ judged AS MATERIALIZED (
     WHEN s.state = 'withdrawn' AND EXISTS (
       SELECT FROM contacts_consententry w
       WHERE w.contact_id = e.contact_id AND w.definition_id + 0 = %s AND w.state = 'withdrawn'
-        AND w.source <> %s AND NOT EXISTS (
+        AND w.source <> ALL (%s) AND NOT EXISTS (
           SELECT FROM contacts_consententry g
           WHERE g.contact_id = e.contact_id AND g.definition_id + 0 = %s AND g.state = 'granted'
             AND (g.at, g.id) > (w.at, w.id))) THEN 'withdrawn'
     ELSE 'changed' END AS verdict
   FROM everyone e LEFT JOIN contacts_consentstate s
     ON s.contact_id = e.contact_id AND s.definition_id + 0 = %s)
-"""  # noqa: S608
+"""
+_VERDICTS = f"WITH {_EVERYONE}, {_JUDGED}"
+# The same for contacts who are named.
+_GIVEN = """
+WITH everyone AS MATERIALIZED (
+  SELECT c.id AS contact_id, c.erased_at IS NOT NULL AS is_erased FROM contacts_contact c
+  WHERE c.id = ANY(%s::bigint[]))
+"""
 _COUNTED_VERDICTS = """
 SELECT count(*) AS members, count(*) FILTER (WHERE verdict = 'changed') AS changed,
   count(*) FILTER (WHERE verdict = 'erased') AS erased,
   count(*) FILTER (WHERE verdict = 'withdrawn') AS withdrawn,
   count(*) FILTER (WHERE verdict = 'newer') AS newer FROM judged
 """
-_SAY_CONSENT = f"""
-{_VERDICTS},
+_WRITTEN = """
 written AS (
   INSERT INTO contacts_consententry
     (contact_id, definition_id, state, at, source, reason, actor)
   SELECT contact_id, %s, %s, %s, %s, %s, %s FROM judged
   WHERE verdict = 'changed' ORDER BY contact_id)
-{_COUNTED_VERDICTS}
+"""
+_SAY_CONSENT = f"{_VERDICTS}, {_WRITTEN} {_COUNTED_VERDICTS}"
+_SAY_TO_GIVEN = f"""
+{_GIVEN}, {_JUDGED}, {_WRITTEN}
+SELECT contact_id, verdict FROM judged WHERE verdict IN ('erased', 'withdrawn', 'newer')
 """  # noqa: S608
 _WITH_LABEL = """
 SELECT count(*) FROM segments_membership m JOIN contacts_contact{label} t
@@ -191,6 +200,26 @@ def write(
     return _counts(total)
 
 
+def say_consent(
+    contact_ids: Sequence[int],
+    *,
+    definition: int,
+    state: str,
+    at: datetime,
+    source: str,
+    reason: str = "",
+    actor_name: str = "",
+) -> dict[int, str]:
+    """Grant or withdraw for these contacts, by the rule of consents that `write` has.
+
+    What actions, or whoever writes as `source`, took, may be granted again. Returns whose word was
+    left alone, and why: `ERASED`, `WITHDRAWN` (by himself) or `NEWER`. One statement.
+    """
+    line = [definition, state, at, source, reason[:300], actor_name[:200]]
+    judging = _judging(_changeable(state), at, definition, (CONSENT_SOURCE, source))
+    return dict(sql.lists(_SAY_TO_GIVEN, [list(contact_ids), *judging, *line]))
+
+
 def foresee(segment_id: int, *, kind: str, definition: int | None, at: datetime) -> Counts:
     """What a run would do now; nothing is written. Without a definition nobody has it yet."""
     if kind in LABELS:
@@ -250,8 +279,19 @@ def _consent_statement(
 
 
 def _verdict_params(kind: str, at: datetime, definition: int) -> list[Any]:
-    changeable = ["unknown", "withdrawn"] if kind in _ADDING else ["granted"]
-    return [changeable, at, definition, CONSENT_SOURCE, definition, definition]
+    state = "granted" if kind in _ADDING else "withdrawn"
+    return _judging(_changeable(state), at, definition, (CONSENT_SOURCE,))
+
+
+def _judging(
+    changeable: list[str], at: datetime, definition: int, ours: Sequence[str]
+) -> list[Any]:
+    return [changeable, at, definition, list(ours), definition, definition]
+
+
+def _changeable(state: str) -> list[str]:
+    """Which states become this one."""
+    return ["unknown", "withdrawn"] if state == "granted" else ["granted"]
 
 
 def _ranges(segment_id: int) -> Iterator[tuple[int, int]]:

@@ -22,6 +22,7 @@ class Connection(models.Model):
         EMAIL = "email", _("e-mail")
         WEB_PUSH = "web_push", _("push to browsers")
         FCM = "fcm", _("push to apps")
+        ADDRESS = "address", _("address that is called")
 
     id = models.AutoField(primary_key=True)
     name = models.CharField(_("name"), max_length=120)

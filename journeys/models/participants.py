@@ -267,8 +267,10 @@ class Signal(models.Model):
 class Reading(models.Model):
     """One time that a version reads its segment: portion after portion, at its rate.
 
-    Those who entered the segment after `since` (all, without it) and were in it at `at`.
-    `after_contact_id` is how far it came. `read_count` were seen, `entered_count` of them entered.
+    Those who entered the segment after `since` (all, without it) and up to `upto`, by the log of
+    its moves. They enter the journey as of `at`, or with a rate when it is their turn.
+    `after_contact_id` is how far it came, `portion_at` up to when the rate is used up. `read_count`
+    were seen, `entered_count` of them entered.
     """
 
     class State(models.TextChoices):
@@ -280,7 +282,9 @@ class Reading(models.Model):
     version = models.ForeignKey(JourneyVersion, on_delete=models.CASCADE, related_name="readings")
     at = models.DateTimeField()
     since = models.DateTimeField(null=True)
+    upto = models.DateTimeField()
     started_at = models.DateTimeField()
+    portion_at = models.DateTimeField()
     after_contact_id = models.BigIntegerField(default=0)
     read_count = models.PositiveIntegerField(default=0)
     entered_count = models.PositiveIntegerField(default=0)

@@ -8,6 +8,7 @@ from typing import Any
 from contacts import followed_events
 from contacts.events import IncomingEvent, record_events
 from journeys import following
+from journeys import models as journeys
 from journeys.drawing.plan import make_plan
 from journeys.drawing.syntax import read
 from journeys.models import Entrance, Journey, JourneyVersion, Lane, Participant, Signal
@@ -157,3 +158,8 @@ def told() -> dict[str, Any]:
 def entrances() -> list[tuple[int, str, datetime]]:
     """Who is to enter, why, when."""
     return list(Entrance.objects.order_by("id").values_list("contact_id", "cause", "at"))
+
+
+def may_be_tested(contact_id: int) -> None:
+    """Journeys may be tested with this contact."""
+    journeys.TestProfile.objects.create(contact_id=contact_id)
