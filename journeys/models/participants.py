@@ -115,6 +115,17 @@ class Participant(models.Model):
                 condition=Q(state="ready"),
             ),
             models.Index(fields=["version", "-id"], name="journeys_participant_of"),
+            # For figures: who met the goal, and who was set aside to compare with.
+            models.Index(
+                fields=["version", "is_control"],
+                name="journeys_participant_goal",
+                condition=Q(goal_at__isnull=False),
+            ),
+            models.Index(
+                fields=["version"],
+                name="journeys_participant_control",
+                condition=Q(is_control=True),
+            ),
         ]
 
     def __str__(self) -> str:
