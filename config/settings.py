@@ -338,6 +338,8 @@ JOURNEYS_LIVE_LIMIT = env_int("JOURNEYS_LIVE_LIMIT", None, least=1, most=10_000)
 JOURNEY_NODE_LIMIT = env_int("JOURNEY_NODE_LIMIT", None, least=1, most=1000) or 50
 # A journey that was paused for so long goes on by itself; 0: never.
 JOURNEY_PAUSE_DAYS = env_int("JOURNEY_PAUSE_DAYS", 14, least=0, most=3660) or 0
+# A test of a draft that nobody ended ends by itself after so many days.
+JOURNEY_TEST_DAYS = env_int("JOURNEY_TEST_DAYS", 7, least=1, most=366) or 7
 # Networks that what we call may be in although they are private.
 OUTBOUND_ALLOW = env_networks("OUTBOUND_ALLOW")
 # The push services of browsers that are called: Chrome and its kin, Firefox, Safari, Edge.

@@ -15,7 +15,8 @@ class JourneysConfig(AppConfig):
         from journeys.acts import jump, update, voucher, webhook
         from journeys.engine import running
         from journeys.messages import message_links
-        from journeys.trying import profiles
+        from journeys.rehearsing import stand_ins
+        from journeys.trying import profiles, sessions
 
         announcements.register()
         entrances.register()
@@ -27,5 +28,7 @@ class JourneysConfig(AppConfig):
         journey_links.register()
         for act in (jump, update, voucher, webhook):
             act.register()
+        stand_ins.register()
+        sessions.register()
         register_eraser("test_profiles", profiles.forget)
         register_merger("test_profiles", profiles.merge)

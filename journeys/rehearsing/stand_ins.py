@@ -1,0 +1,132 @@
+"""What activities do in a rehearsal: they count, and let everybody go on by "next".
+
+Messages become rows that nobody sends, with who would have been left out and why. No card is given,
+nothing of contacts is changed, nobody is called, no other journey entered.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from integrations.models import Template
+from journeys.drawing.kinds import NEXT
+from journeys.engine.cohort import Acted, Cohort, register_act
+from journeys.models import Lane, Message
+from workspace import sql
+
+COUNTED = ("update", "voucher", "jump", "webhook")
+# So long after a message those react who do, where it is said how many.
+REACTS_AFTER = timedelta(hours=1)
+_CHANNELS = (Message.Channel.EMAIL, Message.Channel.PUSH)
+# How many of a hundred react, by activity, is kept with the version: nothing else goes with it.
+SETTING = "rehearsal_reactions"
+
+_SEND = """
+INSERT INTO journeys_message (journey_id, version_id, lane, participant_id, node, channel,
+  contact_id, template_id, purpose, state, reason, created_at, due_at)
+SELECT %(journey)s, %(version)s, %(lane)s, w.id, %(node)s, w.channel, w.contact_id, w.template_id,
+  %(purpose)s, CASE WHEN w.reason = '' THEN 'planned' ELSE 'left_out' END, w.reason, w.at, w.at
+FROM (
+  SELECT t.id, t.contact_id, t.at, k.channel, k.template_id, CASE
+    WHEN p.is_control THEN 'control'
+    WHEN k.channel = 'email' AND c.email = '' THEN 'no_address'
+    WHEN k.channel = 'push' AND NOT EXISTS (
+      SELECT FROM integrations_pushsubscription s
+      WHERE s.contact_id = t.contact_id AND s.ended_at IS NULL) THEN 'no_address'
+    WHEN k.channel = 'email' AND EXISTS (
+      SELECT FROM integrations_suppression s
+      WHERE s.channel = 'email' AND s.address = lower(c.email)) THEN 'suppressed'
+    WHEN %(purpose)s <> '' AND NOT EXISTS (
+      SELECT FROM contacts_consentstate s JOIN contacts_consentdefinition d
+        ON d.id = s.definition_id
+      WHERE s.contact_id = t.contact_id AND d.key = %(purpose)s AND s.state = 'granted')
+      THEN 'no_consent'
+    ELSE '' END AS reason
+  FROM unnest(%(ids)s::bigint[], %(contacts)s::bigint[], %(arrived)s::timestamptz[])
+    AS t (id, contact_id, at)
+  JOIN journeys_participant p ON p.id = t.id
+  JOIN contacts_contact c ON c.id = t.contact_id
+  CROSS JOIN unnest(%(channels)s::text[], %(templates)s::integer[]) AS k (channel, template_id)) w
+ON CONFLICT DO NOTHING
+"""
+# By lots of the contact and the activity: the same ones react each time.
+_REACT = """
+INSERT INTO journeys_signal (journey_id, participant_id, kind, node, at, data)
+SELECT m.journey_id, m.participant_id, 'event', r.node, m.created_at + %(after)s,
+  jsonb_build_object('name', r.reaction, 'assumed', true)
+FROM journeys_message m
+JOIN unnest(%(nodes)s::text[], %(reactions)s::text[], %(channels)s::text[], %(lots)s::bigint[])
+  AS r (node, reaction, channel, lots)
+  ON r.channel = m.channel
+  AND ('x' || left(md5(r.node || ':' || m.contact_id), 8))::bit(32)::bigint %% 100 < r.lots
+WHERE m.participant_id = ANY(%(ids)s::bigint[]) AND m.node = %(node)s AND m.state = 'planned'
+"""
+
+
+def send_nothing(cohort: Cohort) -> Acted:
+    """Note the messages that each would get, or why not."""
+    config = cohort.node.config
+    wanted = {channel: config[channel] for channel in _CHANNELS if config.get(channel)}
+    templates = dict(Template.objects.filter(key__in=wanted.values()).values_list("key", "pk"))
+    version = cohort.version
+    sql.execute(
+        _SEND,
+        {
+            "journey": version.journey_id,
+            "version": version.pk,
+            "lane": version.lane,
+            "node": cohort.node.id,
+            "purpose": config.get("purpose") or "",
+            "ids": list(cohort.ids),
+            "contacts": list(cohort.contact_ids),
+            "arrived": list(cohort.arrived),
+            "channels": [str(channel) for channel in wanted],
+            "templates": [templates.get(key) for key in wanted.values()],
+        },
+    )
+    _let_react(cohort)
+    return _all_go_on(cohort)
+
+
+def count_only(cohort: Cohort) -> Acted:
+    """Do nothing: that they went by is counted by the engine itself."""
+    return _all_go_on(cohort)
+
+
+def register() -> None:
+    """Have the engine do so in rehearsals. May be called again."""
+    register_act("message", send_nothing, lane=Lane.REHEARSAL, holds_contacts=False)
+    for kind in COUNTED:
+        register_act(kind, count_only, lane=Lane.REHEARSAL, holds_contacts=False)
+
+
+def _all_go_on(cohort: Cohort) -> Acted:
+    outcomes: Sequence[str | None] = [NEXT] * len(cohort.ids)
+    return Acted(outcomes)
+
+
+def _let_react(cohort: Cohort) -> None:
+    """Signal the reactions that are assumed of so many of a hundred."""
+    assumed: Mapping[str, Any] = cohort.version.settings.get(SETTING) or {}
+    nodes = [
+        node
+        for node in cohort.plan.drawing.nodes
+        if node.kind == "reaction"
+        and node.config.get("to") == cohort.node.id
+        and assumed.get(node.config["reaction"])
+    ]
+    if not nodes:
+        return
+    reactions = [node.config["reaction"] for node in nodes]
+    sql.execute(
+        _REACT,
+        {
+            "after": REACTS_AFTER,
+            "ids": list(cohort.ids),
+            "node": cohort.node.id,
+            "nodes": [node.id for node in nodes],
+            "reactions": reactions,
+            "channels": ["push" if one.startswith("push") else "email" for one in reactions],
+            "lots": [int(assumed[one]) for one in reactions],
+        },
+    )
