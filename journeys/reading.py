@@ -56,10 +56,9 @@ _OF_RANGE = f"{_MEMBERS} AND contact_id <= %(until)s"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the entry of a journey says of reading: which segment, when, whom, how quickly."""
+    """What the entry of a journey says of reading: which segment, how often, whom, how quickly."""
 
     segment: str
-    at: str | None
     every: timedelta | None
     is_by_days: bool
     only_new: bool
@@ -72,34 +71,14 @@ class Entry:
         if entry.kind != "read_segment":
             return None
         config = entry.config
-        schedule = config.get("schedule") or {}
-        every = schedule.get("every")
+        every = (config.get("schedule") or {}).get("every")
         return cls(
             config["segment"],
-            schedule.get("at"),
             length_of(every) if every else None,
             every is not None and every["unit"] in {"day", "week"},
             bool(config.get("only_new")),
             int(config["rate"]) if config.get("rate") else None,
         )
-
-
-def first_read_at(
-    drawing: Mapping[str, Any], settings: Mapping[str, Any], *, at: datetime
-) -> datetime | None:
-    """When a journey that is published at that instant reads its segment first; None for others.
-
-    A time without an offset is of the journey's time zone. What lies in the past is now.
-    """
-    entry = Entry.of(drawing)
-    if entry is None:
-        return None
-    if entry.at is None:
-        return at
-    wanted = datetime.fromisoformat(entry.at)
-    if wanted.tzinfo is None:
-        wanted = wanted.replace(tzinfo=Terms.read(settings).zone)
-    return max(at, wanted)
 
 
 def next_read_at(version: JourneyVersion, *, after: datetime) -> datetime | None:

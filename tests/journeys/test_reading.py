@@ -10,7 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.models import Contact
 from journeys import reading
+from journeys.drawing.syntax import read
 from journeys.models import Journey, JourneyVersion, Participant, Reading
+from journeys.publishing import first_reading_at
 from segments import lifecycle, membership
 from segments.models import Segment
 from tests.factories import DAY, HOUR, MINUTE, NOW
@@ -35,7 +37,7 @@ def make_northerners(*cities: str) -> tuple[Segment, list[int]]:
 def reads(*, at: datetime = NOW, settings: Mapping[str, Any] | None = None, **config: Any) -> Any:
     start = node("start", "read_segment", segment="northerners", **config)
     version = make_version(start, WAIT, at=at, settings=settings)
-    version.read_at = reading.first_read_at(version.drawing, version.settings, at=at)
+    version.read_at = first_reading_at(read(version.drawing), version.settings, at=at)
     version.save(update_fields=["read_at"])
     return version
 

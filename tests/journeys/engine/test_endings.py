@@ -168,7 +168,8 @@ def test_a_journey_that_read_its_segment_once_is_finished_when_all_are_through()
     let_in(version)
     tick.tick_all(as_of=NOW + 3 * HOUR)
     assert Journey.objects.get().state == "live"  # It was not read yet.
-    Reading.objects.create(version=version, at=NOW, started_at=NOW, state="done")
+    times = dict.fromkeys(("at", "upto", "started_at", "portion_at"), NOW)
+    Reading.objects.create(version=version, state="done", **times)
     tick.tick_all(as_of=NOW + 3 * HOUR)
     assert Journey.objects.get().state == "finished"
 
