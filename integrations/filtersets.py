@@ -5,12 +5,14 @@ from typing import Any
 import django_filters
 from django import forms
 
+from integrations import suppressions
 from integrations.models import (
     Delivery,
     HeldEvent,
     Outcome,
     ReceivedEvent,
     Source,
+    Suppression,
     Template,
     Webhook,
 )
@@ -69,6 +71,22 @@ class TemplateFilterSet(django_filters.FilterSet):
     class Meta:
         model = Template
         fields = ("name", "channel")
+
+
+class SuppressionFilterSet(django_filters.FilterSet):
+    """Filters for suppressed addresses; an address is the same in capitals."""
+
+    address = django_filters.CharFilter(method="of_address")
+    reason = django_filters.ChoiceFilter(choices=Suppression.Reason.choices)
+    contact = WholeNumberFilter(field_name="contact_id", min_value=1, max_value=2**63 - 1)
+
+    class Meta:
+        model = Suppression
+        fields: tuple[str, ...] = ()
+
+    def of_address(self, qs: Any, name: str, value: str) -> Any:
+        """The one of this address, also where only its digest is left."""
+        return qs.filter(address__in=suppressions.forms_of(value))
 
 
 class ListedFilter(django_filters.CharFilter):

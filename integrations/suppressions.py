@@ -95,16 +95,21 @@ def suppressed_addresses(addresses: Iterable[str]) -> dict[str, str]:
 
     One query, however many there are.
     """
-    forms = {given: lower_case(given.strip()) for given in addresses if given}
+    forms = {given: forms_of(given) for given in addresses if given}
     if not forms:
         return {}
-    asked = {form for address in forms.values() for form in (address, digest_of(address))}
+    asked = {form for both in forms.values() for form in both}
     known = dict(sql.lists(_ASK, [list(asked)]))
     found = {
-        given: known.get(address) or known.get(digest_of(address))
-        for given, address in forms.items()
+        given: known.get(address) or known.get(digest) for given, (address, digest) in forms.items()
     }
     return {given: reason for given, reason in found.items() if reason}
+
+
+def forms_of(address: str) -> tuple[str, str]:
+    """How an address stands on the list, and how it does once its contact was erased."""
+    form = lower_case(address.strip().replace("\0", ""))
+    return form, digest_of(form)
 
 
 def digest_of(address: str) -> str:

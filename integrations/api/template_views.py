@@ -1,5 +1,7 @@
 """Templates of messages in the API."""
 
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -44,7 +46,7 @@ class TemplateViewSet(ApiViewSet):
     @extend_schema(responses=TemplateSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Templates, by key."""
-        rows = self.filter_queryset(Template.objects.all())
+        rows = self.filter_queryset(Template.objects.prefetch_related("variants"))
         return self.page(rows, self.shapes(TemplateSerializer))
 
     @extend_schema(request=TemplateCreationSerializer, responses={201: TemplateSerializer})
@@ -79,14 +81,17 @@ class TemplateViewSet(ApiViewSet):
     def preview(self, request: Request, key: str) -> Response:
         """How the template looks for a contact (scope `contacts:read`), or with examples.
 
+        In the language of the contact, or in `language`.
         What belongs to no contact, as the code of a voucher, is an example.
         """
         template, given = templates.find_template(key), self.read(TemplatePreviewRequestSerializer)
-        seen = templates.preview(template, actor=self.actor, contact_id=given.get("contact"))
-        body = {
-            "subject": seen.rendered.subject,
-            "text": seen.rendered.text,
-            "html": seen.rendered.html,
-            "problems": seen.problems,
-        }
+        seen = templates.preview(
+            template,
+            actor=self.actor,
+            contact_id=given.get("contact"),
+            language=given.get("language", ""),
+        )
+        shown = ("subject", "text", "html", "link", "icon", "language")
+        body: dict[str, Any] = {name: getattr(seen.rendered, name) for name in shown}
+        body["problems"] = seen.problems
         return Response(self.shape(TemplatePreviewSerializer, body))

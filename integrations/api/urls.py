@@ -3,6 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from integrations.api.suppression_views import SuppressionViewSet
 from integrations.api.template_views import TemplateViewSet
 from integrations.api.views import HeldEventViewSet, ReceivedEventViewSet, SourceViewSet
 from integrations.api.webhook_views import DeliveryViewSet, WebhookViewSet
@@ -11,6 +12,7 @@ _SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
 
 router = SimpleRouter()
 router.register("sources", SourceViewSet, basename="source")
+router.register("suppressions", SuppressionViewSet, basename="suppression")
 router.register("templates", TemplateViewSet, basename="template")
 router.register("webhooks", WebhookViewSet, basename="webhook")
 router.register("deliveries", DeliveryViewSet, basename="delivery")

@@ -24,9 +24,14 @@ def test_a_template_has_the_documented_shape(program: Program) -> None:
         "key": "card",
         "name": "Card",
         "channel": "email",
+        "language": "",
         "subject": "Your card",
         "text": "Dear {{ contact.first_name }}",
         "html": "<p>Hi</p>",
+        "mjml": "",
+        "link": "",
+        "icon": "",
+        "variants": [],
     }
     assert program.get(f"{LIST}card/").json() == body
     assert program.get(LIST).json()["results"] == [body]
@@ -59,9 +64,38 @@ def test_a_preview_is_filled_for_a_contact_or_with_examples(program: Program) ->
         "subject": "Your card",
         "text": "Dear Anna",
         "html": "",
+        "link": "",
+        "icon": "",
+        "language": "",
         "problems": [],
     }
     assert_problem(program.post(address, {"contact": contact.pk + 1}), 400, "template_invalid")
+
+
+def test_it_is_translated_and_the_preview_follows(program: Program) -> None:
+    polish = {"language": "pl", "subject": "Twoja karta"}
+    body = make(program, language="en", variants=[polish])
+    blank = dict.fromkeys(("text", "html", "mjml", "link"), "")
+    assert body["variants"] == [{**polish, **blank}]
+    contact = make_contact(first_name="Ola", language="pl_PL")
+    address = f"{LIST}card/preview/"
+    seen = program.post(address, {"contact": contact.pk}).json()
+    assert (seen["subject"], seen["text"], seen["language"]) == ("Twoja karta", "Dear Ola", "pl")
+    assert program.post(address, {"language": "de"}).json()["subject"] == "Your card"
+    changed = program.patch(f"{LIST}card/", {"variants": [{"language": "de", "text": "{{ x }}"}]})
+    told = assert_problem(changed, 400, "template_invalid")
+    assert [one["path"] for one in told["errors"]] == ["variants.de.text"]
+    assert program.patch(f"{LIST}card/", {"variants": []}).json()["variants"] == []
+
+
+def test_a_push_message_and_mjml_are_taken(program: Program) -> None:
+    push = {"channel": "push", "name": "Thanks", "subject": "Thanks", "text": "Hi", "html": ""}
+    body = make(program, **push, link="https://shop.example/", icon="https://shop.example/i.png")
+    assert (body["channel"], body["link"]) == ("push", "https://shop.example/")
+    told = assert_problem(
+        program.post(LIST, {"name": "x", "subject": "x", "mjml": "<mjml><mj-foo/></mjml>"}), 400
+    )
+    assert {(one["path"], one["code"]) for one in told["errors"]} == {("mjml", "mjml")}
 
 
 def test_scopes_are_asked(make_program: MakeProgram) -> None:
