@@ -54,7 +54,7 @@ _WORDS = frozenset(
 _EMPTY = frozenset(
     {"mj-breakpoint", "mj-font", "mj-divider", "mj-image", "mj-spacer", "mj-carousel-image"}
 )
-_KNOWN = frozenset({*_CHILDREN, *_WORDS, *_EMPTY, "mj-all", "mj-class"})
+_KNOWN = frozenset({*_CHILDREN, *_WORDS, *_EMPTY, "mj-attributes", "mj-all", "mj-class"})
 _VOID_HTML = frozenset(
     {
         *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"),
@@ -189,7 +189,7 @@ class _Reader:
         elif not is_ours and parent in _CHILDREN:
             message = _("<%(name)s> is HTML: put it into <mj-text> or <mj-raw>")
             self._tell(place, message % words)
-        elif name not in _KNOWN and parent != "mj-attributes":
+        elif name not in _KNOWN:
             self._tell(place, _unknown(name))
         elif parent == "":
             if name != "mjml" or self._had_root:

@@ -36,6 +36,15 @@ def test_what_is_right_is_taken(inner: str) -> None:
     assert told(page(inner)) == ""
 
 
+def test_what_stands_in_the_head_is_taken() -> None:
+    attributes = "<mj-attributes><mj-all color='red'/><mj-class name='x'/></mj-attributes>"
+    style = "<mj-style inline='inline'>.a > b { color: red }</mj-style>"
+    head = f"<mj-head>{attributes}{style}<mj-preview>Hi</mj-preview></mj-head>"
+    body = "<mj-body><mj-section padding='12px 0'></mj-section></mj-body>"
+    assert told(f"<mjml>{head}{body}</mjml>") == ""
+    assert "<mj-txt>" in told(f"<mjml><mj-head>{attributes.replace('all', 'txt')}</mj-head>")
+
+
 @pytest.mark.parametrize(
     ("mjml", "words"),
     [
