@@ -8,25 +8,32 @@ from integrations.connector import Message
 from integrations.connectors.mail import CONNECTOR
 from integrations.errors import TemplateInvalid
 from integrations.models import Template
-from integrations.template_variables import example_values
-from integrations.templates import render
+from integrations.template_previews import preview
 from workspace import access, audit
 from workspace.access import Actor
 from workspace.models import AuditEntry, User
 
 
-def send_test(template: Template, *, actor: Actor, at: datetime) -> str:
-    """Send the template with an example in every gap to the actor's own address; returns that.
+def send_test(
+    template: Template,
+    *,
+    actor: Actor,
+    at: datetime,
+    contact_id: int | None = None,
+    language: str = "",
+) -> str:
+    """Send an e-mail's template to the actor's own address, as a contact would get it.
 
-    Raises TemplateInvalid where the account has no address, TemplateFailed, and what the mail
-    server refuses.
+    Without a contact there is an example in every gap. Returns the address. Raises TemplateInvalid
+    where the account has none, TemplateFailed, and what the mail server refuses.
     """
     access.require(actor, "integrations.view_template")
     address = _address_of(actor)
     if not address:
         message = _("Your account has no e-mail address: write one under Staff, then try again.")
         raise TemplateInvalid(message)
-    rendered = render(template, example_values())
+    seen = preview(template, actor=actor, contact_id=contact_id, language=language)
+    rendered = seen.rendered
     payload = {
         "to": address,
         "subject": _("[Test] %(subject)s") % {"subject": rendered.subject},

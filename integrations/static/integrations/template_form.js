@@ -1,63 +1,95 @@
-/* The form of a template: gaps are put where one writes, and the preview follows. */
+/* The form of a template: what is written in, gaps put where one writes, lines numbered. */
 (() => {
   "use strict";
 
   const form = document.querySelector("[data-template-form]");
   if (!form) return;
   const fields = [...form.querySelectorAll("[data-gaps]")];
-  const part = (name) => form.querySelector(`[data-${name}]`);
-  let last = fields.find((field) => field.name === "html") || fields[0];
+  let last = fields.find((field) => field.name === "mjml" && field.offsetParent) || fields.find((field) => field.tagName === "TEXTAREA") || fields[0];
   for (const field of fields) field.addEventListener("focus", () => { last = field; });
 
-  form.addEventListener("click", (event) => {
+  /* Gaps */
+  const menu = form.querySelector("[data-gap-menu]");
+  menu?.addEventListener("click", (event) => {
     const button = event.target.closest("[data-gap]");
     if (!button || !last) return;
+    menu.hidePopover();
+    last.focus();
     const gap = `{{ ${button.dataset.gap.replace(/\.\*$/, ".")} }}`;
     last.setRangeText(gap, last.selectionStart, last.selectionEnd, "end");
     last.dispatchEvent(new Event("input", { bubbles: true }));
-    last.focus();
   });
-
-  const tell = (box, lines) => {
-    box.hidden = !lines.length;
-    box.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
-  };
-  const show = (seen) => {
-    tell(part("faults"), seen.faults || []);
-    if (seen.faults) return;
-    tell(part("remarks"), seen.remarks);
-    part("subject").textContent = seen.subject;
-    part("text").textContent = seen.text;
-    const frame = part("html");
-    frame.hidden = !seen.html;
-    if (frame.srcdoc !== seen.html) frame.srcdoc = seen.html;
-    part("text-box").open = !seen.html || part("text-box").open && part("text-box").dataset.kept !== undefined;
-    part("text-box").dataset.kept = "";
-  };
-
-  let asked = 0;
-  const look = async () => {
-    const mine = ++asked;
-    const body = new FormData();
-    for (const field of fields) body.append(field.name, field.value);
-    body.append("contact", part("contact")?.value || "");
-    try {
-      const answer = await fetch(form.dataset.previewUrl, {
-        method: "POST",
-        body,
-        headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value },
-      });
-      if (!answer.ok) throw new Error(String(answer.status));
-      const seen = await answer.json();
-      if (mine === asked) show(seen);
-    } catch {
-      if (mine === asked) tell(part("faults"), [form.dataset.textFailed]);
+  const search = form.querySelector("[data-gap-search]");
+  search?.addEventListener("input", (event) => {
+    event.stopPropagation();
+    const wanted = search.value.trim().toLowerCase();
+    for (const group of menu.querySelectorAll("[data-gap-group]")) {
+      let shown = 0;
+      for (const item of group.querySelectorAll("li")) {
+        item.hidden = !item.textContent.toLowerCase().includes(wanted);
+        shown += !item.hidden;
+      }
+      group.hidden = !shown;
     }
-  };
-  let timer;
-  form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(look, 350);
   });
-  look();
+  search?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    menu.querySelector("[data-gap-group]:not([hidden]) li:not([hidden]) [data-gap]")?.click();
+  });
+  menu?.addEventListener("toggle", (event) => { if (event.newState === "open") search.focus(); });
+
+  /* MJML, HTML or text */
+  const formats = form.querySelector("[data-formats]");
+  const choose = () => {
+    const chosen = formats.querySelector(":checked")?.value;
+    for (const part of form.querySelectorAll("[data-format]")) {
+      part.hidden = part.dataset.format !== chosen && part.dataset.format !== "text";
+    }
+    for (const code of form.querySelectorAll("[data-code]")) code.dispatchEvent(new Event("rg-resize"));
+  };
+  if (formats) {
+    formats.addEventListener("change", choose);
+    choose();
+  }
+
+  /* Numbers of lines; those with a fault are marked. */
+  for (const code of form.querySelectorAll("[data-code]")) {
+    const editor = Object.assign(document.createElement("div"), { className: "rg-editor" });
+    const numbers = Object.assign(document.createElement("pre"), { className: "rg-numbers" });
+    numbers.setAttribute("aria-hidden", "true");
+    const errors = code.closest("[data-format]")?.querySelector(".errors, .errorlist, [class*=red]")?.textContent || "";
+    const faulty = new Set([...errors.matchAll(new RegExp(`${form.dataset.textLine} (\\d+)`, "g"))].map((found) => Number(found[1])));
+    code.replaceWith(editor);
+    editor.append(numbers, code);
+    let count = 0;
+    const number = () => {
+      const lines = code.value.split("\n").length;
+      if (lines !== count) {
+        count = lines;
+        numbers.replaceChildren(...Array.from({ length: lines }, (_each, line) => {
+          const mark = document.createElement(faulty.has(line + 1) ? "b" : "span");
+          mark.textContent = `${line + 1}`;
+          return mark;
+        }).flatMap((mark) => [mark, "\n"]));
+      }
+      numbers.style.height = `${code.offsetHeight}px`;
+      numbers.scrollTop = code.scrollTop;
+    };
+    code.addEventListener("input", number);
+    code.addEventListener("scroll", () => { numbers.scrollTop = code.scrollTop; });
+    code.addEventListener("rg-resize", number);
+    new ResizeObserver(number).observe(code);
+    // A new line begins where the one before began.
+    code.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.isComposing) return;
+      const before = code.value.slice(0, code.selectionStart);
+      const indent = /(?:^|\n)([ \t]*)[^\n]*$/.exec(before)[1];
+      if (!indent) return;
+      event.preventDefault();
+      code.setRangeText(`\n${indent}`, code.selectionStart, code.selectionEnd, "end");
+      code.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    number();
+  }
 })();
