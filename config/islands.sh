@@ -5,7 +5,7 @@
 # `check` says so loudly and passes; REQUIRE_NODE=1 makes it fail.
 set -eu
 cd "$(dirname "$0")/.."
-BUNDLES="segments/static/segments/criteria_builder"
+BUNDLES="segments/static/segments/criteria_builder journeys/static/journeys/canvas"
 
 has_node() {
   command -v npm > /dev/null && command -v node > /dev/null &&
@@ -30,7 +30,7 @@ check() {
   fresh=$(mktemp -d)
   trap 'rm -rf "$fresh"' EXIT
   for bundle in $BUNDLES; do
-    npx --no-install vite build --logLevel error --emptyOutDir --outDir "$fresh"
+    npx --no-install vite build --mode "$(basename "$bundle")" --logLevel error --emptyOutDir --outDir "$fresh"
     diff -r "$fresh" "$bundle" > /dev/null || {
       echo "The bundle in $bundle is not what its sources build. Run: npm run build, and commit it." >&2
       exit 1

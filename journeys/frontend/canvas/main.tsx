@@ -1,0 +1,60 @@
+// Mounts an island on every element that asks for one. Its document lives in a field of the form.
+
+import { createRoot } from "react-dom/client";
+import { App, type Config } from "./app";
+import "./style.css";
+
+let mounted = 0;
+
+function configOf(element: HTMLElement): Config {
+  const text = document.getElementById(element.dataset["config"] ?? "")?.textContent;
+  if (!text) return {};
+  try {
+    return JSON.parse(text) as Config;
+  } catch {
+    return {};
+  }
+}
+
+export function mount(element: HTMLElement): void {
+  if (element.dataset["mounted"]) return;
+  const beside = element.previousElementSibling;
+  const field = beside instanceof HTMLTextAreaElement ? beside : null;
+  mounted += 1;
+  element.dataset["mounted"] = String(mounted);
+  let load: ((text: string) => void) | null = null;
+  let isOurs = false;
+  const write = (text: string) => {
+    if (!field) return;
+    isOurs = true;
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    isOurs = false;
+  };
+  // Whoever else writes to the field, such as a browser that restores a form, is followed.
+  field?.addEventListener("input", () => {
+    if (!isOurs) load?.(field.value);
+  });
+  element.addEventListener("drawing:replace", (event) => {
+    const text = (event as CustomEvent<unknown>).detail;
+    if (typeof text === "string") load?.(text);
+  });
+  const props = {
+    id: `canvas-${mounted}`,
+    config: configOf(element),
+    initial: field?.value ?? "",
+    form: element.closest("form"),
+    onText: write,
+    onReady: (ready: (text: string) => void) => {
+      load = ready;
+    },
+  };
+  createRoot(element).render(<App {...props} />);
+}
+
+function start(): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-journey-canvas]")) mount(element);
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();

@@ -1,0 +1,80 @@
+// The drawing of one island, what can be undone, what the server says of it.
+
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { JsonObject } from "./model/json";
+import { begin, type History, putRaw, putText, redo, undo } from "./model/history";
+import type { Counts, Fault, Server } from "./server";
+
+export interface DocumentState {
+  history: History;
+  setRaw: (raw: JsonObject, key?: string) => void;
+  setText: (text: string, key?: string) => void;
+  undo: () => void;
+  redo: () => void;
+}
+
+/** The document; `onText` is called with each new text, at once. */
+export function useDocument(initial: string, onText: (text: string) => void): DocumentState {
+  const [history, setHistory] = useState<History>(() => begin(initial));
+  const latest = useRef(history);
+  const apply = useCallback(
+    (next: History) => {
+      const isNew = next.now.text !== latest.current.now.text;
+      latest.current = next;
+      setHistory(next);
+      if (isNew) onText(next.now.text);
+    },
+    [onText],
+  );
+  return {
+    history,
+    setRaw: useCallback((raw, key) => apply(putRaw(latest.current, raw, Date.now(), key)), [apply]),
+    setText: useCallback((text, key) => apply(putText(latest.current, text, Date.now(), key)), [apply]),
+    undo: useCallback(() => apply(undo(latest.current)), [apply]),
+    redo: useCallback(() => apply(redo(latest.current)), [apply]),
+  };
+}
+
+const CHECK_MS = 700;
+
+/** The faults of a text, asked for when nobody has typed for a moment. */
+export function useFaults(server: Server, text: string, first: readonly Fault[]): { faults: readonly Fault[]; isFresh: boolean } {
+  const [answer, setAnswer] = useState<{ text: string; faults: readonly Fault[] }>({ text, faults: first });
+  useEffect(() => {
+    if (!server.urls.faults || answer.text === text) return undefined;
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      server.faults(text, stop.signal).then(
+        (faults) => faults && setAnswer({ text, faults }),
+        // The server says all faults when it is asked to save; until then there is only no mark.
+        () => undefined,
+      );
+    }, CHECK_MS);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [server, text, answer.text]);
+  return { faults: answer.faults, isFresh: answer.text === text };
+}
+
+const POLL_MS = 10_000;
+
+/** Who stands where, asked for again and again while the page is looked at. */
+export function useCounts(server: Server, first: Counts): Counts {
+  const [counts, setCounts] = useState(first);
+  useEffect(() => {
+    if (!server.urls.counts) return undefined;
+    const stop = new AbortController();
+    const ask = () => {
+      if (document.visibilityState === "visible") server.counts(stop.signal).then(setCounts, () => undefined);
+    };
+    ask();
+    const timer = setInterval(ask, POLL_MS);
+    return () => {
+      clearInterval(timer);
+      stop.abort();
+    };
+  }, [server]);
+  return counts;
+}
