@@ -7,7 +7,7 @@ import { Flow, frozen, type Stage } from "./flow";
 import { Catalog, type CatalogData } from "./model/catalog";
 import * as commands from "./model/commands";
 import { type Drawing, drawingOf, emptyDrawing, inOrder, type Reading, wayKey } from "./model/document";
-import { arranged } from "./model/layout";
+import { arrange as arranged } from "./model/layout";
 import { summaryOf } from "./model/summary";
 import { Icon, IconButton } from "./parts/basics";
 import { FaultList } from "./parts/faults";
@@ -53,6 +53,7 @@ export function App(props: AppProps) {
   );
 }
 
+const settingsOf = (form: HTMLFormElement | null) => form?.querySelector<HTMLTextAreaElement>("textarea[name=settings]")?.value ?? "";
 const isText = (target: EventTarget | null) => target instanceof HTMLElement && (target.matches("input:not([type=checkbox], [type=radio]), textarea, select") || target.isContentEditable);
 const inBuilder = (target: EventTarget | null) => target instanceof Element && target.closest(".jc-builder") !== null;
 
@@ -68,7 +69,8 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const doc = useDocument(initial, onText);
   const { now } = doc.history;
   const drawing = useMemo(() => drawingOf(now.raw ?? emptyDrawing()), [now.raw]);
-  const { faults, isFresh } = useFaults(server, now.text, config.faults ?? []);
+  const [settings, setSettings] = useState(() => settingsOf(form));
+  const { faults, isFresh } = useFaults(server, now.text, settings, config.faults ?? []);
   const counts = useCounts(server, config.counts ?? {});
   const [names, setNames] = useState(config.names ?? {});
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
@@ -102,6 +104,15 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
       setJson(false);
     });
   }, [onReady, doc.setText, say, t]);
+  // The settings stand beside the drawing, in an island of their own: it is told their faults.
+  useEffect(() => {
+    const listen = () => setSettings(settingsOf(form));
+    form?.addEventListener("input", listen);
+    return () => form?.removeEventListener("input", listen);
+  }, [form]);
+  useEffect(() => {
+    form?.dispatchEvent(new CustomEvent("journey:faults", { detail: faults }));
+  }, [form, faults]);
   useEffect(() => {
     document.body.classList.toggle("jc-behind", isLarge);
     return () => document.body.classList.remove("jc-behind");
@@ -140,8 +151,10 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
     const panel = frame.current?.querySelector<HTMLElement>("[data-panel]");
     if (!asked || !panel) return;
     wanted.current = null;
+    const inputs = "input, select, textarea, button";
     const within = asked === "panel" ? null : panel.querySelector<HTMLElement>(`[data-field="${CSS.escape(asked.field)}"]`);
-    const place = within?.matches("input") ? within : (within ?? panel).querySelector<HTMLElement>(within ? "input, select, textarea, button" : "[data-field]:not([data-field=label]) :is(input, select, textarea, button), [data-field=label]");
+    const first = panel.querySelector<HTMLElement>(`[data-field]:not([data-field=label]) :is(${inputs})`) ?? panel.querySelector<HTMLElement>("[data-field=label]");
+    const place = within?.matches("input") ? within : (within?.querySelector<HTMLElement>(inputs) ?? first);
     place?.focus({ preventScroll: true });
     place?.scrollIntoView({ block: "nearest" });
   });
@@ -151,11 +164,14 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const summary = useCallback((activityId: string) => {
     const activity = drawing.byId.get(activityId);
     if (!activity) return "";
-    const unit = (name: string) => (["second", "minute", "hour", "day", "week"].includes(name) ? t(`unit_${name}` as TextKey) : name);
+    const said = (amount: string, unit: string) => {
+      const known = ["second", "minute", "hour", "day", "week"].includes(unit) && Number.isFinite(Number(amount));
+      return known ? new Intl.NumberFormat(config.language, { style: "unit", unit, unitDisplay: "long" }).format(Number(amount)) : `${amount} ${unit}`;
+    };
     return summaryOf(drawing, catalog, activity, {
-      nameOf, duration: (amount, name) => `${amount} ${unit(name)}`, every: (duration) => t("every", { duration }), paths: (count) => t("paths_many", { count }),
+      nameOf, duration: said, every: (duration) => t("every", { duration }), paths: (count) => t("paths_many", { count }),
     });
-  }, [catalog, drawing, nameOf, t]);
+  }, [catalog, config.language, drawing, nameOf, t]);
 
   const choose = useCallback((slot: Slot, anchor: Anchor) => setMenu({ slot, anchor }), []);
   const closeMenu = useCallback((isDone: boolean) => {
@@ -220,7 +236,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
     select(result.ids, result.ids.length > 1);
   };
   const arrange = () => {
-    setDrawing(commands.move(drawing, arranged(drawing, stage.current?.heights())), { say: t("said_arranged") });
+    setDrawing(commands.move(drawing, arranged(drawing, stage.current?.heights()).places), { say: t("said_arranged") });
     requestAnimationFrame(() => requestAnimationFrame(() => stage.current?.fit()));
   };
   const undo = () => {
@@ -280,7 +296,10 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   };
   const goTo = (fault: Fault) => {
     setJson(false);
-    if (!drawing.byId.has(fault.node)) return;
+    if (!drawing.byId.has(fault.node)) {
+      form?.dispatchEvent(new CustomEvent("journey:setting", { detail: fault.path.split(".")[0] }));
+      return;
+    }
     const field = /^config\.([^.[]+)/.exec(fault.path)?.[1];
     wanted.current = field ? { field } : "panel";
     select([fault.node]);
@@ -346,7 +365,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
               )}
             </div>
             <div className="jc-area">
-              <Flow stage={stage} way={way} onWay={setWay} isLarge={isLarge} />
+              <Flow stage={stage} way={way} onWay={setWay} isLarge={isLarge} isPanel={isPanel} />
               {!drawing.activities.length && (
                 <div className="jc-begin">
                   <Icon name="route" />

@@ -8,13 +8,15 @@ import { type RefObject, useCallback, useEffect, useImperativeHandle, useMemo, u
 import { useEditor } from "./editor";
 import * as commands from "./model/commands";
 import { drawingOf, wayKey } from "./model/document";
-import { NODE_HEIGHT, NODE_WIDTH, type Place, placesOf } from "./model/layout";
+import { NODE_HEIGHT, NODE_WIDTH, type Place, shown } from "./model/layout";
 import { IconButton } from "./parts/basics";
 import { WayEdge } from "./parts/edge";
 import { ActivityNode } from "./parts/node";
 
 const NODES = { activity: ActivityNode };
 const EDGES = { way: WayEdge };
+// Who does not want to see things move does not.
+const MOVING_MS = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 200;
 const FIT = { padding: 0.12, maxZoom: 1, duration: 0 };
 
 export interface Stage {
@@ -25,13 +27,22 @@ export interface Stage {
   heights: () => Map<string, number>;
 }
 
-export function Flow({ stage, way, onWay, isLarge }: { stage: RefObject<Stage | null>; way: string | null; onWay: (key: string | null) => void; isLarge: boolean }) {
+export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject<Stage | null>; way: string | null; onWay: (key: string | null) => void; isLarge: boolean; isPanel: boolean }) {
   const editor = useEditor();
   const { drawing, catalog, selected, readOnly, t } = editor;
   const flow = useReactFlow();
   const box = useRef<HTMLDivElement>(null);
-  const places = useMemo(() => placesOf(drawing), [drawing]);
   const [nodes, setNodes] = useState<Node[]>([]);
+  // How high an activity is is known when it was drawn: then the rows are set anew.
+  const heights = useRef<ReadonlyMap<string, number>>(new Map());
+  const [measured, setMeasured] = useState(0);
+  const { places, routes } = useMemo(() => shown(drawing, heights.current), [drawing, measured]);
+  useEffect(() => {
+    const now = new Map(nodes.map((node) => [node.id, Math.round(node.measured?.height ?? NODE_HEIGHT)]));
+    if (!nodes.every((node) => node.measured) || [...now].every(([id, height]) => heights.current.get(id) === height)) return;
+    heights.current = now;
+    setMeasured((before) => before + 1);
+  }, [nodes]);
   const isEmpty = !drawing.activities.length;
 
   useEffect(() => {
@@ -49,11 +60,11 @@ export function Flow({ stage, way, onWay, isLarge }: { stage: RefObject<Stage | 
 
   const edges = useMemo(
     () => drawing.ways.map((one): Edge => ({
-      id: wayKey(one), source: one.from, target: one.to, sourceHandle: one.outcome, type: "way", data: one as unknown as Record<string, unknown>,
+      id: wayKey(one), source: one.from, target: one.to, sourceHandle: one.outcome, type: "way", data: { way: one, route: routes.get(wayKey(one)) ?? [] },
       selected: way === wayKey(one), markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
       className: `jc-edge-${one.outcome === "next" ? "next" : one.outcome === "timeout" || one.outcome === "error" ? one.outcome : "path"}`,
     })),
-    [drawing, way],
+    [drawing, way, routes],
   );
 
   // All is shown at first, and when something comes into an empty drawing.
@@ -64,11 +75,25 @@ export function Flow({ stage, way, onWay, isLarge }: { stage: RefObject<Stage | 
   }, [flow, nodes.length]);
   useEffect(() => {
     requestAnimationFrame(() => void flow.fitView(FIT));
-  }, [flow, isLarge]);
+  }, [flow, isLarge, measured]);
+  // What the panel covers is moved beside it, and back.
+  useEffect(() => {
+    const panel = box.current?.parentElement?.querySelector<HTMLElement>("[data-panel]");
+    const width = box.current?.offsetWidth ?? 0;
+    if (!isPanel || !panel || panel.offsetWidth > width * 0.7) return undefined;
+    const by = panel.offsetWidth / 2;
+    const shift = (x: number) => {
+      const now = flow.getViewport();
+      void flow.setViewport({ ...now, x: now.x + x }, { duration: MOVING_MS });
+    };
+    shift(-by);
+    return () => shift(by);
+  }, [flow, isPanel]);
 
   useImperativeHandle(stage, () => ({
-    fit: () => void flow.fitView({ ...FIT, duration: 200 }),
-    reveal: (id) => {
+    fit: () => void flow.fitView({ ...FIT, duration: MOVING_MS }),
+    // When the panel has come and moved the rest.
+    reveal: (id) => void setTimeout(() => {
       const node = flow.getInternalNode(id);
       const frame = box.current?.getBoundingClientRect();
       if (!node || !frame) return;
@@ -79,8 +104,8 @@ export function Flow({ stage, way, onWay, isLarge }: { stage: RefObject<Stage | 
       const isSeen = x > frame.left && y > frame.top && x + NODE_WIDTH * zoom < right && y + NODE_HEIGHT * zoom < frame.bottom;
       if (isSeen) return;
       const shift = (frame.right - right) / 2 / zoom;
-      void flow.setCenter(node.internals.positionAbsolute.x + NODE_WIDTH / 2 + shift, node.internals.positionAbsolute.y + NODE_HEIGHT / 2, { zoom, duration: 200 });
-    },
+      void flow.setCenter(node.internals.positionAbsolute.x + NODE_WIDTH / 2 + shift, node.internals.positionAbsolute.y + NODE_HEIGHT / 2, { zoom, duration: MOVING_MS });
+    }, MOVING_MS * 1.1),
     placeAt: (x, y) => {
       const at = flow.screenToFlowPosition({ x, y });
       return { x: Math.round(at.x - NODE_WIDTH / 2), y: Math.round(at.y - NODE_HEIGHT / 2) };
@@ -174,9 +199,9 @@ export function Flow({ stage, way, onWay, isLarge }: { stage: RefObject<Stage | 
         <Background variant={BackgroundVariant.Dots} gap={18} size={1.4} />
         {!isEmpty && <MiniMap pannable zoomable ariaLabel={t("minimap")} nodeClassName={({ id }) => `jc-mini-${catalog.get(drawing.byId.get(id)?.kind ?? "")?.group ?? "none"}`} />}
         <Corner position="bottom-left" className="jc-zoom">
-          <IconButton icon="add" label={t("zoom_in")} onClick={() => void flow.zoomIn({ duration: 150 })} />
-          <IconButton icon="remove" label={t("zoom_out")} onClick={() => void flow.zoomOut({ duration: 150 })} />
-          <IconButton icon="fit_screen" label={t("fit")} onClick={() => void flow.fitView({ ...FIT, duration: 200 })} />
+          <IconButton icon="add" label={t("zoom_in")} onClick={() => void flow.zoomIn({ duration: MOVING_MS })} />
+          <IconButton icon="remove" label={t("zoom_out")} onClick={() => void flow.zoomOut({ duration: MOVING_MS })} />
+          <IconButton icon="fit_screen" label={t("fit")} onClick={() => void flow.fitView({ ...FIT, duration: MOVING_MS })} />
         </Corner>
       </ReactFlow>
     </div>
@@ -185,5 +210,5 @@ export function Flow({ stage, way, onWay, isLarge }: { stage: RefObject<Stage | 
 
 /** Each activity written down where it is shown, so that one can be put anywhere beside the others. */
 export function frozen(drawing: ReturnType<typeof drawingOf>): ReturnType<typeof drawingOf> {
-  return drawing.activities.every(({ at }) => at) ? drawing : commands.move(drawing, placesOf(drawing));
+  return drawing.activities.every(({ at }) => at) ? drawing : commands.move(drawing, shown(drawing).places);
 }

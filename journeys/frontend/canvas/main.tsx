@@ -2,15 +2,16 @@
 
 import { createRoot } from "react-dom/client";
 import { App, type Config } from "./app";
+import { Settings, type SettingsConfig } from "./settings";
 import "./style.css";
 
 let mounted = 0;
 
-function configOf(element: HTMLElement): Config {
+function configOf(element: HTMLElement): Config & SettingsConfig {
   const text = document.getElementById(element.dataset["config"] ?? "")?.textContent;
   if (!text) return {};
   try {
-    return JSON.parse(text) as Config;
+    return JSON.parse(text) as Config & SettingsConfig;
   } catch {
     return {};
   }
@@ -49,11 +50,11 @@ export function mount(element: HTMLElement): void {
       load = ready;
     },
   };
-  createRoot(element).render(<App {...props} />);
+  createRoot(element).render(element.dataset["journeySettings"] === undefined ? <App {...props} /> : <Settings {...props} />);
 }
 
 function start(): void {
-  for (const element of document.querySelectorAll<HTMLElement>("[data-journey-canvas]")) mount(element);
+  for (const element of document.querySelectorAll<HTMLElement>("[data-journey-canvas], [data-journey-settings]")) mount(element);
 }
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

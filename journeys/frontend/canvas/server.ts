@@ -3,7 +3,7 @@
 export interface Urls {
   /** GET source, q: what there is to choose from. */
   choices?: string;
-  /** POST drawing: its faults. */
+  /** POST drawing, settings: their faults. */
   faults?: string;
   /** GET: who stands where, and who went which way. */
   counts?: string;
@@ -48,10 +48,12 @@ export class Server {
     return ((await answer.json()) as { choices?: Choice[] }).choices ?? [];
   }
 
-  async faults(drawing: string, signal: AbortSignal): Promise<Fault[] | null> {
+  /** The faults of a drawing and the settings beside it. */
+  async faults(drawing: string, settings: string, signal: AbortSignal): Promise<Fault[] | null> {
     if (!this.urls.faults) return null;
     const body = new FormData();
     body.set("drawing", drawing);
+    if (settings) body.set("settings", settings);
     const answer = await fetch(this.urls.faults, { method: "POST", body, signal, headers: { "X-CSRFToken": this.token(), Accept: "application/json" } });
     if (!answer.ok) throw new Error(String(answer.status));
     return ((await answer.json()) as { faults?: Fault[] }).faults ?? [];

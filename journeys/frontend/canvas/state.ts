@@ -37,15 +37,16 @@ export function useDocument(initial: string, onText: (text: string) => void): Do
 
 const CHECK_MS = 700;
 
-/** The faults of a text, asked for when nobody has typed for a moment. */
-export function useFaults(server: Server, text: string, first: readonly Fault[]): { faults: readonly Fault[]; isFresh: boolean } {
-  const [answer, setAnswer] = useState<{ text: string; faults: readonly Fault[] }>({ text, faults: first });
+/** The faults of both documents, asked for when nobody has typed for a moment. */
+export function useFaults(server: Server, text: string, settings: string, first: readonly Fault[]): { faults: readonly Fault[]; isFresh: boolean } {
+  const now = `${text}\u0000${settings}`;
+  const [answer, setAnswer] = useState<{ of: string; faults: readonly Fault[] }>({ of: now, faults: first });
   useEffect(() => {
-    if (!server.urls.faults || answer.text === text) return undefined;
+    if (!server.urls.faults || answer.of === now) return undefined;
     const stop = new AbortController();
     const timer = setTimeout(() => {
-      server.faults(text, stop.signal).then(
-        (faults) => faults && setAnswer({ text, faults }),
+      server.faults(text, settings, stop.signal).then(
+        (faults) => faults && setAnswer({ of: now, faults }),
         // The server says all faults when it is asked to save; until then there is only no mark.
         () => undefined,
       );
@@ -54,8 +55,8 @@ export function useFaults(server: Server, text: string, first: readonly Fault[])
       clearTimeout(timer);
       stop.abort();
     };
-  }, [server, text, answer.text]);
-  return { faults: answer.faults, isFresh: answer.text === text };
+  }, [server, text, settings, now, answer.of]);
+  return { faults: answer.faults, isFresh: answer.of === now };
 }
 
 const POLL_MS = 10_000;

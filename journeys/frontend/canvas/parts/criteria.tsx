@@ -36,7 +36,7 @@ export function Criteria({ name, document: value, event, onChange }: {
   const box = useRef<HTMLDivElement>(null);
   // The builder needs room: the panel is wide while one is open.
   useEffect(() => {
-    const panel = box.current?.closest(".jc-panel");
+    const panel = box.current?.closest(".jc-panel, .jc-settings .jc-field");
     const note = () => panel?.toggleAttribute("data-wide", panel.querySelector(".jc-criteria[data-open]") !== null);
     note();
     return () => void requestAnimationFrame(note);

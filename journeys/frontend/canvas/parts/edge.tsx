@@ -4,13 +4,17 @@ import { BaseEdge, EdgeLabelRenderer, type EdgeProps, getSmoothStepPath } from "
 import { memo } from "react";
 import { useEditor } from "../editor";
 import type { Way } from "../model/document";
+import { corners, middle, type Place, roundPath } from "../model/layout";
 import { Icon } from "./basics";
 
 export const WayEdge = memo(function WayEdge(props: EdgeProps) {
   const editor = useEditor();
   const { t, catalog, drawing } = editor;
-  const way = props.data as unknown as Way;
-  const [path, x, y] = getSmoothStepPath({ ...props, borderRadius: 14 });
+  const { way, route } = props.data as unknown as { way: Way; route: Place[] };
+  const along = route.length > 2 ? corners({ x: props.sourceX, y: props.sourceY }, { x: props.targetX, y: props.targetY }, route) : null;
+  const [stepPath, stepX, stepY] = getSmoothStepPath({ ...props, borderRadius: 14 });
+  const path = along ? roundPath(along) : stepPath;
+  const { x, y } = along ? middle(along) : { x: stepX, y: stepY };
   const from = drawing.byId.get(way.from);
   const to = drawing.byId.get(way.to);
   const count = editor.hasCounts ? (editor.counts[way.from]?.passed?.[way.outcome] ?? 0) : null;

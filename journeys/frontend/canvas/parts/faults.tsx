@@ -23,7 +23,7 @@ export function FaultList({ onGo }: { onGo: (fault: Fault) => void }) {
             <li key={index}>
               <button type="button" data-fault={fault.code} data-node={fault.node} data-severity={fault.severity} onClick={() => onGo(fault)}>
                 <Icon name={fault.severity === "error" ? "error" : "warning"} />
-                <span><strong>{activity ? catalog.label(activity) : t("whole_drawing")}</strong> {fault.message}</span>
+                <span><strong>{activity ? catalog.label(activity) : /^(?:nodes|edges|$)/.test(fault.path) ? t("whole_drawing") : t("settings")}</strong> {fault.message}</span>
               </button>
             </li>
           );

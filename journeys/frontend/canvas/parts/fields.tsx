@@ -8,6 +8,7 @@ import { isObject, type Json, type JsonObject, listAt, Num, num, objectAt, textA
 import { Criteria, isUnset } from "./criteria";
 import { CriteriaPaths, PercentPaths } from "./paths";
 import { Picker } from "./picker";
+import { Caps, Happening, Instant, QuietHours, ReEntry, Zone as ZoneField } from "./rules";
 
 export interface FieldProps {
   activity: Activity;
@@ -95,8 +96,8 @@ export function Field(props: FieldProps) {
       return row(<NumberInput value={value} invalid={invalid} least={spec.least} most={spec.most} onChange={(next) => set(next, `${activity.id}.${spec.name}`)} />);
     case "choice":
       return row(
-        <select value={text} disabled={readOnly} aria-invalid={invalid || undefined} onChange={({ target }) => set(target.value || undefined)}>
-          {!spec.choices?.some((choice) => choice.value === text) && <option value={text}>{text || t("choose")}</option>}
+        <select value={text || String(spec.default ?? "")} disabled={readOnly} aria-invalid={invalid || undefined} onChange={({ target }) => set(target.value || undefined)}>
+          {!spec.choices?.some((choice) => choice.value === (text || spec.default)) && <option value={text}>{text || t("choose")}</option>}
           {spec.choices?.map((choice) => <option key={choice.value} value={choice.value}>{choice.label}</option>)}
         </select>,
       );
@@ -120,6 +121,18 @@ export function Field(props: FieldProps) {
       return <PercentPaths {...props} />;
     case "liquid":
       return row(<textarea rows={7} spellCheck={false} className="jc-mono" value={text} disabled={readOnly} aria-invalid={invalid || undefined} onChange={({ target }) => typed(target.value)} />);
+    case "re_entry":
+      return <ReEntry {...props} />;
+    case "happening":
+      return <Happening {...props} />;
+    case "caps":
+      return <Caps {...props} />;
+    case "quiet_hours":
+      return <QuietHours {...props} />;
+    case "instant":
+      return <Instant {...props} />;
+    case "time_zone":
+      return <ZoneField {...props} />;
     case "consent_change":
     case "attribute_change":
       return row(<KeyedChange {...props} />, true);

@@ -135,7 +135,7 @@ export function KindMenu({ slot, anchor, onTake, onClose }: { slot: Slot; anchor
         <div key={group.name} role="group" aria-label={group.label}>
           <div className="jc-menu-group" aria-hidden="true">{group.label}</div>
           {group.kinds.map((kind) => (
-            <button key={kind.kind} type="button" role="menuitem" tabIndex={-1} className="jc-kind" data-kind={kind.kind} data-label={kind.label} data-group={kind.group} onClick={() => onTake(kind.kind)}>
+            <button key={kind.kind} type="button" role="menuitem" className="jc-kind" data-kind={kind.kind} data-label={kind.label} data-group={kind.group} onClick={() => onTake(kind.kind)}>
               <span className="jc-node-icon"><Icon name={kind.icon ?? "help"} /></span>
               <span>{kind.label}</span>
             </button>

@@ -89,7 +89,7 @@ function initial(type: string, config: JsonObject, name: string): JsonObject {
   return withKey(config, name, "");
 }
 
-function FaultLine({ message, severity, criteria = [] }: { message: string; severity: string; criteria?: { path: string; message: string }[] | undefined }) {
+export function FaultLine({ message, severity, criteria = [] }: { message: string; severity: string; criteria?: { path: string; message: string }[] | undefined }) {
   return (
     <div className="jc-fault" data-severity={severity}>
       <Icon name={severity === "error" ? "error" : "warning"} />

@@ -4,7 +4,7 @@ import * as commands from "../model/commands";
 import { before, behind, type Drawing, drawingOf, inOrder, readText, targets } from "../model/document";
 import { begin, putRaw, redo, undo } from "../model/history";
 import { isSame, parse, write } from "../model/json";
-import { arranged, NODE_HEIGHT, NODE_WIDTH, placesOf } from "../model/layout";
+import { arrange, corners, middle, NODE_HEIGHT, NODE_WIDTH, roundPath, shown } from "../model/layout";
 import { anyDocument, catalog, USE_CASE } from "./drawings";
 
 const drawing = (text: string): Drawing => drawingOf(readText(text).raw!);
@@ -241,7 +241,7 @@ describe("the history", () => {
 describe("the layout", () => {
   test("lays what follows below what comes before, and nothing over anything", () => {
     const of = drawing(USE_CASE);
-    const places = arranged(of);
+    const { places } = arrange(of);
     for (const { from, to } of of.ways) expect(places.get(to)!.y).toBeGreaterThan(places.get(from)!.y + NODE_HEIGHT);
     const all = [...places.values()];
     for (const [index, one] of all.entries())
@@ -251,8 +251,38 @@ describe("the layout", () => {
 
   test("leaves what was put somewhere there, and lays out the rest", () => {
     const of = commands.move(drawing(USE_CASE), new Map([["first", { x: 1000, y: 40 }]]));
-    expect(placesOf(of).get("first")).toEqual({ x: 1000, y: 40 });
-    expect(placesOf(of).size).toBe(7);
-    expect(arranged(drawing('{"nodes": [{"id": "a", "kind": "x"}], "edges": [{"from": "a", "to": "a"}]}')).size).toBe(1);
+    expect(shown(of).places.get("first")).toEqual({ x: 1000, y: 40 });
+    expect(shown(of).places.size).toBe(7);
+    expect(arrange(drawing('{"nodes": [{"id": "a", "kind": "x"}], "edges": [{"from": "a", "to": "a"}]}')).places.size).toBe(1);
+  });
+
+  test("puts what waits side by side into one row", () => {
+    const { places } = arrange(drawing(USE_CASE));
+    expect(places.get("push_opened")!.y).toBe(places.get("email_opened")!.y);
+  });
+
+  test("leads a long way past the activities beside it", () => {
+    const of = drawing(USE_CASE);
+    const { places, routes } = arrange(of);
+    const end = (id: string, y: number) => ({ x: places.get(id)!.x + NODE_WIDTH / 2, y: places.get(id)!.y + y });
+    for (const way of of.ways) {
+      const route = routes.get(JSON.stringify([way.from, way.outcome, way.to]))!;
+      const points = corners(end(way.from, NODE_HEIGHT), end(way.to, 0), route);
+      for (const [index, point] of points.entries()) {
+        const next = points[index + 1] ?? point;
+        for (const [id, { x, y }] of places) {
+          const isOver = Math.max(point.x, next.x) > x && Math.min(point.x, next.x) < x + NODE_WIDTH && Math.max(point.y, next.y) > y && Math.min(point.y, next.y) < y + NODE_HEIGHT;
+          expect(isOver, `${way.from} → ${way.to} over ${id}`).toBe(false);
+        }
+      }
+    }
+  });
+
+  test("draws ways with round corners, and knows their middle", () => {
+    const points = [{ x: 0, y: 0 }, { x: 0, y: 50 }, { x: 100, y: 50 }, { x: 100, y: 100 }];
+    expect(middle(points)).toEqual({ x: 50, y: 50 });
+    expect(roundPath(points)).toBe("M 0 0 L 0 38 Q 0 50 12 50 L 88 50 Q 100 50 100 62 L 100 100");
+    // Moved by hand there is no route any more.
+    expect(shown(commands.move(drawing(USE_CASE), new Map([["first", { x: 1000, y: 40 }]]))).routes.size).toBe(0);
   });
 });

@@ -1,0 +1,465 @@
+"""Journeys on the screen: the list, the canvas with the settings beside it, versions, buttons."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from journeys import journeys, publishing
+from journeys.admin.canvas import CanvasPages, address_of, find_version
+from journeys.admin.journey_badges import (
+    of_stopping,
+    state_badge,
+    what_publishing_does,
+    what_stopping_does,
+)
+from journeys.admin.journey_forms import DraftForm, NewJourneyForm
+from journeys.admin.journey_list import standing_of
+from journeys.checking import errors_among, faults_of
+from journeys.errors import DraftChanged, DrawingInvalid
+from journeys.hiding import Hiding
+from journeys.models import Journey, JourneyVersion, Lane
+from journeys.starting_points import STARTING_POINTS, find_starting_point
+from journeys.trying import is_testing
+from journeys.widgets import CanvasWidget, SettingsWidget
+from workspace.access import actor_of
+from workspace.admin import EmptyState, ObjectActionsAdmin, object_action, page_context
+from workspace.admin.pictures import badge, number
+from workspace.errors import DomainError
+from workspace.exactjson import exact_dumps
+
+State = Journey.State
+_PUBLISH = "journeys.publish_journey"
+
+
+def _is(*states: State) -> Any:
+    return lambda journey: journey.state in states
+
+
+@admin.register(Journey)
+class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
+    """What is sent to whom, and when: drawn, published, stopped."""
+
+    list_display: Any = ("name_and_state", "version", "inside", "finished", "failed", "changed")
+    list_display_links = None
+    search_fields = ("name", "key", "description")
+    list_filter = ("state",)
+    sortable_by = ("name_and_state", "changed")
+    ordering = ("name", "pk")
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+    thing_pages = (
+        ("draft", gettext_lazy("Draft"), "draft_view"),
+        ("versions", gettext_lazy("Versions"), "versions_view"),
+    )
+    first_page_label = gettext_lazy("Canvas")
+    add_label = gettext_lazy("New journey")
+    empty_state = EmptyState(
+        gettext_lazy(
+            "A journey says what happens with a contact, step by step: a message, a wait for what"
+            " he does, another message. Draw it, test it with your own address, publish it."
+        ),
+        icon="route",
+        steps=(
+            (
+                gettext_lazy("Begin with a ready drawing"),
+                "admin:journeys_journey_add",
+                "route",
+                "journeys.add_journey",
+            ),
+        ),
+    )
+
+    class Media:
+        css = {"all": ("journeys/journeys.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Journey]":
+        return journeys.known_journeys(actor_of(request)).order_by(*self.ordering)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # By a button that says what it does.
+        return False
+
+    # The list
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        answer: HttpResponse = super().changelist_view(request, extra_context)
+        if isinstance(answer, TemplateResponse) and answer.context_data is not None:
+            shown = answer.context_data.get("cl")
+            if shown is not None:
+                rows = list(shown.result_list)
+                standing = standing_of([one.pk for one in rows])
+                for one in rows:
+                    one.standing = standing[one.pk]
+        return answer
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_and_state(self, journey: Any) -> SafeString:
+        return format_html(
+            '<span class="rg-two-lines"><a class="rg-strong rg-break" href="{}">{}</a>'
+            '<span class="rg-row rg-badges">{}</span></span>',
+            reverse("admin:journeys_journey_change", args=[journey.pk]),
+            journey.name,
+            state_badge(journey, is_tested=journey.standing.is_tested),
+        )
+
+    @admin.display(description=gettext_lazy("version"))
+    def version(self, journey: Any) -> str:
+        return str(journey.standing.version or "–")
+
+    @admin.display(description=gettext_lazy("inside"))
+    def inside(self, journey: Any) -> str:
+        return number(journey.standing.inside)
+
+    @admin.display(description=gettext_lazy("finished"))
+    def finished(self, journey: Any) -> str:
+        return number(journey.standing.finished)
+
+    @admin.display(description=gettext_lazy("failed"))
+    def failed(self, journey: Any) -> SafeString | str:
+        count = journey.standing.failed
+        return badge(number(count), "bad") if count else "0"
+
+    @admin.display(description=gettext_lazy("changed"), ordering="updated_at")
+    def changed(self, journey: Journey) -> Any:
+        return journey.updated_at
+
+    # A new one
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What a new journey begins with; it is a draft at once, so that it can be drawn."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        actor = actor_of(request)
+        data = request.POST if request.method == "POST" else None
+        form = NewJourneyForm(data, actor=actor)
+        if data is not None and form.is_valid():
+            point = find_starting_point(data.get("start", ""))
+            try:
+                journey = journeys.create_journey(
+                    actor=actor,
+                    at=timezone.now(),
+                    name=form.cleaned_data["name"],
+                    drawing=point.drawing(),
+                    settings=dict(point.settings),
+                    groups=form.cleaned_data.get("groups", ()),
+                )
+            except DomainError as error:
+                form.add_problems(error)
+            else:
+                return HttpResponseRedirect(self.page_of(request, journey))
+        context = page_context(self, request, title=_("New journey"))
+        chosen = data.get("start", "") if data is not None else ""
+        context.update(
+            form=form,
+            media=self.media + form.media,
+            points=STARTING_POINTS,
+            chosen=find_starting_point(chosen).key,
+        )
+        return TemplateResponse(request, "journeys/new_journey.html", context)
+
+    # The canvas
+
+    def may_open(self, request: HttpRequest, slug: str) -> bool:
+        return True
+
+    def tabs_of(self, request: HttpRequest, thing: Any, current: str = "") -> list[dict[str, Any]]:
+        """The draft of one that was never published is its first page."""
+        tabs = super().tabs_of(request, thing, current)
+        if thing.state == State.DRAFT:
+            hidden = {address_of("draft", thing), address_of("versions", thing)}
+            return [tab for tab in tabs if tab["url"] not in hidden]
+        if thing.state not in journeys.DRAWABLE:
+            return [tab for tab in tabs if tab["url"] != address_of("draft", thing)]
+        return tabs
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The canvas: the draft of what was never published, else the version that runs."""
+        journey = self.visible_or_404(request, object_id)
+        if journey.state == State.DRAFT:
+            return self._draft_page(request, journey, page="")
+        if request.method == "POST":
+            raise Http404
+        version = find_version(journey)
+        if version is None:
+            raise Http404
+        return self._version_page(request, journey, version, page="")
+
+    def draft_view(self, request: HttpRequest, journey: Journey) -> HttpResponse:
+        """The draft of the next version."""
+        if journey.state == State.DRAFT or journey.state not in journeys.DRAWABLE:
+            return HttpResponseRedirect(self.page_of(request, journey))
+        return self._draft_page(request, journey, page="draft")
+
+    def versions_view(self, request: HttpRequest, journey: Journey) -> HttpResponse:
+        """What was published, the newest first; one of them with its canvas."""
+        if wanted := request.GET.get("version", ""):
+            version = find_version(journey, wanted)
+            if version is None:
+                raise Http404
+            return self._version_page(request, journey, version, page="versions")
+        context = self.thing_context(request, journey, page="versions", title=_("Versions"))
+        rows = journey.versions.filter(lane=Lane.LIVE).order_by("-number")
+        context.update(rows=rows, state=state_badge(journey))
+        return TemplateResponse(request, "journeys/versions.html", context)
+
+    def _version_page(
+        self, request: HttpRequest, journey: Journey, version: JourneyVersion, *, page: str
+    ) -> HttpResponse:
+        actor, hiding = actor_of(request), Hiding(actor_of(request))
+        drawing, settings = hiding.drawing(version.drawing), hiding.settings(version.settings)
+        counts = f"{address_of('counts', journey)}?version={version.number}"
+        canvas = CanvasWidget(
+            actor=actor, urls={"counts": counts}, settings=settings, is_read_only=True
+        )
+        beside = SettingsWidget(actor=actor, is_read_only=True)
+        context = self._canvas_context(request, journey, page=page, title=journey.name)
+        context.update(
+            version=version,
+            canvas=canvas.render("shown_drawing", exact_dumps(drawing, indent=2)),
+            beside=beside.render("shown_settings", exact_dumps(settings, indent=2)),
+            media=self.media + canvas.media,
+            draft_url=address_of("draft", journey) if journey.state in journeys.DRAWABLE else "",
+            has_other_draft=(journey.drawing, journey.settings)
+            != (version.drawing, version.settings),
+        )
+        return TemplateResponse(request, "journeys/version.html", context)
+
+    def _draft_page(self, request: HttpRequest, journey: Journey, *, page: str) -> HttpResponse:
+        actor, hiding = actor_of(request), Hiding(actor_of(request))
+        is_tested = is_testing(journey)
+        may_write = self.has_change_permission(request, journey) and not is_tested
+        is_post = request.method == "POST"
+        if is_post and not may_write:
+            raise PermissionDenied
+        shown = {
+            "name": journey.name,
+            "description": journey.description,
+            "groups": [group.name for group in journey.groups.all()],
+            "drawing": exact_dumps(hiding.drawing(journey.drawing), indent=2),
+            "settings": exact_dumps(hiding.settings(journey.settings), indent=2),
+            "draft_number": journey.draft_number,
+        }
+        data = request.POST if is_post else None
+        form = DraftForm(data, journey=journey, actor=actor, initial=shown)
+        is_conflict = False
+        if is_post and form.is_valid():
+            try:
+                kept = self._save(request, form, journey)
+            except DraftChanged as error:
+                is_conflict = True
+                form.add_problems(error)
+            except DomainError as error:
+                form.add_problems(error)
+            else:
+                return self._after_saving(request, kept, page)
+        texts = {
+            name: (data or {}).get(name, shown[name]) if is_post else shown[name]
+            for name in ("drawing", "settings")
+        }
+        context = self._canvas_context(request, journey, page=page, title=journey.name)
+        context.update(self._draft_context(request, journey, texts, may_write=may_write))
+        context.update(
+            form=form,
+            may_write=may_write,
+            is_tested=is_tested,
+            is_conflict=is_conflict,
+            draft_number=journey.draft_number
+            if is_conflict or not is_post
+            else data.get("draft_number", ""),
+            saved=shown,
+            old_page=request.path,
+        )
+        return TemplateResponse(request, "journeys/draft.html", context)
+
+    def _draft_context(
+        self, request: HttpRequest, journey: Journey, texts: dict[str, Any], *, may_write: bool
+    ) -> dict[str, Any]:
+        """The canvas and the settings, with the faults of what is saved."""
+        actor = actor_of(request)
+        faults = faults_of(journey, actor=actor, at=timezone.now())
+        urls = {"choices": reverse("admin:journeys_choices")}
+        if may_write:
+            urls["faults"] = address_of("faults", journey)
+        settings = Hiding(actor).settings(journey.settings)
+        canvas = CanvasWidget(
+            actor=actor, urls=urls, faults=faults, settings=settings, is_read_only=not may_write
+        )
+        beside = SettingsWidget(actor=actor, urls=urls, faults=faults, is_read_only=not may_write)
+        return {
+            "canvas": canvas.render("drawing", texts["drawing"], {"id": "id_drawing"}),
+            "beside": beside.render("settings", texts["settings"], {"id": "id_settings"}),
+            "media": self.media + canvas.media,
+            "faults": faults,
+            "error_count": len(errors_among(faults)),
+        }
+
+    def _canvas_context(
+        self, request: HttpRequest, journey: Journey, *, page: str, title: str
+    ) -> dict[str, Any]:
+        buttons = {button["name"]: button for button in self.buttons(request, journey)}
+        actor = actor_of(request)
+        may_test = actor.may("journeys.test_journey") and journey.state in journeys.DRAWABLE
+        return {
+            **self.thing_context(request, journey, page=page, title=title),
+            "state": state_badge(journey, is_tested=is_testing(journey)),
+            "buttons": list(buttons.values()),
+            "test_url": address_of("test", journey) if may_test else "",
+            "standing": standing_of([journey.pk])[journey.pk],
+        }
+
+    def _save(self, request: HttpRequest, form: DraftForm, journey: Journey) -> Journey:
+        told = form.cleaned_data
+        settings = told["settings"]
+        if isinstance(settings, dict):
+            # A setting that is no longer there is taken away.
+            settings = {**dict.fromkeys(journey.settings), **settings}
+        return journeys.update_draft(
+            journey,
+            actor=actor_of(request),
+            at=timezone.now(),
+            draft_number=told["draft_number"],
+            groups=told.get("groups") if "groups" in form.fields else None,
+            name=told["name"],
+            description=told["description"],
+            drawing=told["drawing"],
+            settings=settings,
+        )
+
+    def _after_saving(self, request: HttpRequest, journey: Journey, page: str) -> HttpResponse:
+        if "_validate" in request.POST:
+            found = errors_among(faults_of(journey, actor=actor_of(request), at=timezone.now()))
+            if not found:
+                self.message_user(
+                    request,
+                    _("Saved. There is no fault: it can be tested and published."),
+                    messages.SUCCESS,
+                )
+        else:
+            self.message_user(
+                request, _("“%(name)s” was saved.") % {"name": journey}, messages.SUCCESS
+            )
+        target = address_of("draft", journey) if page == "draft" else self.page_of(request, journey)
+        return HttpResponseRedirect(target)
+
+    # Its life
+
+    @object_action(
+        gettext_lazy("Publish"),
+        permission=_PUBLISH,
+        icon="rocket_launch",
+        variant="primary",
+        consequence=what_publishing_does,
+        is_offered=_is(State.DRAFT, State.LIVE, State.PAUSED),
+    )
+    def publish(self, request: HttpRequest, journey: Journey) -> HttpResponse | str:
+        try:
+            version = publishing.publish(journey, actor=actor_of(request), at=timezone.now())
+        except DrawingInvalid as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            page = "change" if journey.state == State.DRAFT else "draft"
+            return HttpResponseRedirect(address_of(page, journey))
+        words = {"name": journey, "version": version.number}
+        return _("“%(name)s” is published as version %(version)d.") % words
+
+    @object_action(
+        gettext_lazy("Pause"),
+        permission=_PUBLISH,
+        icon="pause_circle",
+        consequence=gettext_lazy(
+            "Nobody enters, moves on or is sent anything until it is resumed. What becomes due"
+            " meanwhile is done then."
+        ),
+        is_offered=_is(State.LIVE),
+    )
+    def pause(self, request: HttpRequest, journey: Journey) -> str:
+        publishing.pause(journey, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” is paused.") % {"name": journey}
+
+    @object_action(
+        gettext_lazy("Resume"),
+        permission=_PUBLISH,
+        icon="play_circle",
+        variant="primary",
+        consequence=gettext_lazy(
+            "Contacts enter again, and what became due while it was paused is done now."
+        ),
+        is_offered=_is(State.PAUSED),
+    )
+    def resume(self, request: HttpRequest, journey: Journey) -> str:
+        publishing.resume(journey, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” goes on.") % {"name": journey}
+
+    @object_action(
+        gettext_lazy("Close to new entrances"),
+        permission=_PUBLISH,
+        icon="door_front",
+        consequence=gettext_lazy(
+            "Nobody enters any more; who is inside goes on to the end. It cannot be opened again:"
+            " then it is copied."
+        ),
+        is_offered=_is(State.LIVE, State.PAUSED),
+    )
+    def close(self, request: HttpRequest, journey: Journey) -> str:
+        publishing.close(journey, actor=actor_of(request), at=timezone.now())
+        return _("Nobody enters “%(name)s” any more.") % {"name": journey}
+
+    @object_action(
+        gettext_lazy("Stop"),
+        permission=_PUBLISH,
+        icon="stop_circle",
+        variant="danger",
+        consequence=what_stopping_does,
+        affects=of_stopping,
+        confirm=gettext_lazy("Stop and take everybody out"),
+        is_offered=_is(State.LIVE, State.PAUSED, State.CLOSED),
+    )
+    def stop(self, request: HttpRequest, journey: Journey) -> str:
+        publishing.stop(journey, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” is stopped.") % {"name": journey}
+
+    @object_action(
+        gettext_lazy("Copy"),
+        permission="journeys.add_journey",
+        icon="content_copy",
+        consequence=lambda journey: (
+            _("A new draft with the drawing and the settings of “%(name)s”.") % {"name": journey}
+        ),
+    )
+    def copy(self, request: HttpRequest, journey: Journey) -> HttpResponse:
+        made = journeys.copy_journey(journey, actor=actor_of(request), at=timezone.now())
+        self.message_user(request, _("This is the copy: “%(name)s”.") % {"name": made})
+        return HttpResponseRedirect(self.page_of(request, made))
+
+    @object_action(
+        gettext_lazy("Delete"),
+        permission="journeys.delete_journey",
+        icon="delete",
+        variant="danger",
+        consequence=gettext_lazy("The draft is gone for good. It was never published."),
+        is_offered=_is(State.DRAFT),
+    )
+    def remove(self, request: HttpRequest, journey: Journey) -> HttpResponse:
+        journeys.delete_journey(journey, actor=actor_of(request), at=timezone.now())
+        self.message_user(request, _("“%(name)s” was deleted.") % {"name": journey})
+        return HttpResponseRedirect(reverse("admin:journeys_journey_changelist"))
