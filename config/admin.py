@@ -156,6 +156,19 @@ _LOYALTY: tuple[_Item, ...] = (
     (gettext_lazy("Programme"), "loyalty_programme", "settings", "loyalty.view_programme"),
 )
 _JOURNEYS: tuple[_Item, ...] = (
+    (gettext_lazy("Journeys"), "journeys_journey_changelist", "route", "journeys.view_journey"),
+    (
+        gettext_lazy("Messages"),
+        "journeys_message_changelist",
+        "forward_to_inbox",
+        "journeys.view_message",
+    ),
+    (
+        gettext_lazy("Templates"),
+        "integrations_template_changelist",
+        "draft",
+        "integrations.view_template",
+    ),
     (
         gettext_lazy("Test profiles"),
         "journeys_testprofile_changelist",
@@ -175,12 +188,6 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "integrations_heldevent_changelist",
         "pending",
         "integrations.view_heldevent",
-    ),
-    (
-        gettext_lazy("Templates"),
-        "integrations_template_changelist",
-        "draft",
-        "integrations.view_template",
     ),
     (
         gettext_lazy("Webhooks"),
@@ -241,9 +248,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {"title": _("Customers"), "items": _allowed(request, _CUSTOMERS)},
         {"title": _("Segments"), "items": _allowed(request, _SEGMENTS)},
+        {"title": _("Journeys"), "items": _allowed(request, _JOURNEYS)},
         {"title": _("Gift cards"), "items": _allowed(request, _GIFT_CARDS)},
         {"title": _("Loyalty"), "items": _allowed(request, _LOYALTY)},
-        {"title": _("Journeys"), "items": _allowed(request, _JOURNEYS)},
         {"title": _("Integrations"), "items": _allowed(request, _INTEGRATIONS)},
         {"title": _("System"), "items": [*_allowed(request, _SYSTEM), *_outbox(request)]},
     ]

@@ -26,7 +26,6 @@ TEXTS: Mapping[str, str | Promise] = {
     "enlarge": _("Fill the window"),
     "shrink": _("Back into the page"),
     "minimap": _("Overview of the drawing"),
-    "controls": _("Zoom"),
     "activities_used": _("{count} of {limit} activities"),
     "side": _("Activities"),
     "side_palette": _("Add"),

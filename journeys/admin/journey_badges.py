@@ -53,9 +53,7 @@ def what_publishing_does(journey: Journey) -> str:
         told.append(_("What is published is never changed: for changes a new version is made."))
     else:
         told.append(
-            _(
-                "Nobody enters the version before any more; who is inside it goes on to its end."
-            )
+            _("Nobody enters the version before any more; who is inside it goes on to its end.")
         )
     return " ".join([_("The draft as it is saved becomes a version."), *told])
 

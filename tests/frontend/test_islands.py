@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
-_BUNDLE = _CHECKOUT / "segments" / "static" / "segments" / "criteria_builder"
+_BUNDLES = (
+    _CHECKOUT / "segments" / "static" / "segments" / "criteria_builder",
+    _CHECKOUT / "journeys" / "static" / "journeys" / "canvas",
+)
 _OLDEST = (20, 19)
 _LARGEST = 700_000
 
@@ -49,9 +52,10 @@ def test_the_models_of_the_islands_hold_in_vitest(npm: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_the_bundle_is_small_enough_and_evaluates_no_text() -> None:
-    script = (_BUNDLE / "criteria_builder.js").read_text(encoding="utf-8")
-    style = (_BUNDLE / "criteria_builder.css").read_text(encoding="utf-8")
+@pytest.mark.parametrize("bundle", _BUNDLES, ids=lambda bundle: str(bundle.name))
+def test_the_bundle_is_small_enough_and_evaluates_no_text(bundle: Path) -> None:
+    script = (bundle / f"{bundle.name}.js").read_text(encoding="utf-8")
+    style = (bundle / f"{bundle.name}.css").read_text(encoding="utf-8")
     assert len(script) + len(style) < _LARGEST
     assert not re.search(r"\beval\(|new Function\(", script)
     assert "url(" not in style

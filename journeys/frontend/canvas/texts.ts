@@ -18,7 +18,6 @@ export const TEXTS = {
   "enlarge": "Fill the window",
   "shrink": "Back into the page",
   "minimap": "Overview of the drawing",
-  "controls": "Zoom",
   "activities_used": "{count} of {limit} activities",
   "side": "Activities",
   "side_palette": "Add",
