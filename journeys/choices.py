@@ -17,7 +17,6 @@ from journeys.documents import Slot, slots_of, slots_of_settings
 from journeys.journeys import known_journeys
 from journeys.models import Journey
 from loyalty.gift_cards.campaigns import known_campaigns
-from loyalty.models import Campaign
 from segments.criteria import MASK
 from segments.lifecycle import known_segments
 from segments.models import Segment
@@ -139,11 +138,11 @@ def _dates(actor: Actor) -> "QuerySet[AttributeDefinition]":
 
 
 def _members(segment: Segment) -> str:
-    return "" if segment.member_count is None else f"{segment.member_count:,}"
+    return f"{segment.member_count:,}"
 
 
-def _state(thing: Journey | Campaign) -> str:
-    return "" if isinstance(thing, Campaign) else str(thing.get_state_display())
+def _state(journey: Journey) -> str:
+    return str(journey.get_state_display())
 
 
 _SOURCES: Mapping[str, _Source] = {

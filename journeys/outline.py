@@ -41,7 +41,7 @@ def outline_of(drawing: Any) -> list[Line]:
     reached = set[str]()
     for edge in _parts(drawing, "edges"):
         source, target, outcome = edge.get("from"), edge.get("to"), edge.get("outcome")
-        if _is_text(source) and _is_text(target) and source in nodes and target in nodes:
+        if isinstance(source, str) and isinstance(target, str) and {source, target} <= set(nodes):
             way = outcome if isinstance(outcome, str) and outcome else NEXT
             ways.setdefault(source, []).append((way, target))
             reached.add(target)

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from journeys.drawing.catalog import KINDS_BY_NAME
+from journeys.drawing.kinds import ENTRIES
 from journeys.models import Journey
 from journeys.publishing import foresee_stop
 from workspace.access import Actor
@@ -32,14 +33,10 @@ def state_badge(journey: Journey, *, is_tested: bool = False) -> SafeString:
 
 def what_publishing_does(journey: Journey) -> str:
     """What happens when the draft is published now."""
-    entry = next(
-        (
-            node.get("kind")
-            for node in journey.drawing.get("nodes", ())
-            if isinstance(node, dict) and node.get("kind", "").endswith(("segment", "entry"))
-        ),
-        "",
-    )
+    kinds = {
+        str(node.get("kind")) for node in journey.drawing.get("nodes", ()) if isinstance(node, dict)
+    }
+    entry = next(iter(kinds & ENTRIES), "")
     told = [
         {
             "read_segment": _(

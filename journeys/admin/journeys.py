@@ -30,7 +30,7 @@ from journeys.hiding import Hiding
 from journeys.models import Journey, JourneyVersion, Lane
 from journeys.starting_points import STARTING_POINTS, find_starting_point
 from journeys.trying import is_testing
-from journeys.widgets import CanvasWidget, SettingsWidget
+from journeys.widgets import CanvasWidget, SettingsWidget, read_drawing
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, object_action, page_context
 from workspace.admin.pictures import badge, number
@@ -273,10 +273,11 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
                 form.add_problems(error)
             else:
                 return self._after_saving(request, kept, page)
-        texts = {
-            name: (data or {}).get(name, shown[name]) if is_post else shown[name]
-            for name in ("drawing", "settings")
-        }
+        texts, draft_number = shown, str(journey.draft_number)
+        if is_post:
+            # What somebody drew is not lost where it is refused.
+            texts = {name: request.POST.get(name, shown[name]) for name in shown}
+            draft_number = draft_number if is_conflict else request.POST.get("draft_number", "")
         context = self._canvas_context(request, journey, page=page, title=journey.name)
         context.update(self._draft_context(request, journey, texts, may_write=may_write))
         context.update(
@@ -284,10 +285,7 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
             may_write=may_write,
             is_tested=is_tested,
             is_conflict=is_conflict,
-            draft_number=journey.draft_number
-            if is_conflict or not is_post
-            else data.get("draft_number", ""),
-            saved=shown,
+            draft_number=draft_number,
             old_page=request.path,
         )
         return TemplateResponse(request, "journeys/draft.html", context)
@@ -297,7 +295,11 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
     ) -> dict[str, Any]:
         """The canvas and the settings, with the faults of what is saved."""
         actor = actor_of(request)
-        faults = faults_of(journey, actor=actor, at=timezone.now())
+        drawing = None
+        if request.method == "POST":
+            given = read_drawing(texts["drawing"])
+            drawing = Hiding(actor).lifted_drawing(given, journey.drawing)
+        faults = faults_of(journey, actor=actor, at=timezone.now(), drawing=drawing)
         urls = {"choices": reverse("admin:journeys_choices")}
         if may_write:
             urls["faults"] = address_of("faults", journey)
@@ -310,8 +312,6 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
             "canvas": canvas.render("drawing", texts["drawing"], {"id": "id_drawing"}),
             "beside": beside.render("settings", texts["settings"], {"id": "id_settings"}),
             "media": self.media + canvas.media,
-            "faults": faults,
-            "error_count": len(errors_among(faults)),
         }
 
     def _canvas_context(
