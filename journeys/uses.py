@@ -21,6 +21,8 @@ from integrations.models import Template
 from journeys.documents import Named, named
 from journeys.journeys import DRAWABLE
 from journeys.models import Journey, JourneyVersion, Lane
+from loyalty.gift_cards import campaign_uses
+from loyalty.models import Campaign
 from segments.models import Segment
 from segments.uses import Use, register_use
 from workspace import access
@@ -99,6 +101,12 @@ def _senders(template: Template) -> Iterable[str]:
     return [_nameless() if one.groups.all() else one.name for one in journeys]
 
 
+def _givers(campaign: Campaign) -> Iterable[str]:
+    """Their names; who asks is not said there either."""
+    journeys = journeys_naming(lambda named: campaign.key in named.campaigns)
+    return [_nameless() if one.groups.all() else one.name for one in journeys]
+
+
 def _uses_of_events(names: Collection[str], actor: Actor) -> Mapping[str, list[EventUse]]:
     asked, found = set(names), dict[str, dict[int, EventUse]]()
     for one in _namings():
@@ -129,5 +137,6 @@ def register() -> None:
     label: Any = gettext_lazy("Journey")
     register_use("journey", label, _uses_of_segment, find_ids=_used_segment_ids)
     templates.register_uses("journeys", _senders)
+    campaign_uses.register_use("journeys", _givers)
     register_event_use("journey", label, _uses_of_events)
     definitions.register_uses("journeys", _naming_definition)

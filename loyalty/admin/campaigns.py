@@ -41,7 +41,15 @@ from loyalty.admin.campaign_badges import (
 from loyalty.admin.campaign_forms import CampaignForm, code_config
 from loyalty.admin.campaign_panels import panels_of
 from loyalty.api.campaign_views import csv_answer
-from loyalty.gift_cards import campaigns, code_exports, code_imports, codes, publications, states
+from loyalty.gift_cards import (
+    campaign_uses,
+    campaigns,
+    code_exports,
+    code_imports,
+    codes,
+    publications,
+    states,
+)
 from loyalty.gift_cards.code_patterns import read_pattern
 from loyalty.models import Campaign, Publication, Voucher
 from loyalty.money import money
@@ -445,9 +453,7 @@ class CampaignAdmin(PagesAdmin, ObjectActionsAdmin):
         gettext_lazy("Disable"),
         permission="loyalty.change_campaign",
         icon="pause",
-        consequence=gettext_lazy(
-            "The campaign gives no codes, and none of its cards pays until it is activated again."
-        ),
+        consequence=campaign_uses.consequence_of_disabling,
         is_offered=lambda campaign: campaign.status == Campaign.Status.ACTIVE,
     )
     def disable(self, request: HttpRequest, campaign: Campaign) -> str:

@@ -11,11 +11,10 @@ from django.utils.translation import gettext as _
 
 from loyalty.errors import CampaignInUse, CampaignNameTaken, CampaignPublished, CampaignUnknown
 from loyalty.gift_cards import campaign_settings as rules_of_settings
-from loyalty.gift_cards import card_expiry, codes
+from loyalty.gift_cards import campaign_uses, card_expiry, codes
 from loyalty.models import (
     Campaign,
     CodeBatch,
-    Distribution,
     Holdout,
     Publication,
     Redemption,
@@ -225,9 +224,10 @@ def delete_campaign(campaign: Campaign, *, actor: Actor, at: datetime) -> None:
             " with its money stays on record."
         )
         raise CampaignPublished(message % {"name": campaign.name})
-    if Distribution.objects.filter(campaign=campaign).exists():
-        message = _("A distribution gives codes of “%(name)s”: delete that first.")
-        raise CampaignInUse(message % {"name": campaign.name})
+    if names := campaign_uses.uses_of(campaign):
+        message = _("Codes of “%(name)s” are given by %(uses)s: change or delete that first.")
+        uses = ", ".join(f"“{name}”" for name in names)
+        raise CampaignInUse(message % {"name": campaign.name, "uses": uses})
     told = audit.difference(_told(campaign, list(campaign.groups.all())), {})
     told["codes"] = [campaign.voucher_count, None]
     audit.record(actor=actor, action="campaign.deleted", subject=campaign, changes=told, at=at)

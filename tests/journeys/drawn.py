@@ -8,10 +8,10 @@ from typing import Any
 from contacts import followed_events
 from contacts.events import IncomingEvent, record_events
 from journeys import following
-from journeys import models as journeys
 from journeys.drawing.plan import make_plan
 from journeys.drawing.syntax import read
 from journeys.models import Entrance, Journey, JourneyVersion, Lane, Participant, Signal
+from journeys.models import TestProfile as Profile
 from tests.factories import NOW
 
 
@@ -162,4 +162,4 @@ def entrances() -> list[tuple[int, str, datetime]]:
 
 def may_be_tested(contact_id: int) -> None:
     """Journeys may be tested with this contact."""
-    journeys.TestProfile.objects.create(contact_id=contact_id)
+    Profile.objects.create(contact_id=contact_id)
