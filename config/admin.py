@@ -190,6 +190,12 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "integrations.view_heldevent",
     ),
     (
+        gettext_lazy("Push messages"),
+        "integrations_pushconnection_changelist",
+        "notifications",
+        "integrations.view_pushconnection",
+    ),
+    (
         gettext_lazy("Webhooks"),
         "integrations_webhook_changelist",
         "webhook",

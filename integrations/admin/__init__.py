@@ -4,6 +4,8 @@ from integrations.admin import (  # noqa: F401  # Importing them registers them.
     deliveries,
     held,
     on_contacts,
+    push,
+    push_subscriptions,
     sources,
     templates,
     webhooks,

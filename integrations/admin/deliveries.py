@@ -19,7 +19,7 @@ from integrations import deliveries
 from integrations.admin.bodies import coloured
 from integrations.admin.contact_names import contacts_named
 from integrations.admin.delivery_pictures import delivery_badge, moment
-from integrations.models import Delivery, Webhook
+from integrations.models import Connection, Delivery
 from workspace.access import actor_of
 from workspace.admin import (
     EmptyState,
@@ -32,6 +32,12 @@ from workspace.admin.lists import CappedPaginator
 from workspace.exactjson import exact_dumps
 
 State = Delivery.State
+# The kinds of connections that have a screen of their own.
+_SCREENS = {
+    Connection.Kind.WEBHOOK: "webhook",
+    Connection.Kind.WEB_PUSH: "pushconnection",
+    Connection.Kind.FCM: "pushconnection",
+}
 
 
 @admin.register(Delivery)
@@ -129,14 +135,18 @@ class DeliveryAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
         if delivery is None or request.method == "POST":
             raise Http404
         known = contacts_named(request, [delivery.contact_id])
-        webhook = Webhook.objects.filter(pk=delivery.connection_id).first()
+        screen = _SCREENS.get(delivery.connection.kind)
         context = page_context(self, request, title=delivery.kind)
         context |= {
             "delivery": delivery,
             "buttons": self.buttons(request, delivery),
             "badge": delivery_badge(delivery),
             "contact": known.get(delivery.contact_id or 0),
-            "webhook": webhook,
+            "connection_url": (
+                reverse(f"admin:integrations_{screen}_change", args=[delivery.connection_id])
+                if screen
+                else ""
+            ),
             "body": coloured(exact_dumps(_in_order(delivery.payload))),
             "created": moment(delivery.created_at),
             "due": moment(delivery.due_at) if delivery.state == State.QUEUED else "",

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.extensions import Moved, Pair
@@ -87,7 +88,7 @@ def subscribe_browser(
     that contact's. The same browser again changes what it said before. Raises SubscriptionInvalid
     with every fault.
     """
-    problems = _browser_problems(endpoint, keys)
+    problems = browser_problems(endpoint, keys)
     if problems:
         raise SubscriptionInvalid(problems[0].message, problems=problems)
     contact_id = _contact(names, Kind.WEB_PUSH, previous, at=at, cause=cause)
@@ -135,6 +136,19 @@ def subscriptions_of(contact_id: int, *, actor: Actor) -> "QuerySet[PushSubscrip
     """Those of a contact, also what has ended lately, the newest first. Raises NotAllowed."""
     require(actor, VIEW)
     return PushSubscription.objects.filter(contact_id=contact_id).order_by("-pk")
+
+
+def open_counts() -> dict[str, int]:
+    """How many devices take messages, by kind; one query."""
+    found = PushSubscription.objects.filter(ended_at=None).order_by().values_list("kind")
+    return dict(found.annotate(count=Count("pk")))
+
+
+def service_of(subscription: PushSubscription) -> str:
+    """The push service over which a device is reached."""
+    if subscription.kind == Kind.FCM:
+        return "Firebase Cloud Messaging"
+    return urlsplit(subscription.address).hostname or ""
 
 
 @transaction.atomic
@@ -250,7 +264,8 @@ def _save(
     return PushSubscription.objects.get(pk=subscription_id)
 
 
-def _browser_problems(endpoint: str, keys: Any) -> list[Problem]:
+def browser_problems(endpoint: str, keys: Any) -> list[Problem]:
+    """What is wrong with the address and the keys that a browser says are its own."""
     problems = []
     if len(endpoint) > _ADDRESS_LIMIT or not endpoint.isascii() or not hosts.is_allowed(endpoint):
         words = _("It is not the address of a push service that is called from here.")

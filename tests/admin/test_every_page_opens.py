@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from contacts.models import Contact
-from integrations.models import Source, Webhook
+from integrations.models import PushConnection, Source, Webhook
 from loyalty.models import Distribution
 from tests.admin.conftest import MakePerson
 from tests.admin.workspace import furnish, some_job, some_segment
@@ -63,6 +63,8 @@ def _things() -> list[str]:
         reverse(f"admin:integrations_webhook_{page}", args=[webhook.pk])
         for page in ("setup", "settings")
     ]
+    push_connection = PushConnection.objects.earliest("pk")
+    found.append(reverse("admin:integrations_pushconnection_settings", args=[push_connection.pk]))
     distribution = Distribution.objects.earliest("pk")
     found += [
         reverse(f"admin:loyalty_distribution_{page}", args=[distribution.pk])
@@ -100,6 +102,7 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("integrations_webhook", "tells another system at once"),
         ("integrations_delivery", "with each attempt and what was answered"),
         ("integrations_template", "A template is a message with gaps"),
+        ("integrations_pushsubscription", "Browsers and apps of people who allow you"),
         ("loyalty_clientkey", "A publishable key lets the checkout page"),
         ("loyalty_suspicion", "Nothing suspicious was seen"),
         ("loyalty_distribution", "A distribution gives cards by itself"),

@@ -33,6 +33,8 @@ LISTS = (
     "integrations_webhook",
     "integrations_delivery",
     "integrations_template",
+    "integrations_pushconnection",
+    "integrations_pushsubscription",
     "loyalty_clientkey",
     "loyalty_suspicion",
     "loyalty_distribution",

@@ -42,6 +42,7 @@ from segments import (
 )
 from segments.export_settings import Wanted
 from segments.models import Segment
+from tests.integrations.push.other_side import Browser
 from tests.loyalty.cards import make_card, pay
 from tests.loyalty.distributions import give_cards
 from tests.loyalty.gift_cards import make_campaign
@@ -143,6 +144,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         source, _write_key = create_source(name=f"Source {key}", actor=system, at=now)
         receive_some(source, contact_id=person.pk)
         send_some(f"Webhook {key}", contact_id=person.pk)
+        Browser(f"https://fcm.googleapis.com/fcm/send/{key}").subscribe(f"{prefix}-{n}", at=now)
     record_events(
         [
             IncomingEvent(person.pk, f"bought {prefix}{n}", now - timedelta(days=1), {"amount": n})
