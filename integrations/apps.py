@@ -36,6 +36,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.connectors.webhook import WebhookConnector
         from integrations.models import Connection
         from integrations.push import subscriptions
+        from integrations.push import timeline as push_timeline
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
@@ -86,3 +87,4 @@ class IntegrationsConfig(AppConfig):
         mail.register_mail()
         timeline.register()
         held_timeline.register()
+        push_timeline.register()

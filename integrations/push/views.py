@@ -114,8 +114,6 @@ def script(request: HttpRequest, name: str) -> HttpResponse:
             **_FOR_PAGES,
             "Cache-Control": "public, max-age=3600",
             "Cross-Origin-Resource-Policy": "cross-origin",
-            # Our own pages, too, show what it shows.
-            "Service-Worker-Allowed": "/",
         },
     )
 

@@ -25,7 +25,7 @@ _KEY_CANNOT_BE_HAD = ("post", "/api/segments/")
 _ROOMS = tuple(f"admin/{room}/" for room in ("segments", "contacts", "workspace", "auth"))
 _OF_A_MOMENT = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)|(?<=\"id\": )\d+|(?<=milliseconds\": )[\d.]+|jobs/\d+"
-    r"|wk_\w+|whsec_\w+|webhook\.test:\w+:\w+"
+    r"|wk_\w+|whsec_\w+|webhook\.test:\w+:\w+|(?<=public_key\": \")[\w-]+"
 )
 
 

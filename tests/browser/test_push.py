@@ -19,6 +19,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, Page, expect
 
+from contacts.erasure import erase_contact
 from contacts.identities import find_contact_id
 from contacts.models import Event
 from integrations.models import PushSubscription
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGE = """<!doctype html><title>Shop</title><body>
 <button id="ask">Tell me</button><button id="stop">No more</button><p id="state"></p>
-<script src="{base}/push/regulars-push.js" data-write-key="{key}" data-user-id="A-17"></script>
+<script src="{base}/push/regulars-push.js" data-write-key="{key}" data-user-id="{user}"></script>
 <script src="/shop.js"></script>"""
 SHOP = """
 const say = (state) => { document.querySelector("#state").textContent = state; };
@@ -100,7 +101,8 @@ MOVE = """(subscription) => self.fire("pushsubscriptionchange", {
 def shop(base: str, write_key: str) -> Iterator[str]:
     """The website of a shop, on an origin of its own."""
     files = {
-        "/": ("text/html", PAGE.format(base=base, key=write_key)),
+        "/": ("text/html", PAGE.format(base=base, key=write_key, user="A-17")),
+        "/logged-out": ("text/html", PAGE.format(base=base, key=write_key, user="")),
         "/shop.js": ("text/javascript", SHOP),
         "/sale": ("text/html", "<!doctype html><title>Sale</title>"),
         "/regulars-sw.js": (
@@ -134,7 +136,7 @@ def shop(base: str, write_key: str) -> Iterator[str]:
 
 @contextmanager
 def visit(
-    chromium: Chromium, origin: str, device: Browser
+    chromium: Chromium, origin: str, device: Browser, *, is_quiet: bool = True
 ) -> Iterator[tuple[BrowserContext, Page]]:
     """Somebody who looks at the shop, and allows messages when he is asked."""
     context = chromium.new_context()
@@ -149,7 +151,7 @@ def visit(
         yield context, page
     finally:
         context.close()
-    assert complaints == []
+    assert complaints == [] or not is_quiet
 
 
 def until(page: Page, holds: Any) -> None:
@@ -232,13 +234,33 @@ def test_a_page_keeps_a_subscription_up_to_date_and_ends_it(
             connections.rotate_key(actor=SYSTEM, at=timezone.now())
             assert PushSubscription.objects.get().ended_at is not None
 
-            # The next visit finds that our key is another one, and asks nobody.
-            page.reload()
+            # The next visit finds that our key is another one, and asks nobody; nor does it
+            # matter that nobody is logged in.
+            page.goto(f"{origin}/logged-out")
             until(page, lambda: PushSubscription.objects.get().ended_at is None)
+            assert PushSubscription.objects.get().contact_id == find_contact_id("user_id", "A-17")
 
             page.get_by_role("button", name="No more").click()
             expect(page.locator("#state")).to_have_text("granted")
             assert PushSubscription.objects.get().ended_reason == "It was ended there."
+
+
+def test_a_browser_of_somebody_who_was_forgotten_is_let_go(
+    browser: Chromium, address: str, site_key: str
+) -> None:
+    with receiver(201) as service, shop(address, site_key) as origin:
+        device = Browser(service.url)
+        with visit(browser, origin, device, is_quiet=False) as (_context, page):
+            page.get_by_role("button", name="Tell me").click()
+            expect(page.locator("#state")).to_have_text("subscribed")
+            person = find_contact_id("user_id", "A-17")
+            assert person is not None
+            erase_contact(person, actor=SYSTEM, at=timezone.now())
+
+            page.goto(f"{origin}/logged-out")
+            until(page, lambda: page.evaluate("regularsPush.state()") == "granted")
+
+    assert not PushSubscription.objects.exists()
 
 
 def test_a_browser_that_gets_a_new_address_says_so_without_a_page(

@@ -157,7 +157,7 @@ def test_it_costs_as_many_queries_for_much_as_for_little() -> None:
         return first
 
     make_attribute("color")
-    assert cost(60) <= cost(4) <= 20
+    assert cost(60) <= cost(4) <= 25
 
 
 def test_a_page_visit_shows_the_page_and_an_event_its_label_and_properties() -> None:

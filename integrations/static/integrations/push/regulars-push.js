@@ -39,7 +39,8 @@
     if (!isSupported()) return "unsupported";
     const permission = await Notification.requestPermission();
     if (permission !== "granted") return permission;
-    await settle(named(who), true);
+    const names = named(who);
+    await settle(names.userId || names.anonymousId ? names : { anonymousId: ownId() }, true);
     return "subscribed";
   }
 
@@ -77,8 +78,16 @@
     const told = JSON.stringify([base, writeKey, key, found.endpoint, who]);
     if (!isAsked && wasTold(told)) return;
     await remember(key, found.endpoint);
+    // Where the page does not say who it is, whoever it was is it still.
+    if (!who.userId && !who.anonymousId) previous = previous || found.endpoint;
     const subscription = found.toJSON();
-    await post("/push/subscribe", { writeKey, ...who, subscription, key, previous });
+    try {
+      await post("/push/subscribe", { writeKey, ...who, subscription, key, previous });
+    } catch (error) {
+      // Nobody whom we know any more: the person was forgotten.
+      if (!isAsked && error.status === 400) await found.unsubscribe();
+      throw error;
+    }
     try {
       localStorage.setItem(TOLD, JSON.stringify([told, Date.now()]));
     } catch {
@@ -88,12 +97,10 @@
 
   function named(who) {
     const { userId, anonymousId } = who || {};
-    const said = {
+    return {
       userId: userId || script.dataset.userId || undefined,
       anonymousId: anonymousId || script.dataset.anonymousId || undefined,
     };
-    if (!said.userId && !said.anonymousId) said.anonymousId = ownId();
-    return said;
   }
 
   /* Where nobody says who it is: an id that stays the same in this browser. */
@@ -124,7 +131,8 @@
     });
     if (!answer.ok) {
       const said = await answer.json().catch(() => ({}));
-      throw new Error(said.message || `Regulars answered ${answer.status}`);
+      const error = new Error(said.message || `Regulars answered ${answer.status}`);
+      throw Object.assign(error, { status: answer.status });
     }
   }
 
