@@ -3,8 +3,8 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from integrations.api.suppression_views import SuppressionViewSet
 from integrations.api.push_views import ContactPushSubscriptionViewSet, PushConnectionViewSet
+from integrations.api.suppression_views import SuppressionViewSet
 from integrations.api.template_views import TemplateViewSet
 from integrations.api.views import HeldEventViewSet, ReceivedEventViewSet, SourceViewSet
 from integrations.api.webhook_views import DeliveryViewSet, WebhookViewSet

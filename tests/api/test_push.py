@@ -107,7 +107,9 @@ def test_a_test_goes_to_the_browser_that_is_named(
         service.answer = 503
         assert_problem(program.post(path, {"subscription": browser.subscription}), 503)
 
-    for nonsense in ({}, {"subscription": []}, {"subscription": {"endpoint": "http://10.0.0.1/"}}):
+    elsewhere = {"subscription": {"endpoint": "http://10.0.0.1/"}}
+    nonsense: Any
+    for nonsense in ({}, {"subscription": []}, elsewhere):
         assert_problem(program.post(path, nonsense), 400, "subscription_invalid")
     assert not PushSubscription.objects.exists()
 
