@@ -10,7 +10,7 @@ from django.db.models import Q
 from integrations import announcements
 from journeys.drawing.kinds import ERROR, NEXT, TIMEOUT
 from journeys.drawing.plan import Place, Plan, make_plan
-from journeys.drawing.syntax import read
+from journeys.drawing.syntax import Node, read
 from journeys.engine.terms import Terms
 from journeys.models import Journey, JourneyVersion, Lane
 from segments.criteria import Catalog, Criteria
@@ -50,6 +50,10 @@ class Course:
     def place(self, number: int | None) -> Place | None:
         """The place of this number."""
         return None if number is None else self.plan.places[number]
+
+    def nodes_of(self, place: Place) -> Sequence[Node]:
+        """The activities of a place in the order in which they were drawn."""
+        return [node for node in self.plan.drawing.nodes if node in place.nodes]
 
     @cached_property
     def listening(self) -> Sequence[int]:

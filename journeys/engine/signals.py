@@ -105,7 +105,7 @@ def _ways(course: Course) -> tuple[list[tuple[int, str, str]], list[Way]]:
     """What a signal may say at which place, and the way that each opens; in the order drawn."""
     keys, ways = [], []
     for place in course.plan.places:
-        for node in place.nodes:
+        for node in course.nodes_of(place):
             outcomes = ("next",) if place.waits else ("next", "error", "timeout")
             for outcome in outcomes:
                 cause = Cause.EVENT if place.waits else Cause.RESULT

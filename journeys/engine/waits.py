@@ -51,7 +51,7 @@ class Alarm:
 
 def alarms_of(course: Course, place: Place) -> list[Alarm]:
     """What time does at the activities of a place, in their order; of several the first acts."""
-    found = (_alarm(course, node) for node in place.nodes)
+    found = (_alarm(course, node) for node in course.nodes_of(place))
     return [alarm for alarm in found if alarm is not None]
 
 
