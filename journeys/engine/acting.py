@@ -17,7 +17,7 @@ from journeys.engine import cohort, decisions, exits
 from journeys.engine.cohort import Acted, Cohort
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Moved, Source, Way, move, stay
-from journeys.engine.portions import PORTION, portion
+from journeys.engine.portions import portion
 from segments.errors import CriteriaRefused
 from workspace import sql
 from workspace.exactjson import exact_dumps
@@ -54,7 +54,7 @@ def is_anybody_ready(course: Course, place: Place) -> bool:
     return bool(sql.one(_ANY, [course.version.pk, place.number]))
 
 
-def act(course: Course, place: Place, *, as_of: datetime, limit: int = PORTION) -> Moved:
+def act(course: Course, place: Place, *, as_of: datetime, limit: int) -> Moved:
     """Let a portion of those at an acting place do what is to be done there, and go on.
 
     Where that comes to grief it is tried with fewer, until it is known with whom: he has failed.

@@ -14,7 +14,7 @@ from typing import Any
 
 from journeys.engine import arrivals, exits
 from journeys.engine.course import Course
-from journeys.engine.portions import PORTION, portion
+from journeys.engine.portions import portion
 from journeys.engine.waits import alarms_of
 from journeys.models import JourneyVersion, Lane
 from workspace import sql
@@ -147,8 +147,8 @@ def admit_waiting(
     course: Course | None,
     *,
     as_of: datetime,
+    limit: int,
     after: int = 0,
-    limit: int = PORTION,
 ) -> tuple[Admitted, int | None]:
     """Let a portion of those in who wait to enter (`Entrance`), or refuse them; one of each.
 

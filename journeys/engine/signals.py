@@ -11,7 +11,6 @@ from datetime import datetime
 from journeys.engine import exits
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Moved, Source, Way, move
-from journeys.engine.portions import PORTION
 from journeys.models import Signal
 from workspace import sql
 
@@ -59,8 +58,8 @@ def due_signals(
     kinds: Sequence[str],
     *,
     as_of: datetime,
+    limit: int,
     versions: Sequence[int] | None = None,
-    limit: int = PORTION,
 ) -> list[int]:
     """The ids of the signals of these kinds that are to be acted upon, the earliest first.
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from journeys import following
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Outcome, Source, Way, move
-from journeys.engine.portions import PORTION, portion
+from journeys.engine.portions import portion
 from journeys.models import Journey, JourneyVersion, Lane
 from workspace import sql
 
@@ -66,7 +66,7 @@ RETURNING j.id
 """
 
 
-def take_out(journey: Journey, *, as_of: datetime, turns: int) -> tuple[int, bool]:
+def take_out(journey: Journey, *, as_of: datetime, turns: int, limit: int) -> tuple[int, bool]:
     """Take so many portions out of a stopped journey, as of when it was; how many, and if more.
 
     What was planned to be sent to them is left out.
@@ -78,12 +78,10 @@ def take_out(journey: Journey, *, as_of: datetime, turns: int) -> tuple[int, boo
             for state in ("waiting", "ready"):
                 while turns:
                     with portion(journey.pk):
-                        found = sql.lists(
-                            _INSIDE, [course.version.pk, place.number, state, PORTION]
-                        )
+                        found = sql.lists(_INSIDE, [course.version.pk, place.number, state, limit])
                         ids = [participant_id for (participant_id,) in found]
                         total += _stop(course, ids, journey.state_changed_at or as_of, as_of)
-                    if len(ids) < PORTION:
+                    if len(ids) < limit:
                         break
                     turns -= 1
     return total, not turns

@@ -85,7 +85,7 @@ def due_journeys(*, as_of: datetime) -> list[int]:
     return [row[0] for row in sql.lists(_DUE, {"as_of": as_of, "states": states})]
 
 
-def tick_all(*, as_of: datetime) -> Ticked:
+def tick_all(*, as_of: datetime, limit: int = PORTION) -> Ticked:
     """Tick each journey in which somebody is due, in turn; then end what is over.
 
     One that fails is logged and holds up no other. Raises what will pass by itself, such as a
@@ -94,7 +94,7 @@ def tick_all(*, as_of: datetime) -> Ticked:
     total = Ticked()
     for journey_id in due_journeys(as_of=as_of):
         try:
-            total += tick_journey(journey_id, as_of=as_of)
+            total += tick_journey(journey_id, as_of=as_of, limit=limit)
         except Exception as error:
             if passes(error):
                 raise
@@ -103,18 +103,18 @@ def tick_all(*, as_of: datetime) -> Ticked:
     return total
 
 
-def tick_journey(journey_id: int, *, as_of: datetime) -> Ticked:
+def tick_journey(journey_id: int, *, as_of: datetime, limit: int = PORTION) -> Ticked:
     """Move everyone on a journey, live and tested, who has a reason to move as of that instant.
 
     Again, for the same instant, it changes nothing. Of a paused journey only what is tested moves.
-    Several may run at once: each portion has the journey to itself.
+    Several may run at once: each portion, of `limit` participants, has the journey to itself.
     """
     journey = Journey.objects.get(pk=journey_id)
     courses = running_courses(journey_id)
     lanes = [Lane.TEST] if journey.state == Journey.State.PAUSED else [Lane.LIVE, Lane.TEST]
-    ticked = _Tick(journey_id, courses, lanes, as_of).run()
+    ticked = _Tick(journey_id, courses, lanes, as_of, limit).run()
     if journey.state == Journey.State.STOPPED:
-        moved, has_more = stopping.take_out(journey, as_of=as_of, turns=_TURNS)
+        moved, has_more = stopping.take_out(journey, as_of=as_of, turns=_TURNS, limit=limit)
         ticked += Ticked(moved_count=moved, ended_count=moved, has_more=has_more)
     return ticked
 
@@ -122,7 +122,7 @@ def tick_journey(journey_id: int, *, as_of: datetime) -> Ticked:
 def tick_version(version: JourneyVersion, *, as_of: datetime) -> Ticked:
     """The same for one version alone, whatever the state of its journey: for rehearsals."""
     course = Course.of(version)
-    tick = _Tick(version.journey_id, [course], [Lane(version.lane)], as_of)
+    tick = _Tick(version.journey_id, [course], [Lane(version.lane)], as_of, PORTION)
     ticked = tick.run()
     while ticked.has_more:
         ticked.has_more = False
@@ -138,6 +138,7 @@ class _Tick:
     courses: Sequence[Course]
     lanes: Sequence[Lane]
     as_of: datetime
+    limit: int
     has_more: bool = False
 
     def run(self) -> Ticked:
@@ -149,6 +150,9 @@ class _Tick:
             ticked.entered_count += admitted.entered_count
             ticked.refused_count += admitted.refused_count
             self._act_upon_signals(ticked)
+            if self.has_more:
+                # First all that happened: nobody times out whom a signal waits for.
+                break
             for course in self.courses:
                 self._pass(course, ticked)
             if not admitted.asked_count or self.has_more:
@@ -164,7 +168,7 @@ class _Tick:
             for _turn in range(_TURNS):
                 assert after is not None
                 admitted, after = admit_waiting(
-                    self.journey_id, lane, course, as_of=self.as_of, after=after
+                    self.journey_id, lane, course, as_of=self.as_of, limit=self.limit, after=after
                 )
                 total += admitted
                 if after is None:
@@ -182,7 +186,11 @@ class _Tick:
             for _turn in range(_TURNS):
                 with portion(self.journey_id):
                     ids = signals.due_signals(
-                        self.journey_id, kinds, as_of=self.as_of, versions=versions
+                        self.journey_id,
+                        kinds,
+                        as_of=self.as_of,
+                        limit=self.limit,
+                        versions=versions,
                     )
                     if ids and kinds is _FIRST:
                         goals.note(ids)
@@ -190,7 +198,7 @@ class _Tick:
                         act = signals.let_out if kinds is _FIRST else signals.act_upon
                         ticked.note(act(course, ids, as_of=self.as_of))
                     signals.forget(ids)
-                if len(ids) < PORTION:
+                if len(ids) < self.limit:
                     break
             else:
                 self.has_more = True
@@ -206,17 +214,19 @@ class _Tick:
                 self._let_act(course, place, ticked)
 
     def _time_out(self, course: Course, place: Place, ticked: Ticked) -> None:
+        if not timeouts.is_due(course, place, as_of=self.as_of):
+            return
         for _turn in range(_TURNS):
-            if not timeouts.is_due(course, place, as_of=self.as_of):
-                return
             with portion(self.journey_id):
-                moved = timeouts.let_go(course, place, as_of=self.as_of)
+                moved = timeouts.let_go(course, place, as_of=self.as_of, limit=self.limit)
             ticked.note(moved)
+            if moved.count < self.limit:
+                return
         self.has_more = True
 
     def _let_act(self, course: Course, place: Place, ticked: Ticked) -> None:
         for _turn in range(_TURNS):
             if not acting.is_anybody_ready(course, place):
                 return
-            ticked.note(acting.act(course, place, as_of=self.as_of))
+            ticked.note(acting.act(course, place, as_of=self.as_of, limit=self.limit))
         self.has_more = True

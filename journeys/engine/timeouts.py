@@ -8,7 +8,6 @@ from journeys.drawing.plan import Place
 from journeys.engine import exits
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Moved, Outcome, Source, Way, move
-from journeys.engine.portions import PORTION
 from journeys.engine.waits import alarms_of
 from workspace import sql
 
@@ -39,7 +38,7 @@ def is_due(course: Course, place: Place, *, as_of: datetime) -> bool:
     return bool(sql.one(_ANY, [course.version.pk, place.number, as_of]))
 
 
-def let_go(course: Course, place: Place, *, as_of: datetime, limit: int = PORTION) -> Moved:
+def let_go(course: Course, place: Place, *, as_of: datetime, limit: int) -> Moved:
     """Move those at a place whose time is over, as of when it was, the earliest first."""
     left = Moved()
     if exits.asks_criteria(course):

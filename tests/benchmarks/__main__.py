@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--redemptions", type=int, metavar="N", help="cards that pay, each once; by itself"
     )
+    parser.add_argument("--journeys", type=int, metavar="N", help="so many on a journey; by itself")
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -92,6 +93,10 @@ def main(arguments: list[str]) -> int:
             from . import redemptions
 
             return redemptions.run(place, count=options.redemptions, writes=options.write)
+        if options.journeys:
+            from . import journeys
+
+            return journeys.run(participant_count=options.journeys, writes=options.write)
         from .runs import run
 
         return run(size, place, options)

@@ -269,7 +269,11 @@ def test_by_sets_and_one_by_one_the_steps_are_the_same(**given_: Any) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=3000, deadline=None, suppress_health_check=quiet)
+@settings(
+    max_examples=2000,
+    deadline=None,
+    suppress_health_check=quiet,
+)
 @examples
 def test_they_are_the_same_in_thousands_of_cases(**given_: Any) -> None:
     agree(**given_)
