@@ -149,8 +149,7 @@ class _Tick:
             admitted = self._admit()
             ticked.entered_count += admitted.entered_count
             ticked.refused_count += admitted.refused_count
-            self._act_upon_signals(ticked)
-            if self.has_more:
+            if not self._act_upon_signals(ticked):
                 # First all that happened: nobody times out whom a signal waits for.
                 break
             for course in self.courses:
@@ -179,7 +178,8 @@ class _Tick:
     def _open_courses(self) -> Mapping[int, Course]:
         return {course.version.lane: course for course in self.courses if course.version.is_open}
 
-    def _act_upon_signals(self, ticked: Ticked) -> None:
+    def _act_upon_signals(self, ticked: Ticked) -> bool:
+        """Act upon what happened; false where that was so much that some is left."""
         is_paused = Lane.LIVE not in self.lanes
         versions = [course.version.pk for course in self.courses] if is_paused else None
         for kinds in (_FIRST, _THEN):
@@ -202,13 +202,16 @@ class _Tick:
                     break
             else:
                 self.has_more = True
+                return False
+        return True
 
     def _pass(self, course: Course, ticked: Ticked) -> None:
         """One pass over the places in their order: every way leads to a later one."""
         for place in course.plan.places:
             if place.number in course.listening and ticked.moved_count + ticked.entered_count:
                 # Who has come meanwhile may have missed what he waits for.
-                self._act_upon_signals(ticked)
+                if not self._act_upon_signals(ticked):
+                    return
             self._time_out(course, place, ticked)
             if not place.waits:
                 self._let_act(course, place, ticked)
