@@ -208,10 +208,12 @@ class _Tick:
     def _pass(self, course: Course, ticked: Ticked) -> None:
         """One pass over the places in their order: every way leads to a later one."""
         for place in course.plan.places:
-            if place.number in course.listening and ticked.moved_count + ticked.entered_count:
-                # Who has come meanwhile may have missed what he waits for.
-                if not self._act_upon_signals(ticked):
-                    return
+            # Who has come meanwhile may have missed what he waits for.
+            may_have_missed = place.number in course.listening and (
+                ticked.moved_count or ticked.entered_count
+            )
+            if may_have_missed and not self._act_upon_signals(ticked):
+                return
             self._time_out(course, place, ticked)
             if not place.waits:
                 self._let_act(course, place, ticked)
