@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
@@ -57,7 +57,7 @@ def many_ways(unit: str) -> JourneyVersion:
     return make_version(drawing(nodes, *edges), at=timezone.now() - HOUR)
 
 
-def let_come(version: JourneyVersion, count: int, *, at: object) -> list[int]:
+def let_come(version: JourneyVersion, count: int, *, at: datetime) -> list[int]:
     Contact.objects.bulk_create(Contact(city="Oslo") for _one in range(count))
     ids = list(Contact.objects.order_by("id").values_list("id", flat=True))
     Entrance.objects.bulk_create(

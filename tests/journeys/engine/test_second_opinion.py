@@ -1,6 +1,8 @@
 """The engine by sets and the engine for one: the same steps, whatever is drawn and happens."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -67,7 +69,7 @@ def acting_configs(draw: st.DrawFn, kind: str) -> tuple[dict[str, Any], list[str
     """The config of an activity that acts, and its ways out."""
     if kind == "condition":
         some = st.lists(st.sampled_from(CITIES), min_size=1, max_size=2, unique=True)
-        paths = [
+        paths: list[dict[str, Any]] = [
             {"name": name, "criteria": lives_in(draw(some))}
             for name in ("a", "b")[: draw(st.integers(1, 2))]
         ]
@@ -146,6 +148,11 @@ def terms(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
+def asks_for(city: str, criteria: Mapping[str, Any]) -> bool:
+    """What criteria of these drawings ask."""
+    return city in criteria["rules"][0]["value"]
+
+
 def write_messages(given: Cohort) -> Acted:
     """In place of sending: the row of each message."""
     Message.objects.bulk_create(
@@ -180,7 +187,7 @@ def run(
             settings_,
             version.journey_id,
             contact.pk,
-            lambda criteria, city=one["city"]: city in criteria["rules"][0]["value"],
+            partial(asks_for, one["city"]),
             waiting=list(one["entrances"]),
         )
         for contact, one in zip(contacts, many, strict=True)
