@@ -265,6 +265,12 @@ CATALOG: Sequence[Kind] = (
                 gettext_noop("Body"),
                 gettext_noop("JSON with gaps, in Liquid."),
             ),
+            Field(
+                "timeout",
+                FieldType.DURATION,
+                gettext_noop("Wait for an answer"),
+                gettext_noop("Where there is a way for a timeout; 30 seconds if nothing is said."),
+            ),
         ),
         outcomes=(NEXT, ERROR, TIMEOUT),
         one_of=("connection", "url"),

@@ -15,6 +15,7 @@ from django.test import Client
 
 from contacts.models import Contact
 from integrations.models import Source
+from journeys.models import Journey
 from loyalty.models import Distribution, Mechanism
 from segments.models import Segment
 from tests.access.addresses import Address
@@ -92,6 +93,8 @@ _GUESSES = (
     ("api:mechanism-list", "name", ("zzyzx",)),
     ("api:mechanism-list", "segment", (KEY,)),
     ("api:export-list", "segment", (KEY,)),
+    ("api:journey-list", "search", (NAME, "zzyzx")),
+    ("api:journey-list", "group", ("Poland",)),
     ("api:job-list", "subject", (f"segment:{ID}",)),
     ("api:delivery-list", "subject", (f"segment:{ID}",)),
     ("admin:integrations_delivery_changelist", "subject", (f"segment:{ID}",)),
@@ -216,6 +219,8 @@ def _choices(address: Address, name: str, secret: Secret) -> tuple[object, ...]:
         model = Segment
     if name == "key" and "distributions/{key}/" in address.template:
         model = Distribution
+    if name == "key" and "journeys/{key}/" in address.template:
+        model = Journey
     if name == "key" and "mechanisms/{key}/" in address.template:
         model = Mechanism
     if name == "key" and "sources/{key}/" in address.template:

@@ -7,6 +7,7 @@ the group, and owns the segment: only the group stands between him and it.
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -17,8 +18,10 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import IdentityRule, Tag
-from integrations.models import Delivery, Webhook
+from integrations.models import Delivery, Suppression, Webhook
 from integrations.sources import create_source
+from journeys import journeys, publishing
+from journeys.models import Participant, Transition
 from loyalty.distribution.distributions import create_distribution
 from loyalty.models import DistributionTask, EarnRule, Member
 from loyalty.rewards.claims import claim
@@ -38,6 +41,7 @@ from segments.announcements import ENTERED, EXPORT_READY, LEFT, REFRESHED
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.admin.workspace import furnish
+from tests.journeys.drawings import in_a_row, node
 from tests.loyalty.raw_cards import make_campaign, make_cards, post, publish_card
 from tests.segments.factories import is_in
 from workspace import audit, jobs
@@ -111,6 +115,7 @@ def hide_something() -> Secret:
     found.member_id = segment.membership_set.get().contact_id
     found.things = {**_things_about(segment, once), **_secret_cards(poland, found.member_id)}
     found.things |= _distributions_about(france, found)
+    found.things |= _journeys_about(found)
     outsider.groups.remove(poland)
     return found
 
@@ -242,6 +247,7 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     _find_something_wrong(twin, once)
     mechanism, claimed = _mechanisms_about(segment)
     # Of the workspace, and nobody's secret.
+    Suppression.objects.create(address="plain@example.com", reason="bounce", at=now)
     EarnRule.objects.create(key="plain", name="Plain", event_name="bought", points_per_event=1)
     # Everybody may look at rules; what they name is masked.
     rules.create_rule(actor=once, at=now, key="about-it", name="Rule", document=is_in(KEY))
@@ -308,6 +314,53 @@ def _distributions_about(france: Group, secret: Secret) -> dict[str, Any]:
         due_at=now,
     )
     return {"loyalty.distribution": distribution, "loyalty.distributiontask": task}
+
+
+def _journeys_about(secret: Secret) -> dict[str, Any]:
+    """One of the group with the contact in it, and one of the others that names all of it."""
+    now = timezone.now()
+    start = node("start", "read_segment", segment=KEY)
+    asks = node("if", "condition", paths=[{"name": "a", "criteria": is_in(KEY)}])
+    wait = node("wait", "wait", duration={"amount": 1, "unit": "day"})
+    journey = journeys.create_journey(
+        actor=SYSTEM,
+        at=now,
+        name="Zzyzx-secret-journey",
+        key=f"{KEY}-journey",
+        description="Zzyzx-secret-words",
+        drawing=in_a_row(start, wait, asks),
+        settings={"goal": {"criteria": is_in(KEY)}},
+        groups=["Poland"],
+    )
+    version = publishing.publish(journey, actor=SYSTEM, at=now)
+    gives = node("card", "voucher", campaign=secret.things["loyalty.campaign"].key)
+    jumps = node("jump", "jump", journey=journey.key)
+    shared = journeys.create_journey(
+        actor=SYSTEM,
+        at=now,
+        name="Shared journey",
+        key="shared-journey",
+        drawing=in_a_row(start, wait, gives, jumps, asks),
+        settings={"exit": {"criteria": is_in(KEY)}},
+        groups=["France"],
+    )
+    publishing.publish(shared, actor=SYSTEM, at=now)
+    participant = Participant.objects.create(
+        journey=journey,
+        version=version,
+        contact_id=secret.member_id,
+        place=0,
+        state="waiting",
+        steps=1,
+        arrived_at=now,
+        wake_at=now + timedelta(days=1),
+        entered_at=now,
+        entrance="Zzyzx-secret-cause",
+    )
+    Transition.objects.create(
+        participant=participant, step=1, to_place=0, cause="entered", at=now, noticed_at=now
+    )
+    return {"journeys.journey": journey, "journeys.participant": participant}
 
 
 def _mechanisms_about(segment: Segment) -> tuple[Any, Any]:
