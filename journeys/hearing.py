@@ -77,9 +77,10 @@ def fits(ear: Ear, *, at: datetime) -> Text:
         )
         params += [of_event.removeprefix(_PROPERTIES).split("."), of_participant.split(".")]
     if ear.to:
+        # By OFFSET his own messages are looked up, and never all that there are.
         conditions.append(
             "EXISTS (SELECT FROM journeys_message m WHERE m.participant_id = p.id"
-            " AND m.node = %s AND to_jsonb(m.id) = e.properties -> 'message')"
+            " AND m.node = %s AND to_jsonb(m.id) = e.properties -> 'message' OFFSET 0)"
         )
         params.append(ear.to)
     return " AND ".join(conditions), params

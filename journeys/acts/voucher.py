@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from journeys.drawing.kinds import ERROR, NEXT
 from journeys.engine.cohort import Acted, Cohort, register_act
+from journeys.models import Lane
 from loyalty.gift_cards import publications
 from loyalty.gift_cards.publications import Published, Wish
 from loyalty.models import Campaign
@@ -67,7 +68,8 @@ def register() -> None:
 
 
 def _metadata(cohort: Cohort) -> Mapping[str, Any]:
-    return {"journey": cohort.version.journey.key, "node": cohort.node.id}
+    told: dict[str, Any] = {"journey": cohort.version.journey.key, "node": cohort.node.id}
+    return {**told, "test": True} if cohort.version.lane == Lane.TEST else told
 
 
 def _told(answer: Published) -> Mapping[str, Any]:

@@ -51,7 +51,8 @@ FROM unnest(%s::bigint[]) AS g (id) JOIN integrations_delivery d ON d.key = 'mes
 WHERE m.id = g.id
 """
 _CONTEXTS = "SELECT id, context::text FROM journeys_participant WHERE id = ANY(%s::bigint[])"
-# Who does not wait for it there, or not any more, is told nothing.
+# Who does not wait for it there, or not any more, is told nothing. Without the lock of the journey:
+# he waits since the transaction that queued the call, and senders do not wait for ticks.
 _FINISH = """
 WITH told AS (
   SELECT * FROM unnest(%s::bigint[], %s::boolean[], %s::text[]) AS t (id, is_sent, error)),
