@@ -207,6 +207,18 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "outbox",
         "integrations.view_delivery",
     ),
+    (
+        gettext_lazy("Bounces"),
+        "integrations_mailreport_changelist",
+        "undo",
+        "integrations.view_mailreport",
+    ),
+    (
+        gettext_lazy("Suppressed addresses"),
+        "integrations_suppression_changelist",
+        "block",
+        "integrations.view_suppression",
+    ),
 )
 _SYSTEM: tuple[_Item, ...] = (
     (gettext_lazy("Jobs"), "workspace_job_changelist", "pending_actions", ""),

@@ -26,6 +26,7 @@ class IntegrationsConfig(AppConfig):
             outbox,
             registry,
             sending,
+            suppression_timeline,
             suppressions,
             timeline,
         )
@@ -88,3 +89,4 @@ class IntegrationsConfig(AppConfig):
         timeline.register()
         held_timeline.register()
         push_timeline.register()
+        suppression_timeline.register()

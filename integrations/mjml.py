@@ -89,7 +89,7 @@ def html_of(mjml: str, language: str = "") -> str:
     if depth_of(mjml) > DEPTH_LIMIT:
         raise TemplateFailed(_("The MJML is nested too deeply."), code="too_much")
     try:
-        content = mrml.to_html(mjml, None, _RENDER).content
+        content = mrml.to_html(mjml.replace("\r", ""), None, _RENDER).content
     except OSError as error:
         message = _("The MJML cannot be read: %(reason)s.")
         raise TemplateFailed(message % {"reason": error}) from error
@@ -114,7 +114,8 @@ def depth_of(markup: str, *, passing_over: frozenset[str] = frozenset()) -> int:
 
 def faults_of_mjml(part: str, source: str) -> list[Problem]:
     """What is wrong with the grammar of a text in MJML, gaps and all; the first few faults."""
-    plain = _GAP.sub(_blank, source)
+    # The library does not take lines that end as on Windows.
+    plain = _GAP.sub(_blank, source.replace("\r", ""))
     faults = list(_Reader(plain).faults())[:10]
     if not faults and depth_of(plain) > DEPTH_LIMIT:
         faults = [(1, _("elements are nested too deeply"))]

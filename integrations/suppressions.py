@@ -210,6 +210,11 @@ def lift_unsubscription(address: str) -> bool:
     return bool(form and found.delete()[0])
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an e-mail address."""
+    return _form(text) is not None
+
+
 def find_suppression(suppression_id: int) -> Suppression:
     """The suppression of this id. Raises SuppressionUnknown."""
     found = Suppression.objects.filter(pk=suppression_id).first()

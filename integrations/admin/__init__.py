@@ -7,6 +7,7 @@ from integrations.admin import (  # noqa: F401  # Importing them registers them.
     push,
     push_subscriptions,
     sources,
+    suppressions,
     templates,
     webhooks,
 )

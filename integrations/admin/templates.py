@@ -358,7 +358,8 @@ def _change(
 def _written(given: Mapping[str, str]) -> dict[str, Any]:
     """What the form says, as `templates.preview` takes it."""
     channel, variant = given.get("channel", ""), read_language(given.get("variant", ""))
-    parts = {name: given.get(name, "") for name in templates.PARTS}
+    # A browser sends lines that end with two characters.
+    parts = {name: given.get(name, "").replace("\r\n", "\n") for name in templates.PARTS}
     number = given.get("template", "")
     saved = None
     if number.isascii() and number.isdecimal():

@@ -18,7 +18,8 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import IdentityRule, Tag
-from integrations.models import Delivery, Suppression, Webhook
+from integrations.bounces.heard import Told, hear
+from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
 from journeys import journeys, publishing
 from journeys.models import Participant, Transition
@@ -247,7 +248,7 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     _find_something_wrong(twin, once)
     mechanism, claimed = _mechanisms_about(segment)
     # Of the workspace, and nobody's secret.
-    Suppression.objects.create(address="plain@example.com", reason="bounce", at=now)
+    hear([Told("hard_bounce", "gone@example.com", "dsn", "1", now)], at=now)
     EarnRule.objects.create(key="plain", name="Plain", event_name="bought", points_per_event=1)
     # Everybody may look at rules; what they name is masked.
     rules.create_rule(actor=once, at=now, key="about-it", name="Rule", document=is_in(KEY))

@@ -35,6 +35,8 @@ LISTS = (
     "integrations_template",
     "integrations_pushconnection",
     "integrations_pushsubscription",
+    "integrations_suppression",
+    "integrations_mailreport",
     "loyalty_clientkey",
     "loyalty_suspicion",
     "loyalty_distribution",

@@ -18,6 +18,7 @@ from contacts.models import (
     Tag,
 )
 from integrations import outbox, webhooks
+from integrations.bounces.heard import Told, hear
 from integrations.connector import Receipt
 from integrations.errors import TemporaryError
 from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
@@ -111,6 +112,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
             actor=system,
             at=now,
         )
+        hear([Told("complaint", f"{prefix}{n}@example.com", "dsn", key, now)], at=now)
         mechanism = create_mechanism(
             actor=system, at=now, kind="reward", name=f"Mug {key}", key=key, segments=[key]
         )

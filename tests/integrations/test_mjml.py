@@ -86,6 +86,12 @@ def test_it_becomes_html_that_asks_nobody_for_anything() -> None:
     assert 'lang="und"' not in html_of(page("<mj-text>Hi</mj-text>"))
 
 
+def test_lines_may_end_as_on_windows() -> None:
+    mjml = page("<mj-text>Hi</mj-text>").replace("\n", "\r\n")
+    assert told(mjml) == ""
+    assert "Hi" in html_of(mjml)
+
+
 def test_values_stay_words() -> None:
     value = "</mj-text><mj-raw><script>alert(1)</script></mj-raw>"
     sent = fill_message({"mjml": page("<mj-text title='{{ x }}'>{{ x }}</mj-text>")}, {"x": value})

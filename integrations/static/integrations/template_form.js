@@ -6,6 +6,9 @@
   if (!form) return;
   const fields = [...form.querySelectorAll("[data-gaps]")];
   let last = fields.find((field) => field.name === "mjml" && field.offsetParent) || fields.find((field) => field.tagName === "TEXTAREA") || fields[0];
+  // Before anybody wrote there: at the end of the first words.
+  const words = last?.value.search(/<\/mj-text>|<\/p>|<\/body>/) ?? -1;
+  last?.setSelectionRange(words < 0 ? last.value.length : words, words < 0 ? last.value.length : words);
   for (const field of fields) field.addEventListener("focus", () => { last = field; });
 
   /* Gaps */

@@ -17,6 +17,7 @@
   const frame = preview.querySelector(".rg-frame");
   const stage = part("stage");
   let seen = {};
+  if (stage && stage.clientWidth < 500) preview.querySelector("[name=view][value=phone]").checked = true;
   const fit = () => {
     if (!stage || stage.dataset.view === "text") return;
     const view = stage.dataset.view;
