@@ -15,16 +15,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from integrations import delivery_log
+from integrations import delivery_log, sources
 from integrations.admin.delivery_pictures import ago, connection_badge, strip
 from integrations.admin.push_buttons import PushButtons
 from integrations.admin.push_forms import ConnectionForm, NewAppConnectionForm
 from integrations.admin.push_snippets import app_snippets, browser_snippets
-from integrations.models import PushConnection, PushSubscription
+from integrations.models import PushConnection, PushSubscription, Source
 from integrations.push import connections, subscriptions, trial
-from workspace.access import actor_of
+from workspace.access import Actor, actor_of
 from workspace.admin import EmptyState, page_context
 from workspace.admin.pictures import number
+from workspace.encryption import SecretUnreadable
 from workspace.errors import DomainError
 
 Kind = PushSubscription.Kind
@@ -118,6 +119,10 @@ class PushConnectionAdmin(PushButtons):
     def last_success(self, connection: PushConnection) -> SafeString:
         return ago(connection.last_success_at)
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # That to browsers is there by itself, and one to apps is all there can be.
+        return bool(super().has_add_permission(request)) and connections.app_connection() is None
+
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -168,7 +173,7 @@ class PushConnectionAdmin(PushButtons):
             "strip": strip(connection.row["tries"]),
             "devices": number(connection.row["devices"]),
             "last_success": ago(connection.last_success_at),
-            "snippets": make_snippets(settings.BASE_URL),
+            "snippets": make_snippets(settings.BASE_URL, _write_key(actor)),
             "may_try": connection.is_enabled and actor.may(connections.CHANGE),
             "trial_url": trial_page if is_web else "",
             "key_url": reverse("push_key"),
@@ -228,6 +233,18 @@ class PushConnectionAdmin(PushButtons):
         except DomainError as error:
             return JsonResponse({"message": str(error)}, status=error.status)
         return JsonResponse({"message": _("The push service took it: it appears in a moment.")})
+
+
+def _write_key(actor: Actor) -> str:
+    """That of the first website or app; nothing where there is none, or it is not theirs to see."""
+    if not actor.may("integrations.change_source"):
+        return ""
+    source = Source.objects.filter(kind=Source.Kind.WEB, is_enabled=True).order_by("pk").first()
+    try:
+        keys = [] if source is None else sources.shown_keys(source, actor=actor)
+    except SecretUnreadable:
+        return ""
+    return next((key.text for key in keys if key.retires_at is None), "")
 
 
 def _furnish(shown: list[Any]) -> None:

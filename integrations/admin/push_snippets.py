@@ -33,18 +33,18 @@ curl {base}/push/opened \\
 """
 
 
-def browser_snippets(base_url: str) -> list[Snippet]:
-    """For a website."""
-    words = {"base": base_url, "key": _("YOUR_WRITE_KEY")}
+def browser_snippets(base_url: str, write_key: str) -> list[Snippet]:
+    """For a website; with the write key of one, where it is known."""
+    words = {"base": base_url, "key": write_key or _("YOUR_WRITE_KEY")}
     return [
         Snippet("page", _("Page"), _PAGE.format(**words)),
         Snippet("worker", "/regulars-sw.js", _WORKER.format(**words)),
     ]
 
 
-def app_snippets(base_url: str) -> list[Snippet]:
-    """For an app."""
-    words = {"base": base_url, "key": _("YOUR_WRITE_KEY")}
+def app_snippets(base_url: str, write_key: str) -> list[Snippet]:
+    """For an app; with the write key of one, where it is known."""
+    words = {"base": base_url, "key": write_key or _("YOUR_WRITE_KEY")}
     return [
         Snippet("subscribe", _("Subscribe"), _APP.format(**words)),
         Snippet("opened", _("Opened"), _OPENED.format(**words)),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integrations.models import Connection, PushSubscription
 from integrations.push import connections
+from integrations.sources import create_source
 from tests.admin.conftest import MakePerson
 from tests.factories import make_contact
 from tests.integrations.push.other_side import Browser, google
@@ -37,6 +38,7 @@ def page(name: str, *args: Any) -> str:
 
 
 def test_whoever_looks_for_push_to_browsers_finds_it_ready(admin: Client) -> None:
+    _source, write_key = create_source(name="Site", kind="web", actor=SYSTEM, at=timezone.now())
     listed = admin.get(reverse(LIST)).content.decode()
 
     connection = Connection.objects.get()
@@ -44,6 +46,7 @@ def test_whoever_looks_for_push_to_browsers_finds_it_ready(admin: Client) -> Non
     opened = admin.get(page("change", connection.pk)).content.decode()
     assert connection.settings["public_key"] in opened
     assert "importScripts" in opened
+    assert write_key in opened
     assert connection.sealed_secret not in opened
 
 
@@ -86,6 +89,9 @@ def test_an_app_is_connected_tried_and_switched(admin: Client) -> None:
         made = admin.post(reverse(ADD), {"account": side.account()})
         connection = Connection.objects.get(kind="fcm")
         assert made["Location"] == page("change", connection.pk)
+        # There is one at most.
+        assert admin.get(reverse(ADD)).status_code == 403
+        assert "Connect an app" not in admin.get(reverse(LIST)).content.decode()
         # To the stand-in, which no form asks for.
         connection.settings |= {"base_url": side.base_url, "token_url": f"{side.base_url}/token"}
         connection.save()
