@@ -407,6 +407,9 @@ SPECTACULAR_SETTINGS = {
         "SuspicionKind": "loyalty.models.Suspicion.Kind",
         "SuspicionState": "loyalty.models.Suspicion.State",
         "TemplateChannel": "integrations.models.Template.Channel",
+        "MessageChannel": "journeys.models.Message.Channel",
+        "MessageReason": "journeys.models.Message.Reason",
+        "MessageState": "journeys.models.Message.State",
     },
 }
 

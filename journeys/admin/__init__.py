@@ -3,7 +3,8 @@
 from journeys.admin import (
     journeys,
     journeys_on_contacts,
+    messages,
     test_profiles,
 )
 
-__all__ = ["journeys", "journeys_on_contacts", "test_profiles"]
+__all__ = ["journeys", "journeys_on_contacts", "messages", "test_profiles"]

@@ -4,10 +4,12 @@ from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from journeys.api.journey_views import KEY, JourneyViewSet, ParticipantViewSet
+from journeys.api.message_views import MessageViewSet
 from journeys.api.test_profile_views import TestProfileViewSet
 
 router = SimpleRouter()
 router.register("journeys", JourneyViewSet, basename="journey")
+router.register("messages", MessageViewSet, basename="message")
 router.register("test-profiles", TestProfileViewSet, basename="test-profile")
 
 _PARTICIPANTS = rf"^journeys/(?P<key>{KEY})/participants/"

@@ -21,7 +21,7 @@ from integrations.errors import TemplateFailed
 from integrations.mail import mail_connection
 from integrations.models import Template
 from integrations.push.errors import PushInvalid
-from integrations.rendering import Rendered, fill
+from integrations.rendering import Rendered
 from integrations.template_variables import contact_values
 from integrations.templates import render
 from journeys.messages import caps, permits, results, variables
@@ -115,9 +115,9 @@ def compose_due(at: datetime) -> bool:
     return _compose(at, PORTION)
 
 
-def compose(template: Template, values: Mapping[str, Any], *, language: str = "") -> Rendered:
+def compose(template: Template, values: Mapping[str, Any], *, language: str) -> Rendered:
     """A message in the words that fit the receiver's language. Raises TemplateFailed."""
-    return render(template, values)
+    return render(template, values, language)
 
 
 def _compose(at: datetime, limit: int) -> bool:
@@ -227,8 +227,7 @@ def _queue(
             if one.case.channel == Message.Channel.EMAIL:
                 made = [_mail(one, rendered, links, connection_id)]
             else:
-                link = fill(template.link, values)
-                made = _pushes(one, rendered, link, template.icon, devices, at)
+                made = _pushes(one, rendered, devices, at)
         except (TemplateFailed, PushInvalid) as failed:
             left.reasons[one.id] = Message.Reason.NO_TEMPLATE
             left.errors[one.id] = str(failed)
@@ -257,8 +256,8 @@ def _mail(one: Planned, rendered: Rendered, links: Links, connection_id: int) ->
     payload = {
         "to": one.case.email,
         "subject": _subject(one, rendered),
-        "text": track_text(rendered.text, one.id, untracked=links),
-        "html": track_html(html, one.id, untracked=links) if html.strip() else "",
+        "text": track_text(rendered.text, one.id, own=links),
+        "html": track_html(html, one.id, own=links) if html.strip() else "",
         "headers": {
             "List-Unsubscribe": f"<{links.unsubscribe_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
@@ -277,8 +276,6 @@ def _mail(one: Planned, rendered: Rendered, links: Links, connection_id: int) ->
 def _pushes(
     one: Planned,
     rendered: Rendered,
-    link: str,
-    icon: str,
     devices: Mapping[int, Sequence[push.Device]],
     at: datetime,
 ) -> list[outbox.Message]:
@@ -286,8 +283,8 @@ def _pushes(
     payload = push.payload(
         title=_subject(one, rendered),
         body=rendered.text,
-        url=link,
-        icon=icon,
+        url=rendered.link,
+        icon=rendered.icon,
         at=at,
         message_id=one.id,
         contact_id=one.case.contact_id,

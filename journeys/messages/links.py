@@ -22,13 +22,19 @@ from django.urls import reverse
 _MAC_SIZE = 16
 # Longer ones stay as they are: mail programs cut addresses.
 _URL_LIMIT = 2000
-# What is passed over, and the opening tags that may lead somewhere. The quantifiers never go back,
-# so that no HTML takes long.
-_TAGS = re.compile(
-    r"""<!--.*?-->|<(?:script|style|title|textarea)\b.*?</(?:script|style|title|textarea)\s*>"""
-    r"""|<(?P<name>a|area)(?=\s)(?P<inside>(?:[^>"']|"[^"]*"|'[^']*')*+)>""",
-    re.IGNORECASE | re.DOTALL,
+# Where something begins that is passed over, or a tag that may lead somewhere.
+_BEGINS = re.compile(
+    r"<(?P<passed>!--|(?:script|style|title|textarea)\b)|<(?P<name>a|area)(?=\s)", re.IGNORECASE
 )
+_ENDS_OF = {
+    "!--": re.compile("-->"),
+    **{
+        name: re.compile(rf"</{name}\s*>", re.IGNORECASE)
+        for name in ("script", "style", "title", "textarea")
+    },
+}
+# The rest of a tag. Its quantifiers never go back.
+_INSIDE = re.compile(r"""(?P<inside>(?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""")
 _ATTRIBUTES = re.compile(
     r"""(?P<name>[^\s=>/"']++)(?:\s*+=\s*+(?P<value>"[^"]*"|'[^']*'|[^\s>"']++))?""", re.DOTALL
 )
@@ -98,18 +104,17 @@ def click_url(message_id: int, url: str) -> str:
     return _absolute("message_clicked", _seal("click", f"{message_id}:{url}"))
 
 
-def track_html(source: str, message_id: int, *, untracked: Links) -> str:
+def track_html(source: str, message_id: int, *, own: Links) -> str:
     """HTML whose links count clicks, with the picture at its end.
 
     Only http and https are followed, not our own pages, nor a tag with `data-no-track`. All else
     stays as it was written, letter by letter.
     """
-
-    def followed(tag: re.Match[str]) -> str:
-        inside = tag["inside"]
-        return tag[0] if inside is None else _followed(tag, inside, message_id, untracked)
-
-    tracked = _TAGS.sub(followed, source)
+    parts, done = [], 0
+    for begin, end, name, inside in _leading_tags(source):
+        parts += [source[done:begin], _followed(name, inside, message_id, own)]
+        done = end
+    tracked = "".join(parts) + source[done:]
     picture = picture_of(message_id)
     ends = list(_BODY_END.finditer(tracked))
     if not ends:
@@ -118,38 +123,71 @@ def track_html(source: str, message_id: int, *, untracked: Links) -> str:
     return tracked[:place] + picture + tracked[place:]
 
 
-def track_text(source: str, message_id: int, *, untracked: Links) -> str:
+def track_text(source: str, message_id: int, *, own: Links) -> str:
     """A plain text whose links count clicks; what ends a sentence is no part of them."""
-    own = frozenset(untracked)
+    ours = frozenset(own)
 
     def followed(found: re.Match[str]) -> str:
         url = found[0]
         while url[-1:] and (url[-1] in _ENDS or (url[-1] == ")" and "(" not in url)):
             url = url[:-1]
         rest = found[0][len(url) :]
-        return found[0] if url in own or not _leads(url) else click_url(message_id, url) + rest
+        return found[0] if url in ours or not _leads(url) else click_url(message_id, url) + rest
 
     return _PLAIN_URLS.sub(followed, source)
 
 
-def _followed(tag: re.Match[str], inside: str, message_id: int, untracked: Links) -> str:
-    value = None
+def untracked(source: str, message_id: int, *, is_html: bool) -> str:
+    """What `track_html` or `track_text` was given, so that looking at it counts for nobody."""
+
+    def target(found: re.Match[str]) -> str:
+        try:
+            url = read_click(found["token"])[1]
+            return markup.escape(url) if is_html else url
+        except (BadSignature, ValueError):
+            return found[0]
+
+    pattern = re.escape(_absolute("message_clicked", "")) + r"(?P<token>[\w-]++)"
+    return re.sub(pattern, target, source.replace(picture_of(message_id), ""))
+
+
+def _leading_tags(source: str) -> Iterator[tuple[int, int, str, str]]:
+    """Begin, end, name and inside of each tag that may lead somewhere.
+
+    Each letter is looked at a few times at most: what does not end takes the rest with it, as in
+    browsers.
+    """
+    place = 0
+    while begins := _BEGINS.search(source, place):
+        if passed := begins["passed"]:
+            ends = _ENDS_OF[passed.lower()].search(source, begins.end())
+        else:
+            ends = _INSIDE.match(source, begins.end())
+        if ends is None:
+            return
+        if not passed:
+            yield begins.start(), ends.end(), begins["name"], ends["inside"]
+        place = ends.end()
+
+
+def _followed(tag: str, inside: str, message_id: int, own: Links) -> str:
+    """A tag whose link counts; as it was where that is none to be counted."""
+    as_it_was, value = f"<{tag}{inside}>", None
     for attribute in _ATTRIBUTES.finditer(inside):
         name = attribute["name"].lower()
         if name == "data-no-track":
-            return tag[0]
+            return as_it_was
         if name == "href" and value is None:
             value = attribute
     if value is None or value["value"] is None:
-        return tag[0]
+        return as_it_was
     given = value["value"]
     quoted = given[1:-1] if given[0] in "\"'" else given
     url = _INVISIBLE.sub("", markup.unescape(quoted)).strip()
-    if url in frozenset(untracked) or not _leads(url):
-        return tag[0]
+    if url in frozenset(own) or not _leads(url):
+        return as_it_was
     begin, end = value.span("value")
-    address = click_url(message_id, url)
-    return f'<{tag["name"]}{inside[:begin]}"{address}"{inside[end:]}>'
+    return f'<{tag}{inside[:begin]}"{click_url(message_id, url)}"{inside[end:]}>'
 
 
 def _leads(url: str) -> bool:

@@ -7,6 +7,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from contacts.identities import EMAIL, lower_case
+from contacts.models import Identity
 from integrations import deliveries, outbox
 from integrations.models import Delivery
 from journeys.errors import MessageUnknown, NotSentAgain
@@ -44,6 +46,17 @@ def find_message(message_id: int, *, actor: Actor) -> Message:
     return found
 
 
+def of_receiver(messages: "QuerySet[Message]", term: str) -> "QuerySet[Message]":
+    """Those of messages to who has an e-mail address now, or to a contact by its number."""
+    wanted = term.strip().replace("\0", "")
+    if not wanted:
+        return messages
+    if wanted.isascii() and wanted.isdecimal() and len(wanted) < 19:
+        return messages.filter(contact_id=int(wanted))
+    owners = Identity.objects.filter(namespace=EMAIL, value=lower_case(wanted)).values("contact_id")
+    return messages.filter(contact_id__in=owners)
+
+
 def deliveries_of(message: Message) -> "QuerySet[Delivery]":
     """What was handed to the outbox for a message: one, or one for each device."""
     if message.delivery_id is None:
@@ -64,8 +77,8 @@ def may_send_again(message: Message) -> bool:
 def send_again(message_id: int, *, actor: Actor, at: datetime) -> Message:
     """Send a message again that failed or was left out: as it was written, or written anew.
 
-    It goes out only if the contact may be written to now. Caps and quiet hours hold, too. What was
-    sent is never sent again: the receiver has it. Raises MessageUnknown, NotSentAgain.
+    It goes out only if the contact may be written to now. What was sent is never sent again: the
+    receiver has it. Raises MessageUnknown, NotSentAgain.
     """
     access.require(actor, RESEND)
     find_message(message_id, actor=actor)

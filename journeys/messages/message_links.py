@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from integrations import announcements, outbox
 from integrations.bounces import heard
 from journeys.acts import message as act
-from journeys.messages import composing, log, permits, results, tracking, variables
+from journeys.messages import composing, log, permits, results, timeline, tracking, variables
 from workspace import retention, rounds
 
 
@@ -15,6 +15,7 @@ def register() -> None:
     variables.register()
     permits.register()
     tracking.register()
+    timeline.register()
     announcements.register_type(results.SENT, _("A message was sent"))
     announcements.register_type(results.OPENED, _("A message was opened"))
     announcements.register_type(results.CLICKED, _("A link of a message was clicked"))

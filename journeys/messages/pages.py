@@ -30,6 +30,8 @@ _PICTURE = bytes.fromhex(
 _PER_MINUTE = 60
 _POLICY = {
     "default-src": [NONE],
+    "script-src": [NONE],
+    "connect-src": [NONE],
     "style-src": [SELF],
     "img-src": [SELF],
     "form-action": [SELF],
@@ -39,6 +41,8 @@ _POLICY = {
 # An e-mail as its receiver's mail program shows it: pictures from anywhere, and no script.
 _MAIL_POLICY = {
     "default-src": [NONE],
+    "script-src": [NONE],
+    "connect-src": [NONE],
     "style-src": [UNSAFE_INLINE],
     "img-src": ["https:", "http:", "data:"],
     "font-src": ["https:", "data:"],

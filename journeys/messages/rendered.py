@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Delivery
 from journeys.errors import MessageUnknown
-from journeys.messages.links import picture_of, read_holder
+from journeys.messages.links import read_holder, untracked
 from journeys.models import Message
 
 
@@ -21,15 +21,15 @@ class SentMail:
 
 
 def sent_mail(message: Message) -> SentMail | None:
-    """What a message said, without the picture that counts openings; None once it is forgotten."""
+    """What a message said, so that looking at it counts nothing; None once it is forgotten."""
     delivery = Delivery.objects.filter(pk=message.delivery_id or 0).first()
     if delivery is None or not ({"text", "html", "body"} & delivery.payload.keys()):
         return None
     payload = delivery.payload
     return SentMail(
         str(payload.get("subject") or payload.get("title") or ""),
-        str(payload.get("text") or payload.get("body") or ""),
-        str(payload.get("html") or "").replace(picture_of(message.pk), ""),
+        untracked(str(payload.get("text") or payload.get("body") or ""), message.pk, is_html=False),
+        untracked(str(payload.get("html") or ""), message.pk, is_html=True),
     )
 
 

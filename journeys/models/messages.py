@@ -117,6 +117,7 @@ class Message(models.Model):
             # For caps: how many a contact had lately.
             models.Index(fields=["contact", "-created_at"], name="journeys_message_contact"),
             models.Index(fields=["version", "node", "-id"], name="journeys_message_of"),
+            models.Index(fields=["journey", "-id"], name="journeys_message_journey"),
         ]
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ from integrations.bounces.heard import Told, hear
 from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
 from journeys import journeys, publishing
-from journeys.models import Participant, Transition
+from journeys.models import Message, Participant, Transition
 from loyalty.distribution.distributions import create_distribution
 from loyalty.models import DistributionTask, EarnRule, Member
 from loyalty.rewards.claims import claim
@@ -117,6 +117,7 @@ def hide_something() -> Secret:
     found.things = {**_things_about(segment, once), **_secret_cards(poland, found.member_id)}
     found.things |= _distributions_about(france, found)
     found.things |= _journeys_about(found)
+    found.things["journeys.message"] = _message_to(found.things["journeys.participant"])
     outsider.groups.remove(poland)
     return found
 
@@ -362,6 +363,24 @@ def _journeys_about(secret: Secret) -> dict[str, Any]:
         participant=participant, step=1, to_place=0, cause="entered", at=now, noticed_at=now
     )
     return {"journeys.journey": journey, "journeys.participant": participant}
+
+
+def _message_to(participant: Participant) -> Message:
+    """One that the journey of the group sent."""
+    now = timezone.now()
+    return Message.objects.create(
+        journey_id=participant.journey_id,
+        version_id=participant.version_id,
+        participant=participant,
+        node="first",
+        channel="email",
+        contact_id=participant.contact_id,
+        state="sent",
+        subject="Zzyzx-secret-subject",
+        created_at=now,
+        due_at=now,
+        sent_at=now,
+    )
 
 
 def _mechanisms_about(segment: Segment) -> tuple[Any, Any]:

@@ -1,0 +1,41 @@
+"""What is known of a message from the history of its receiver."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contacts.models import Event
+from journeys.models import Message
+
+NAMES = (
+    *("email_opened", "email_clicked", "email_bounced", "email_complained"),
+    *("email_unsubscribed", "push_opened"),
+)
+_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Something that was told of a message: an opening, a click, that it came back."""
+
+    name: str
+    at: datetime
+    url: str
+    detail: str
+
+
+def reactions_to(message: Message) -> list[Reaction]:
+    """What was told of a message, the oldest first; one query."""
+    events = Event.objects.filter(
+        contact_id=message.contact_id,
+        definition__name__in=NAMES,
+        occurred_at__gte=message.created_at,
+        properties__message=message.pk,
+    )
+    rows: Any = events.order_by("occurred_at").values_list(
+        "definition__name", "occurred_at", "properties"
+    )
+    return [
+        Reaction(name, at, str(said.get("url") or ""), str(said.get("detail") or ""))
+        for name, at, said in rows[:_LIMIT]
+    ]
