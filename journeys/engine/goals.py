@@ -9,22 +9,23 @@ from datetime import datetime, timedelta
 from journeys.engine import exits
 from journeys.engine.course import Course
 from journeys.engine.portions import PORTION, portion
+from journeys.engine.signals import PARTICIPANT
 from journeys.models import JourneyVersion, Lane
 from workspace import sql
 
 EVERY = timedelta(minutes=10)
 
-_VERSIONS = """
+_VERSIONS = f"""
 SELECT DISTINCT p.version_id
-FROM journeys_signal s JOIN journeys_participant p ON p.id = s.participant_id
+FROM journeys_signal s CROSS JOIN LATERAL {PARTICIPANT}
 WHERE s.id = ANY(%s::bigint[]) AND s.kind = 'goal'
-"""
+"""  # noqa: S608  made of our own words only
 _NOTE = """
 UPDATE journeys_participant p SET goal_at = s.at
 FROM (
   SELECT s.participant_id, min(s.at) AS at FROM journeys_signal s
   WHERE s.id = ANY(%s::bigint[]) AND s.kind = 'goal' GROUP BY 1) s
-WHERE p.id = s.participant_id AND p.version_id = %s AND s.at > p.entered_at
+WHERE p.id = s.participant_id AND (p.version_id = %s) IS TRUE AND s.at > p.entered_at
   AND s.at < p.entered_at + %s AND (p.goal_at IS NULL OR p.goal_at > s.at)
 """
 _WITHOUT = """

@@ -18,7 +18,8 @@ from workspace import sql
 Cause, Outcome = Transition.Cause, Participant.Outcome
 
 # `g` has the participants: id, from_place, way and, where they matter, at, data and context. What
-# has no `at` goes on at the instant at which it came.
+# has no `at` goes on at the instant at which it came. Each is looked up by its number: a condition
+# for which there is an index would, with statistics from before all came, read the whole version.
 _MOVE = """
 WITH w AS MATERIALIZED (
   SELECT * FROM unnest(%(numbers)s::integer[], %(nodes)s::text[], %(outcomes)s::text[],
@@ -39,7 +40,7 @@ moved AS (
     outcome = CASE WHEN w.target IS NULL AND w.cause <> 'failed' THEN w.ends ELSE '' END,
     is_control = p.is_control OR w.is_control{context}{problem}
   FROM g JOIN w USING (way){contacts}
-  WHERE p.id = g.id AND p.version_id = %(version)s AND p.place = g.from_place
+  WHERE p.id = g.id AND (p.version_id = %(version)s) IS TRUE AND p.place = g.from_place
     AND p.finished_at IS NULL{of_contact}
   RETURNING p.id, p.steps, p.arrived_at, g.from_place, g.way{data}),
 logged AS (

@@ -17,12 +17,15 @@ from workspace import locks, sql
 # So many participants move at a time: fewer cost more for each, more keep others waiting longer.
 PORTION = 10_000
 
+_HOLD_THESE = (
+    "SELECT count(*) FROM (SELECT FROM contacts_contact WHERE id = ANY(%s::bigint[])"
+    " ORDER BY id FOR KEY SHARE) held"
+)
 _HOLD = """
 SELECT count(*) FROM (
   SELECT FROM contacts_contact c JOIN ({given}) given ON given.contact_id = c.id
   ORDER BY c.id FOR KEY SHARE OF c) held
 """
-_THESE = "SELECT unnest(%(held)s::bigint[]) AS contact_id"
 
 
 _is_alone = ContextVar("journeys_portion_is_alone", default=False)
@@ -50,13 +53,13 @@ def portion(
     Those contacts that it is `holding` are not merged either; or those whose `contact_id` a SELECT
     gives.
     """
-    if holding:
-        holding_those = (_THESE, {"held": list(holding)})
     with transaction.atomic():
         if _is_alone.get():
             yield
             return
         share_recording()
+        if holding:
+            sql.execute(_HOLD_THESE, [list(holding)])
         if holding_those is not None:
             given, params = holding_those
             sql.execute(_HOLD.format(given=given), params)
