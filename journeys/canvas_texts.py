@@ -127,6 +127,8 @@ TEXTS: Mapping[str, str | Promise] = {
     "faults_many": _("{count} faults"),
     "warnings_one": _("1 warning"),
     "warnings_many": _("{count} warnings"),
+    "valid": _("There is no fault: it can be tested and published."),
+    "validate_failed": _("The faults could not be asked for. Try again."),
     "whole_drawing": _("The drawing"),
     "settings": _("Settings"),
     "re_entry_after": _("after"),

@@ -36,7 +36,7 @@ class Line:
 
 def outline_of(drawing: Any) -> list[Line]:
     """The activities of a drawing in the order in which contacts go through them."""
-    nodes = {node["id"]: node for node in _parts(drawing, "nodes") if _is_text(node.get("id"))}
+    nodes = nodes_of(drawing)
     ways: dict[str, list[tuple[str, str]]] = {}
     reached = set[str]()
     for edge in _parts(drawing, "edges"):
@@ -45,7 +45,7 @@ def outline_of(drawing: Any) -> list[Line]:
             way = outcome if isinstance(outcome, str) and outcome else NEXT
             ways.setdefault(source, []).append((way, target))
             reached.add(target)
-    first = [name for name, node in nodes.items() if node.get("kind") in ENTRIES]
+    first = [name for name, node in nodes.items() if str(node.get("kind")) in ENTRIES]
     first += [name for name in nodes if name not in reached and name not in first]
     seen = set[str]()
     found: list[Line] = []
@@ -54,6 +54,11 @@ def outline_of(drawing: Any) -> list[Line]:
         if start not in seen:
             found += _walk(start, nodes, ways, seen)
     return found
+
+
+def nodes_of(drawing: Any) -> dict[str, Mapping[str, Any]]:
+    """The activities of any document by their ids; what has none is left out."""
+    return {node["id"]: node for node in _parts(drawing, "nodes") if _is_text(node.get("id"))}
 
 
 def _walk(

@@ -7,6 +7,7 @@ from django.utils.translation import ngettext
 from journeys.drawing.catalog import KINDS_BY_NAME
 from journeys.drawing.kinds import ENTRIES
 from journeys.models import Journey
+from journeys.outline import nodes_of
 from journeys.publishing import foresee_stop
 from workspace.access import Actor
 from workspace.admin import Affected, Affects
@@ -33,9 +34,7 @@ def state_badge(journey: Journey, *, is_tested: bool = False) -> SafeString:
 
 def what_publishing_does(journey: Journey) -> str:
     """What happens when the draft is published now."""
-    kinds = {
-        str(node.get("kind")) for node in journey.drawing.get("nodes", ()) if isinstance(node, dict)
-    }
+    kinds = {str(node.get("kind")) for node in nodes_of(journey.drawing).values()}
     entry = next(iter(kinds & ENTRIES), "")
     told = [
         {
@@ -87,11 +86,7 @@ def of_stopping(actor: Actor, journey: Journey) -> Affects:
 
 def _at_nodes(journey: Journey, counts: dict[str, int]) -> list[tuple[str, str, int]]:
     found = []
-    nodes = {
-        node["id"]: node
-        for node in journey.drawing.get("nodes", ())
-        if isinstance(node, dict) and isinstance(node.get("id"), str)
-    }
+    nodes = nodes_of(journey.drawing)
     for name, count in counts.items():
         node = nodes.get(name, {})
         kind = KINDS_BY_NAME.get(str(node.get("kind")))

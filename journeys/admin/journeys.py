@@ -24,7 +24,7 @@ from journeys.admin.journey_badges import (
 )
 from journeys.admin.journey_forms import DraftForm, NewJourneyForm
 from journeys.admin.journey_list import standing_of
-from journeys.checking import errors_among, faults_of
+from journeys.checking import faults_of
 from journeys.errors import DraftChanged, DrawingInvalid
 from journeys.hiding import Hiding
 from journeys.models import Journey, JourneyVersion, Lane
@@ -233,7 +233,7 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
             actor=actor, urls={"counts": counts}, settings=settings, is_read_only=True
         )
         beside = SettingsWidget(actor=actor, is_read_only=True)
-        context = self._canvas_context(request, journey, page=page, title=journey.name)
+        context = self._canvas_context(request, journey, page=page)
         context.update(
             version=version,
             canvas=canvas.render("shown_drawing", exact_dumps(drawing, indent=2)),
@@ -278,12 +278,11 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
             # What somebody drew is not lost where it is refused.
             texts = {name: request.POST.get(name, shown[name]) for name in shown}
             draft_number = draft_number if is_conflict else request.POST.get("draft_number", "")
-        context = self._canvas_context(request, journey, page=page, title=journey.name)
+        context = self._canvas_context(request, journey, page=page, is_draft=True)
         context.update(self._draft_context(request, journey, texts, may_write=may_write))
         context.update(
             form=form,
             may_write=may_write,
-            is_tested=is_tested,
             is_conflict=is_conflict,
             draft_number=draft_number,
             old_page=request.path,
@@ -315,15 +314,20 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
         }
 
     def _canvas_context(
-        self, request: HttpRequest, journey: Journey, *, page: str, title: str
+        self, request: HttpRequest, journey: Journey, *, page: str, is_draft: bool = False
     ) -> dict[str, Any]:
-        buttons = {button["name"]: button for button in self.buttons(request, journey)}
-        actor = actor_of(request)
+        actor, is_tested = actor_of(request), is_testing(journey)
         may_test = actor.may("journeys.test_journey") and journey.state in journeys.DRAWABLE
         return {
-            **self.thing_context(request, journey, page=page, title=title),
-            "state": state_badge(journey, is_tested=is_testing(journey)),
-            "buttons": list(buttons.values()),
+            **self.thing_context(request, journey, page=page, title=journey.name),
+            "state": state_badge(journey, is_tested=is_tested),
+            "is_tested": is_tested,
+            # What is published is the draft: the button stands where that is shown.
+            "buttons": [
+                button
+                for button in self.buttons(request, journey)
+                if button["name"] != "publish" or is_draft
+            ],
             "test_url": address_of("test", journey) if may_test else "",
             "standing": standing_of([journey.pk])[journey.pk],
         }
@@ -347,18 +351,8 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
         )
 
     def _after_saving(self, request: HttpRequest, journey: Journey, page: str) -> HttpResponse:
-        if "_validate" in request.POST:
-            found = errors_among(faults_of(journey, actor=actor_of(request), at=timezone.now()))
-            if not found:
-                self.message_user(
-                    request,
-                    _("Saved. There is no fault: it can be tested and published."),
-                    messages.SUCCESS,
-                )
-        else:
-            self.message_user(
-                request, _("“%(name)s” was saved.") % {"name": journey}, messages.SUCCESS
-            )
+        message = _("“%(name)s” was saved.") % {"name": journey}
+        self.message_user(request, message, messages.SUCCESS)
         target = address_of("draft", journey) if page == "draft" else self.page_of(request, journey)
         return HttpResponseRedirect(target)
 

@@ -70,7 +70,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const { now } = doc.history;
   const drawing = useMemo(() => drawingOf(now.raw ?? emptyDrawing()), [now.raw]);
   const [settings, setSettings] = useState(() => settingsOf(form));
-  const { faults, isFresh } = useFaults(server, now.text, settings, config.faults ?? []);
+  const { faults, isFresh, check } = useFaults(server, now.text, settings, config.faults ?? []);
   const counts = useCounts(server, config.counts ?? {});
   const [names, setNames] = useState(config.names ?? {});
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
@@ -113,6 +113,17 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   useEffect(() => {
     form?.dispatchEvent(new CustomEvent("journey:faults", { detail: faults }));
   }, [form, faults]);
+  // A button of the page asks for all faults, without saving.
+  useEffect(() => {
+    const validate = () =>
+      void check().then((found) => {
+        const errors = found?.filter(({ severity }) => severity === "error").length ?? 0;
+        complain(found === null ? t("validate_failed") : errors === 0 ? t("valid") : errors === 1 ? t("faults_one") : t("faults_many", { count: errors }));
+        if (errors) frame.current?.querySelector<HTMLElement>(".jc-faults [data-fault]")?.focus();
+      });
+    form?.addEventListener("journey:validate", validate);
+    return () => form?.removeEventListener("journey:validate", validate);
+  }, [form, check, complain, t]);
   useEffect(() => {
     document.body.classList.toggle("jc-behind", isLarge);
     return () => document.body.classList.remove("jc-behind");

@@ -37,8 +37,15 @@ export function useDocument(initial: string, onText: (text: string) => void): Do
 
 const CHECK_MS = 700;
 
+export interface FaultState {
+  faults: readonly Fault[];
+  isFresh: boolean;
+  /** Ask at once; nothing where the server could not be asked. */
+  check: () => Promise<readonly Fault[] | null>;
+}
+
 /** The faults of both documents, asked for when nobody has typed for a moment. */
-export function useFaults(server: Server, text: string, settings: string, first: readonly Fault[]): { faults: readonly Fault[]; isFresh: boolean } {
+export function useFaults(server: Server, text: string, settings: string, first: readonly Fault[]): FaultState {
   const now = `${text}\u0000${settings}`;
   const [answer, setAnswer] = useState<{ of: string; faults: readonly Fault[] }>({ of: now, faults: first });
   useEffect(() => {
@@ -56,7 +63,18 @@ export function useFaults(server: Server, text: string, settings: string, first:
       stop.abort();
     };
   }, [server, text, settings, now, answer.of]);
-  return { faults: answer.faults, isFresh: answer.of === now };
+  const check = useCallback(
+    () =>
+      server.faults(text, settings, new AbortController().signal).then(
+        (faults) => {
+          if (faults) setAnswer({ of: now, faults });
+          return faults;
+        },
+        () => null,
+      ),
+    [server, text, settings, now],
+  );
+  return { faults: answer.faults, isFresh: answer.of === now, check };
 }
 
 const POLL_MS = 10_000;

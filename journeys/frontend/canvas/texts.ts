@@ -119,6 +119,8 @@ export const TEXTS = {
   "faults_many": "{count} faults",
   "warnings_one": "1 warning",
   "warnings_many": "{count} warnings",
+  "valid": "There is no fault: it can be tested and published.",
+  "validate_failed": "The faults could not be asked for. Try again.",
   "whole_drawing": "The drawing",
   "settings": "Settings",
   "re_entry_after": "after",

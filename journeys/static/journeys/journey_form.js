@@ -3,6 +3,7 @@
   "use strict";
 
   const form = document.getElementById("journey_form");
+  document.querySelector("[data-validate]")?.addEventListener("click", () => form?.dispatchEvent(new CustomEvent("journey:validate")));
   const hint = form?.querySelector("[data-unsaved]");
   if (!hint) return;
   const shown = document.querySelector("[data-unsaved-shown]");

@@ -16,7 +16,8 @@ export const ActivityNode = memo(function ActivityNode({ id }: NodeProps) {
   const own = faults.filter(({ node }) => node === id);
   const errors = own.filter(({ severity }) => severity === "error").length;
   const warnings = own.length - errors;
-  const outcomes = catalog.outcomes(drawing, activity);
+  // Where nothing is drawn any more, ways that nobody drew only stand in the way.
+  const outcomes = catalog.outcomes(drawing, activity).filter(({ name }) => !readOnly || targets(drawing, id, name).length);
   const isPlain = outcomes.length === 1 && outcomes[0]!.name === NEXT;
   const label = catalog.label(activity);
   const summary = editor.summary(id);
