@@ -80,12 +80,14 @@ class CanvasPages(PagesAdmin):
         return JsonResponse({"faults": [fault.as_json() for fault in found]})
 
     def counts_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
-        """Who stands where in a version, and how many went which way."""
+        """Who stands where in a version, and how many went which way: ever, or in the last day."""
         journey: Journey = self.visible_or_404(request, object_id)
         version = find_version(journey, request.GET.get("version", ""))
         if version is None:
             return JsonResponse({"nodes": {}})
-        counts = statistics.node_counts(version)
+        is_live = request.GET.get("period") == "live"
+        since = timezone.now() - statistics.LIVE if is_live else None
+        counts = statistics.node_counts(version, since=since)
         people = participants_address(journey)
         nodes = {
             node: {**count, **({"url": f"{people}?node={node}"} if people else {})}

@@ -22,6 +22,7 @@ from journeys.admin.journey_badges import (
     what_publishing_does,
     what_stopping_does,
 )
+from journeys.admin.journey_figures import FiguresPages
 from journeys.admin.journey_forms import DraftForm, NewJourneyForm
 from journeys.admin.journey_list import standing_of
 from journeys.checking import faults_of
@@ -46,7 +47,7 @@ def _is(*states: State) -> Any:
 
 
 @admin.register(Journey)
-class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
+class JourneyAdmin(FiguresPages, CanvasPages, ObjectActionsAdmin):
     """What is sent to whom, and when: drawn, published, stopped."""
 
     list_display: Any = ("name_and_state", "version", "inside", "finished", "failed", "changed")
@@ -61,6 +62,7 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
     thing_pages = (
         ("draft", gettext_lazy("Draft"), "draft_view"),
         ("versions", gettext_lazy("Versions"), "versions_view"),
+        ("statistics", gettext_lazy("Statistics"), "figures_view"),
     )
     first_page_label = gettext_lazy("Canvas")
     add_label = gettext_lazy("New journey")
@@ -181,7 +183,7 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
         """The draft of one that was never published is its first page."""
         tabs = super().tabs_of(request, thing, current)
         if thing.state == State.DRAFT:
-            hidden = {address_of("draft", thing), address_of("versions", thing)}
+            hidden = {address_of(page, thing) for page in ("draft", "versions", "statistics")}
             return [tab for tab in tabs if tab["url"] not in hidden]
         if thing.state not in journeys.DRAWABLE:
             return [tab for tab in tabs if tab["url"] != address_of("draft", thing)]
@@ -228,7 +230,9 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
     ) -> HttpResponse:
         actor, hiding = actor_of(request), Hiding(actor_of(request))
         drawing, settings = hiding.drawing(version.drawing), hiding.settings(version.settings)
-        counts = f"{address_of('counts', journey)}?version={version.number}"
+        is_live = request.GET.get("period") == "live"
+        period = "&period=live" if is_live else ""
+        counts = f"{address_of('counts', journey)}?version={version.number}{period}"
         canvas = CanvasWidget(
             actor=actor, urls={"counts": counts}, settings=settings, is_read_only=True
         )
@@ -236,6 +240,7 @@ class JourneyAdmin(CanvasPages, ObjectActionsAdmin):
         context = self._canvas_context(request, journey, page=page)
         context.update(
             version=version,
+            is_live=is_live,
             canvas=canvas.render("shown_drawing", exact_dumps(drawing, indent=2)),
             beside=beside.render("shown_settings", exact_dumps(settings, indent=2)),
             media=self.media + canvas.media,

@@ -346,3 +346,38 @@ def test_a_journey_of_another_group_is_none(make_person: MakePerson) -> None:
     told = json.loads(found.partition("</script>")[0])
     assert told["catalog"]["kinds"]
     assert told["urls"]["faults"] == _address("faults", journey.pk)
+
+
+def test_statistics_say_who_went_through_what_was_sent_and_what_came_of_it(admin: Client) -> None:
+    furnish()
+    goal = {"event": "purchase_thank_you"}
+    journey = make_journey(settings={"goal": goal})
+    version = publishing.publish(journey, actor=SYSTEM, at=NOW)
+    for node_id, outcome, to_place, count in (
+        ("", "entered", 0, 2000),
+        ("", "refused:inside", -1, 7),
+        ("email_opened", "next", 3, 1111),
+        ("email_opened", "timeout", 2, 444),
+        ("thanks", "next", -1, 333),
+        ("thanks", "failed", -1, 2),
+    ):
+        version.passages.create(
+            hour=NOW, node=node_id, outcome=outcome, to_place=to_place, count=count
+        )
+    # Those of the control group bought less often; that is no chance.
+    for number in range(40):
+        put_in(
+            version,
+            is_control=number % 2 == 0,
+            goal_at=NOW if number % 2 else None,
+            contact=None,
+        )
+    page = _page(admin, "statistics", journey.pk)
+    for words in ("2,000", "1,555", "on timeout 444", "is inside already", "went to the end"):
+        assert words in page
+    assert "percentage points beside the control group" in page
+    # In the last day nothing of that happened.
+    lately = _page(admin, "statistics", journey.pk, query="?period=live")
+    assert "1,555" not in lately
+    assert admin.get(f"{_address('statistics', journey.pk)}?version=9").status_code == 404
+    assert admin.get(_address("statistics", make_journey(name="Drawn").pk)).status_code == 404

@@ -60,7 +60,7 @@ export function NumberInput({ label, value, onChange, invalid = false, least, mo
   const text = value instanceof Num ? value.text : typeof value === "string" ? value : "";
   return (
     <input
-      type="number" inputMode="numeric" aria-label={label} aria-invalid={invalid || undefined} disabled={readOnly}
+      type="number" step="any" inputMode="decimal" aria-label={label} aria-invalid={invalid || undefined} disabled={readOnly}
       value={text} min={least} max={most}
       onChange={({ target }) => onChange(target.value === "" ? undefined : Number.isFinite(Number(target.value)) ? new Num(target.value.replace(/^\+/, "")) : target.value)}
     />

@@ -78,7 +78,8 @@ export function PercentPaths(props: FieldProps) {
   const { paths, change, rename, remove, put } = usePaths(props);
   const { activity, spec } = props;
   const shares = paths.map((path) => (isObject(path) && path.get("percent") instanceof Num ? Number((path.get("percent") as Num).text) : 0));
-  const sum = shares.reduce((all, one) => all + one, 0);
+  // Hundredths at the finest.
+  const sum = Math.round(shares.reduce((all, one) => all + one, 0) * 100) / 100;
   const share = () => {
     const each = Math.floor(100 / paths.length);
     put(paths.map((path, index) => (isObject(path) ? withKey(path, "percent", num(index === 0 ? 100 - each * (paths.length - 1) : each)) : path)));
@@ -111,8 +112,8 @@ export function PercentPaths(props: FieldProps) {
       </p>
       {!readOnly && (
         <span className="jc-buttons">
-          <button type="button" className="jc-button" onClick={() => put([...paths, object(["name", freeName(paths, t("path_word"))], ["percent", num(Math.max(0, 100 - sum))])])}><Icon name="add" />{t("path_add")}</button>
-          {!hasHoldout && <button type="button" className="jc-button" onClick={() => put([...paths, object(["name", "holdout"], ["percent", num(Math.max(0, 100 - sum))])])}><Icon name="science" />{t("path_holdout")}</button>}
+          <button type="button" className="jc-button" onClick={() => put([...paths, object(["name", freeName(paths, t("path_word"))], ["percent", num(Math.max(0, Math.round((100 - sum) * 100) / 100))])])}><Icon name="add" />{t("path_add")}</button>
+          {!hasHoldout && <button type="button" className="jc-button" onClick={() => put([...paths, object(["name", "holdout"], ["percent", num(Math.max(0, Math.round((100 - sum) * 100) / 100))])])}><Icon name="science" />{t("path_holdout")}</button>}
         </span>
       )}
       {spec.help && <span className="jc-help">{spec.help}</span>}
