@@ -67,7 +67,13 @@ class IntegrationsConfig(AppConfig):
             (Connection.Kind.WEB_PUSH, WebPushConnector()),
             (Connection.Kind.FCM, FcmConnector()),
         ):
-            registry.register(kind, connector, find_recipient=subscriptions.find_recipient)
+            registry.register(
+                kind,
+                connector,
+                find_recipient=subscriptions.find_recipient,
+                # Services answer in a fraction of a second, from many places.
+                room=registry.Room(share=160, batch=8),
+            )
         outbox.register_consumer("push", subscriptions.note_finished)
         checkup.register("outbox", deliveries.examine)
         retention.register("deliveries", deliveries.purge)

@@ -35,6 +35,8 @@ SECONDS = 10.0
 URL_LIMIT = 2000
 _ANSWER_LIMIT = 2000
 _CHUNK = 16_384
+# What fails so has not said anything to the other side yet.
+_BEFORE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # Which time is over for the call that this thread makes.
 _deadline: ContextVar[float] = ContextVar("_deadline", default=float("inf"))
 _making = Lock()
@@ -63,7 +65,7 @@ def post(
     """Post `body` and give the answer, whatever its status; of its body up to `limit` bytes.
 
     Raises AddressRefused where we do not call that address, TemporaryError where nothing answered
-    in time.
+    in time, which says whether the other side may have got it all the same.
     """
     token = _deadline.set(time.monotonic() + seconds)
     try:
@@ -72,12 +74,16 @@ def post(
             return Answer(response.status_code, _beginning(response, limit), wait)
     except httpx.TimeoutException as error:
         words = _("It did not answer within %(seconds)g s.")
-        raise TemporaryError(words % {"seconds": seconds}) from error
+        raise TemporaryError(
+            words % {"seconds": seconds}, is_perhaps_taken=not isinstance(error, _BEFORE)
+        ) from error
     except httpx.InvalidURL as error:
         raise AddressRefused(_("It is no address that can be called.")) from error
     except (httpx.HTTPError, ssl.SSLError, OSError) as error:
         words = _("It could not be reached: %(reason)s")
-        raise TemporaryError(words % {"reason": _reason(error)}) from error
+        raise TemporaryError(
+            words % {"reason": _reason(error)}, is_perhaps_taken=not isinstance(error, _BEFORE)
+        ) from error
     finally:
         _deadline.reset(token)
 

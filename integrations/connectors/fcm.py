@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from integrations import outbound
 from integrations.connector import Message, Receipt
-from integrations.connectors.web_push import TTL_SECONDS, topic_of
+from integrations.connectors.web_push import NOT_TAKEN, TTL_SECONDS, topic_of
 from integrations.errors import ConnectorError, PermanentError, RecipientGone, TemporaryError
 from integrations.push.payloads import told
 from integrations.push.signing import sign
@@ -116,7 +116,11 @@ def ask_for_token(account: Mapping[str, Any], *, url: str, at: datetime) -> tupl
     assertion = sign(claims, private_key_of(account), **({"kid": key_id} if key_id else {}))
     form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = outbound.post(url, body=form, headers=headers, limit=_TOKEN_LIMIT)
+    try:
+        answer = outbound.post(url, body=form, headers=headers, limit=_TOKEN_LIMIT)
+    except TemporaryError as error:
+        # Whatever became of the question for a token: no message was handed over.
+        raise TemporaryError(str(error)) from error
     said = _document(answer.text)
     token, seconds = said.get("access_token"), said.get("expires_in", 3600)
     if answer.status != 200 or not isinstance(token, str) or not token:
@@ -180,7 +184,12 @@ def _refusal(answer: outbound.Answer) -> ConnectorError:
     reason = str(error.get("message") or answer.status)[:300]
     if answer.status in {401, 429} or answer.status >= 500:
         words = _("FCM takes nothing just now: %(reason)s")
-        return TemporaryError(words % {"reason": reason}, retry_after=answer.retry_after, **said)
+        return TemporaryError(
+            words % {"reason": reason},
+            retry_after=answer.retry_after,
+            is_perhaps_taken=answer.status not in {401, *NOT_TAKEN},
+            **said,
+        )
     words = _("FCM refused it: %(reason)s")
     return PermanentError(words % {"reason": reason}, **said)
 

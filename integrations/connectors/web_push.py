@@ -26,6 +26,8 @@ from integrations.push.signing import decode, encode, sign
 
 # How long a service keeps a message for a browser that is off, where the connection says nothing.
 TTL_SECONDS = 86_400
+# Said before anything is done; other faults of a server may come after it took the message.
+NOT_TAKEN = frozenset({429, 503})
 URGENCIES = ("very-low", "low", "normal", "high")
 # Services refuse tokens that are good for more than a day.
 _TOKEN_GOOD = timedelta(hours=12)
@@ -123,7 +125,10 @@ def _refusal(answer: outbound.Answer) -> PermanentError | TemporaryError:
     if answer.status == 429 or answer.status >= 500:
         words = _("The push service takes nothing just now: it answered %(status)d.")
         return TemporaryError(
-            words % {"status": answer.status}, retry_after=answer.retry_after, **said
+            words % {"status": answer.status},
+            retry_after=answer.retry_after,
+            is_perhaps_taken=answer.status not in NOT_TAKEN,
+            **said,
         )
     if answer.status == 413:
         return PermanentError(_("The message is too large for the push service."), **said)

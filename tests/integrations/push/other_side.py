@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from secrets import token_hex
 from typing import Any
@@ -95,7 +95,10 @@ def queue(contact_id: int, *, number: int = 7, at: Any = NOW, **given: Any) -> l
         at=at,
     )
     made = [
-        push.delivery(one, key=f"message:{number}", subject=f"message:{number}", payload=said)
+        replace(
+            push.delivery(one, key=f"message:{number}", subject=f"message:{number}", payload=said),
+            repeats=given.get("repeats", True),
+        )
         for one in push.deliveries_for([contact_id]).get(contact_id, [])
     ]
     outbox.enqueue(made, at=at)

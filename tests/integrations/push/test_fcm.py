@@ -198,3 +198,19 @@ def test_an_app_with_a_new_token_keeps_its_contact() -> None:
     assert second.contact_id == first.contact_id
     assert first.ended_reason == "The app has a new token."
     assert PushSubscription.objects.get(ended_at=None).pk == second.pk
+
+
+def test_a_lost_answer_to_the_question_for_a_token_means_that_nothing_was_sent() -> None:
+    def hang_up(handler: Any) -> None:
+        handler.close_connection = True
+
+    with google() as side:
+        side.connect()
+        side.server.answer = hang_up
+        queue(app_of("A-17", "device-1").contact_id, repeats=False)
+        drain()
+        assert states() == ["queued"]
+        side.server.answer = side.reply
+        drain(NOW + MINUTE)
+
+    assert states() == ["delivered"]

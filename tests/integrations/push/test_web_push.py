@@ -292,3 +292,41 @@ def test_a_contact_has_twenty_devices_at_most() -> None:
     open_ = PushSubscription.objects.filter(contact=contact, ended_at=None)
     assert open_.count() == 20
     assert not open_.filter(address__in=[f"https://a.push.example/{n}" for n in (0, 1)]).exists()
+
+
+def hang_up(handler: Any) -> None:
+    """Take the message, and say nothing."""
+    handler.close_connection = True
+
+
+def test_what_must_go_out_once_at_most_is_not_tried_again_when_the_answer_is_lost() -> None:
+    with receiver(hang_up) as service:
+        subscription = Browser(service.url).subscribe()
+        queue(subscription.contact_id, repeats=False)
+        queue(subscription.contact_id, number=8)
+        drain()
+        service.answer = 201
+        drain(NOW + HOUR)
+
+    assert states() == ["failed", "delivered"]
+    assert len(service.received) == 3
+
+
+@pytest.mark.parametrize(("status", "state"), [(503, "queued"), (429, "queued"), (502, "failed")])
+def test_what_must_go_out_once_at_most_is_tried_again_only_where_it_was_not_taken(
+    status: int, state: str
+) -> None:
+    with receiver(status) as service:
+        queue(Browser(service.url).subscribe().contact_id, repeats=False)
+        drain()
+
+    assert states() == [state]
+
+
+def test_a_service_that_cannot_be_reached_has_taken_nothing() -> None:
+    with receiver(201) as service:
+        browser = Browser(service.url)
+    queue(browser.subscribe().contact_id, repeats=False)
+    drain()
+
+    assert states() == ["queued"]
