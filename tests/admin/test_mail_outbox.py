@@ -36,3 +36,36 @@ def test_no_other_file_can_be_read(admin: Client) -> None:
 
 def test_an_empty_outbox_says_what_it_is_for(admin: Client) -> None:
     assert "No messages yet" in admin.get(reverse("mail_outbox")).content.decode()
+
+
+def test_a_message_is_read_as_html_text_or_source(admin: Client) -> None:
+    mail = EmailMultiAlternatives(
+        "Card", "Your code: https://shop.example/x", "shop@x.pl", ["anna@x.pl"]
+    )
+    mail.attach_alternative(
+        "<p onclick='x'>Your <b>code</b></p><script>alert(1)</script>", "text/html"
+    )
+    mail.extra_headers["List-Unsubscribe"] = "<https://shop.example/u>"
+    mail.send()
+    [found] = admin.get(reverse("mail_outbox")).context["mails"]
+    address = reverse("mail_message", args=[found.name, found.position])
+    seen = admin.get(address)
+    page = seen.content.decode()
+    # Nothing of the message is part of the page: it is shut up in a frame without scripts.
+    assert "&lt;script&gt;" in page
+    assert "<script>alert" not in page
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
+    assert "https:" in seen["Content-Security-Policy"].split("img-src")[1].split(";")[0]
+    assert "can be unsubscribed" in page
+    text = admin.get(f"{address}?as=text").content.decode()
+    assert '<a href="https://shop.example/x"' in text
+    assert "iframe" not in text
+    assert "Message-ID" in admin.get(f"{address}?as=source").content.decode()
+
+
+def test_messages_are_found_by_what_they_say(admin: Client) -> None:
+    send_mail("First", "Hello Anna", "shop@x.pl", ["anna@x.pl"])
+    send_mail("Second", "Hello Ewa", "shop@x.pl", ["ewa@x.pl"])
+    found = admin.get(f"{reverse('mail_outbox')}?q=EWA").context["mails"]
+    assert [mail.subject for mail in found] == ["Second"]
+    assert "No message says that" in admin.get(f"{reverse('mail_outbox')}?q=zzz").content.decode()
