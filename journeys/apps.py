@@ -15,6 +15,7 @@ class JourneysConfig(AppConfig):
         from journeys.acts import jump, update, voucher, webhook
         from journeys.engine import running
         from journeys.messages import message_links
+        from journeys.rehearsing import rehearsals as rehearsals  # its job
         from journeys.rehearsing import stand_ins
         from journeys.trying import profiles, sessions
 

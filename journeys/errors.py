@@ -114,3 +114,15 @@ class NotSentAgain(DomainError):
     """Only a message that failed or was left out is sent again, while it is known what it says."""
 
     code = "message_not_sent_again"
+
+
+class RehearsalRunning(DomainError):
+    """The journey is being rehearsed already."""
+
+    code = "rehearsal_running"
+
+
+class RehearsalUnknown(NotFound):
+    """The journey has no such rehearsal."""
+
+    code = "rehearsal_unknown"

@@ -25,6 +25,9 @@ from journeys.admin.journey_badges import (
 from journeys.admin.journey_figures import FiguresPages
 from journeys.admin.journey_forms import DraftForm, NewJourneyForm
 from journeys.admin.journey_list import standing_of
+from journeys.admin.people import PeoplePages
+from journeys.admin.rehearsing import RehearsingPages
+from journeys.admin.trying import TryingPages
 from journeys.checking import faults_of
 from journeys.errors import DraftChanged, DrawingInvalid
 from journeys.hiding import Hiding
@@ -47,7 +50,9 @@ def _is(*states: State) -> Any:
 
 
 @admin.register(Journey)
-class JourneyAdmin(FiguresPages, CanvasPages, ObjectActionsAdmin):
+class JourneyAdmin(
+    TryingPages, RehearsingPages, PeoplePages, FiguresPages, CanvasPages, ObjectActionsAdmin
+):
     """What is sent to whom, and when: drawn, published, stopped."""
 
     list_display: Any = ("name_and_state", "version", "inside", "finished", "failed", "changed")
@@ -63,6 +68,10 @@ class JourneyAdmin(FiguresPages, CanvasPages, ObjectActionsAdmin):
         ("draft", gettext_lazy("Draft"), "draft_view"),
         ("versions", gettext_lazy("Versions"), "versions_view"),
         ("statistics", gettext_lazy("Statistics"), "figures_view"),
+        ("test", gettext_lazy("Test"), "test_view"),
+        ("rehearsal", gettext_lazy("Rehearsal"), "rehearsal_view"),
+        ("participants", gettext_lazy("Participants"), "participants_view"),
+        ("explain", gettext_lazy("Why not?"), "explain_view"),
     )
     first_page_label = gettext_lazy("Canvas")
     add_label = gettext_lazy("New journey")
@@ -177,7 +186,12 @@ class JourneyAdmin(FiguresPages, CanvasPages, ObjectActionsAdmin):
     # The canvas
 
     def may_open(self, request: HttpRequest, slug: str) -> bool:
-        return True
+        needed = {
+            "test": "journeys.test_journey",
+            "rehearsal": "journeys.test_journey",
+            "explain": "contacts.view_contact",
+        }
+        return slug not in needed or actor_of(request).may(needed[slug])
 
     def tabs_of(self, request: HttpRequest, thing: Any, current: str = "") -> list[dict[str, Any]]:
         """The draft of one that was never published is its first page."""

@@ -9,9 +9,14 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from contacts.admin import Panel, register_filter, register_panel
 from contacts.models import Contact
-from journeys.models import TestProfile
+from journeys.admin.people import state_badge
+from journeys.journeys import known_journeys
+from journeys.models import Journey, Lane, Participant, TestProfile
 from journeys.trying import profiles
 from workspace.access import actor_of
+
+_SHOWN, _OTHERS = 20, 100
+_RUNNING = (Journey.State.LIVE, Journey.State.PAUSED)
 
 
 class TestProfileFilter(DropdownFilter):
@@ -38,15 +43,27 @@ class TestProfileFilter(DropdownFilter):
 
 def _panel(request: HttpRequest, contact: Contact) -> dict[str, Any] | None:
     actor = actor_of(request)
-    sees_profiles = actor.may("journeys.view_testprofile")
-    if not sees_profiles:
+    sees_profiles, sees_journeys = (
+        actor.may("journeys.view_testprofile"),
+        actor.may("journeys.view_journey"),
+    )
+    if not sees_profiles and not sees_journeys:
         return None
-    profile = TestProfile.objects.filter(contact_id=contact.pk).first()
+    profile = TestProfile.objects.filter(contact_id=contact.pk).first() if sees_profiles else None
+    known = known_journeys(actor) if sees_journeys else Journey.objects.none()
+    passages = Participant.objects.filter(
+        contact_id=contact.pk, lane=Lane.LIVE, journey__in=known.order_by().values("pk")
+    )
+    found = passages.select_related("journey", "version").order_by("-entered_at", "-pk")
     return {
         "profile": profile,
         "sees_profiles": sees_profiles,
-        "may_mark": profile is None and actor.may(profiles.ADD),
+        "may_mark": sees_profiles and profile is None and actor.may(profiles.ADD),
         "may_unmark": profile is not None and actor.may(profiles.REMOVE),
+        "passages": [(one, state_badge(one)) for one in found[:_SHOWN]],
+        "others": list(
+            known.filter(state__in=_RUNNING).order_by("name").values("pk", "name")[:_OTHERS]
+        ),
     }
 
 

@@ -11,6 +11,7 @@ from journeys.models.participants import (
     Signal,
     Transition,
 )
+from journeys.models.rehearsals import Rehearsal
 
 __all__ = [
     "Entrance",
@@ -22,6 +23,7 @@ __all__ = [
     "Passage",
     "Reading",
     "Refusal",
+    "Rehearsal",
     "Signal",
     "TestProfile",
     "Transition",

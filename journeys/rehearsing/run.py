@@ -1,8 +1,9 @@
 """One rehearsal from beginning to end: the engine, stepped through a span that is over.
 
 The same engine as for the living (`journeys.engine.tick`), on tables of its own
-(`journeys.rehearsing.shadows`). It is stepped to the end of each `STEP` in which something is due,
-and over the others.
+(`journeys.rehearsing.shadows`). It is stepped to the end of each stretch of time in which something
+is due, and over the others. What happened and what timed out within one stretch cannot be told
+apart, so it is an eighth of the shortest time that the draft waits for, within bounds.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from typing import Any
 
 from django.db import transaction
 
+from journeys.drawing.durations import length_of
 from journeys.drawing.plan import make_plan
-from journeys.drawing.syntax import read
+from journeys.drawing.syntax import Drawing, read
 from journeys.engine.tick import tick_version
 from journeys.models import Journey, JourneyVersion, Lane
 from journeys.rehearsing import shadows, stand_ins
@@ -21,7 +23,8 @@ from journeys.rehearsing.results import Told, describe
 from workspace import sql
 from workspace.jobs import Work
 
-STEP = timedelta(hours=1)
+STEP_LEAST, STEP_MOST = timedelta(hours=1), timedelta(hours=6)
+STEPS_IN_A_WAIT = 8
 # Of more a stable sample is rehearsed, and the numbers are scaled.
 CONTACT_LIMIT = 100_000
 
@@ -68,25 +71,34 @@ def rehearse(
         share = min(1.0, limit / count) if count else 1.0
         history.threshold = int(share * LOTS)
         history.prepare()
-        step_count = _step(version, history, since, until, work)
+        step_count = _go_through(version, history, since, until, step_of(drawing), work)
         told = Told(version, plan, since, until, share, count, step_count, tuple(history.notes))
         # In a transaction of its own: the settings of its statements end with it.
         with transaction.atomic():
             return describe(told)
 
 
-def _step(
+def step_of(drawing: Drawing) -> timedelta:
+    """How long one step of the engine is in a rehearsal."""
+    configs = [node.config for node in drawing.nodes]
+    waits = [config.get("duration") or config.get("timeout") for config in configs]
+    shortest = min((length_of(one) for one in waits if one), default=STEP_MOST * STEPS_IN_A_WAIT)
+    return max(STEP_LEAST, min(STEP_MOST, shortest / STEPS_IN_A_WAIT))
+
+
+def _go_through(
     version: JourneyVersion,
     history: History,
     since: datetime,
     until: datetime,
+    step: timedelta,
     work: Work | None,
 ) -> int:
     """Step the engine to the end of the span; how many steps it took."""
     after: datetime | None = None
     count, known = 0, 0
     while (due := _next_due(version, history, after)) is not None and due <= until:
-        upto = min(until, _end_of_step(due))
+        upto = min(until, _end_of_step(due, since, step))
         history.let_in(after=after, upto=upto)
         ticked = tick_version(version, as_of=upto)
         count += 1
@@ -95,8 +107,7 @@ def _step(
             shadows.refresh_statistics()
             known = 0
         if work is not None:
-            hours = int((until - since) / STEP)
-            work.advance(min(hours, int((upto - since) / STEP)), hours)
+            work.advance((upto - since).days, (until - since).days)
         after = upto
         if upto == until:
             break
@@ -119,10 +130,9 @@ def _next_due(version: JourneyVersion, history: History, after: datetime | None)
     return min((at for at in found if at is not None), default=None)
 
 
-def _end_of_step(at: datetime) -> datetime:
+def _end_of_step(at: datetime, since: datetime, step: timedelta) -> datetime:
     """The end of the step in which an instant lies; itself where it is one."""
-    begin = datetime(2000, 1, 1, tzinfo=UTC)
-    return begin + -(-(at - begin) // STEP) * STEP
+    return since + -(-(at - since) // step) * step
 
 
 def _settings(journey: Journey, reactions: Mapping[str, int]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from journeys.drawing.plan import Plan, make_plan
@@ -46,7 +46,7 @@ def read_log(version: JourneyVersion) -> dict[str, Any]:
     coming = Entrance.objects.filter(journey=version.journey_id, lane=Lane.TEST)
     return {
         "version": version.number,
-        "started_at": version.published_at,
+        "started_at": _iso(version.published_at),
         "started_by": version.published_by,
         "wait_seconds": version.wait_seconds,
         "coming": coming.count(),
@@ -59,10 +59,10 @@ def read_log(version: JourneyVersion) -> dict[str, Any]:
                 "outcome": one.outcome,
                 "problem": one.problem,
                 "at": _place_ids(plan, one),
-                "entered_at": one.entered_at,
-                "arrived_at": one.arrived_at,
-                "wake_at": one.wake_at,
-                "finished_at": one.finished_at,
+                "entered_at": _iso(one.entered_at),
+                "arrived_at": _iso(one.arrived_at),
+                "wake_at": _iso(one.wake_at),
+                "finished_at": _iso(one.finished_at),
                 "cause": one.entrance,
                 "context": one.context,
                 "steps": steps[one.pk],
@@ -113,8 +113,8 @@ def _step(one: Transition, plan: Plan) -> dict[str, Any]:
     to = [] if one.to_place is None else list(plan.places[one.to_place].ids)
     return {
         "step": one.step,
-        "at": one.at,
-        "noticed_at": one.noticed_at,
+        "at": _iso(one.at),
+        "noticed_at": _iso(one.noticed_at),
         "cause": one.cause,
         "node": one.node,
         "outcome": one.outcome,
@@ -124,12 +124,6 @@ def _step(one: Transition, plan: Plan) -> dict[str, Any]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    times: dict[str, datetime | None] = {
-        "sent_at": message.sent_at,
-        "opened_at": message.opened_at,
-        "clicked_at": message.clicked_at,
-        "bounced_at": message.bounced_at,
-    }
     return {
         "id": message.pk,
         "node": message.node,
@@ -138,7 +132,10 @@ def _message(message: Message) -> dict[str, Any]:
         "reason": message.reason,
         "error": message.error,
         "subject": message.subject,
-        **times,
+        "sent_at": _iso(message.sent_at),
+        "opened_at": _iso(message.opened_at),
+        "clicked_at": _iso(message.clicked_at),
+        "bounced_at": _iso(message.bounced_at),
     }
 
 
@@ -150,7 +147,12 @@ def _refusals(version: JourneyVersion) -> list[dict[str, Any]]:
             "cause": one.cause,
             "reason": one.reason,
             "words": one.get_reason_display(),
-            "at": one.at,
+            "at": _iso(one.at),
         }
         for one in refused.order_by("-pk")[:_REFUSALS_SHOWN]
     ]
+
+
+def _iso(at: datetime | None) -> str | None:
+    """An instant as the API writes it, in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None

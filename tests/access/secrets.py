@@ -22,7 +22,8 @@ from integrations.bounces.heard import Told, hear
 from integrations.models import Delivery, Webhook
 from integrations.sources import create_source
 from journeys import journeys, publishing
-from journeys.models import Message, Participant, Transition
+from journeys.models import Message, Participant, Rehearsal, Transition
+from journeys.trying import profiles
 from loyalty.distribution.distributions import create_distribution
 from loyalty.models import DistributionTask, EarnRule, Member
 from loyalty.rewards.claims import claim
@@ -362,7 +363,15 @@ def _journeys_about(secret: Secret) -> dict[str, Any]:
     Transition.objects.create(
         participant=participant, step=1, to_place=0, cause="entered", at=now, noticed_at=now
     )
-    return {"journeys.journey": journey, "journeys.participant": participant}
+    rehearsal = Rehearsal.objects.create(
+        journey=journey, draft_number=1, days=30, created_at=now, result=None
+    )
+    profiles.mark([secret.member_id], actor=SYSTEM, at=now)
+    return {
+        "journeys.journey": journey,
+        "journeys.participant": participant,
+        "journeys.rehearsal": rehearsal,
+    }
 
 
 def _message_to(participant: Participant) -> Message:

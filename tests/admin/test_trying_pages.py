@@ -1,13 +1,26 @@
 """Trying journeys out on the screen: test profiles, the page of a test, its log."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from contacts.events import IncomingEvent, record_events
+from contacts.models import EventDefinition
 from journeys import models
+from journeys.engine.tick import tick_journey
+from journeys.entrances import enter_many
+from journeys.journeys import create_journey, update_draft
+from journeys.models import Lane
+from journeys.publishing import publish
+from journeys.trying import profiles
 from tests.admin.conftest import MakePerson
-from tests.factories import make_contact
+from tests.factories import DAY, make_contact
 from tests.segments.factories import make_contacts, make_segment, refresh
+from workspace import jobs
+from workspace.access import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +71,144 @@ def test_who_may_only_look_sees_no_button(make_person: MakePerson) -> None:
     assert "testprofile/mark" not in page.content.decode()
     assert client.post(f"/admin/journeys/testprofile/mark/{contact.pk}/").status_code == 403
     assert client.get(reverse("admin:journeys_testprofile_from_segment")).status_code == 403
+
+
+def make_welcome(**given: Any) -> models.Journey:
+    """A draft that begins with a signup and waits for a purchase."""
+    for name in ("signup", "purchase"):
+        definition, _is_new = EventDefinition.objects.get_or_create(name=name)
+        definition.properties.get_or_create(name="order", type="number")
+    drawing = {
+        "nodes": [
+            {"id": "start", "kind": "event_entry", "config": {"event": "signup"}},
+            {
+                "id": "bought",
+                "kind": "event",
+                "label": "Bought something",
+                "config": {"event": "purchase", "timeout": {"amount": 1, "unit": "week"}},
+            },
+            {"id": "end", "kind": "end", "config": {}},
+        ],
+        "edges": [{"from": "start", "to": "bought"}, {"from": "bought", "to": "end"}],
+    }
+    values = {"name": "Welcome", "drawing": drawing, **given}
+    return create_journey(actor=SYSTEM, at=timezone.now(), **values)
+
+
+def page(client: Client, name: str, *args: Any, query: str = "") -> str:
+    answer = client.get(reverse(f"admin:journeys_journey_{name}", args=args) + query)
+    assert answer.status_code == 200, answer
+    return answer.content.decode()
+
+
+def test_the_page_of_a_test_leads_from_the_switch_to_the_end(admin: Client) -> None:
+    journey, contact = make_welcome(), make_contact(email="eva@example.com")
+    profiles.mark([contact.pk], actor=SYSTEM, at=timezone.now())
+    url = reverse("admin:journeys_journey_test", args=[journey.pk])
+    shown = page(admin, "test", journey.pk)
+    assert 'aria-checked="false"' in shown
+    assert "Nothing is wrong with the draft" in shown
+    begun = admin.post(url, {"do": "start", "wait_seconds": "12"}, follow=True).content.decode()
+    assert 'aria-checked="true"' in begun
+    assert "every wait lasts 12 seconds" in begun
+    body = {"do": "trigger", "contact": contact.pk, "event": "signup", "properties": '{"order": 7}'}
+    assert "1 profile enters" in admin.post(url, body, follow=True).content.decode()
+    tick_journey(journey.pk, as_of=timezone.now())
+    log = page(admin, "test", journey.pk, query="?part=log")
+    assert "Entered by a triggered event. Then on to “Bought something”." in log
+    assert "eva@example.com" in log
+    assert "&quot;order&quot;: 7" in log
+    assert "<html" not in log
+    wrong = admin.post(url, {**body, "properties": "{"}, follow=True).content.decode()
+    assert "The code is no JSON" in wrong
+    assert "1 passages" in page(admin, "test", journey.pk)
+    ended = admin.post(url, {"do": "end"}, follow=True).content.decode()
+    assert "The test ended" in ended
+    assert not models.Participant.objects.exists()
+    assert admin.get(f"{url}?part=log").status_code == 204
+
+
+def test_faults_stand_against_a_test_and_are_listed(admin: Client) -> None:
+    drawing = {"nodes": [{"id": "a", "kind": "wait", "label": "Rest", "config": {}}], "edges": []}
+    journey = make_welcome(drawing=drawing)
+    shown = page(admin, "test", journey.pk)
+    assert "stand against a test" in shown
+    assert "<strong>Rest</strong>" in shown
+    url = reverse("admin:journeys_journey_test", args=[journey.pk])
+    answer = admin.post(url, {"do": "start", "wait_seconds": "10"}, follow=True).content.decode()
+    assert "fault" in answer
+    assert not models.JourneyVersion.objects.exists()
+
+
+def test_who_may_not_test_does_not_open_the_pages(make_person: MakePerson) -> None:
+    journey = make_welcome()
+    client = make_person("journeys.view_journey")
+    for name in ("test", "rehearsal", "explain"):
+        url = reverse(f"admin:journeys_journey_{name}", args=[journey.pk])
+        assert client.get(url).status_code == 403
+    assert "Test" not in page(client, "participants", journey.pk).split("rg-tabs")[1][:600]
+
+
+def test_participants_are_listed_filtered_and_each_is_explained(admin: Client) -> None:
+    journey = make_welcome()
+    at = timezone.now()
+    publish(journey, actor=SYSTEM, at=at)
+    people = [make_contact(email=f"p{n}@example.com").pk for n in range(3)]
+    enter_many(
+        journey.pk,
+        lane=Lane.LIVE,
+        contact_ids=people,
+        causes=["event:1", "event:2", "event:3"],
+        moments=[at] * 3,
+        contexts=[{"entry": {"name": "signup"}}] * 3,
+    )
+    tick_journey(journey.pk, as_of=at + DAY)
+    tick_journey(journey.pk, as_of=at + 8 * DAY)
+    shown = page(admin, "participants", journey.pk)
+    assert shown.count("@example.com") == 3
+    assert "Nobody." in page(admin, "participants", journey.pk, query="?node=bought")
+    assert "Nobody." in page(admin, "participants", journey.pk, query="?state=nonsense")
+    assert "p2@" in page(admin, "participants", journey.pk, query="?state=done&version=1")
+    participant = models.Participant.objects.order_by("pk")[0]
+    one = page(admin, "participant", journey.pk, participant.pk)
+    assert "Entered by an event. Then on to “Bought something”." in one
+    assert "The time of “Bought something” was over, and nothing had happened." in one
+    assert "It is over since" in one
+    profile = admin.get(reverse("admin:contacts_contact_change", args=[people[0]]))
+    address = reverse("admin:journeys_journey_participant", args=[journey.pk, participant.pk])
+    assert address in profile.content.decode()
+    other = reverse("admin:journeys_journey_participant", args=[journey.pk, 999_999])
+    assert admin.get(other).status_code == 404
+
+
+def test_the_page_explains_why_a_contact_is_not_on_the_journey(admin: Client) -> None:
+    journey = make_welcome()
+    make_contact(email="eva@example.com")
+    publish(journey, actor=SYSTEM, at=timezone.now())
+    shown = page(admin, "explain", journey.pk, query="?contact=eva@example.com")
+    assert "was never on the journey" in shown
+    assert "“signup” never happened" in shown
+    assert "There is no contact" in page(admin, "explain", journey.pk, query="?contact=nobody@x.y")
+    assert "Name a contact" in page(admin, "explain", journey.pk)
+
+
+def test_a_draft_is_rehearsed_and_its_figures_shown(admin: Client) -> None:
+    journey = make_welcome()
+    at = timezone.now() - 3 * DAY
+    for number in range(3):
+        contact = make_contact(email=f"p{number}@example.com")
+        record_events([IncomingEvent(contact.pk, "signup", at, {})], received_at=at)
+    url = reverse("admin:journeys_journey_rehearsal", args=[journey.pk])
+    assert "What would this draft have done?" in page(admin, "rehearsal", journey.pk)
+    admin.post(url, {"days": "30"})
+    rehearsal = models.Rehearsal.objects.get()
+    assert "data-job" in page(admin, "rehearsal", journey.pk)
+    assert rehearsal.job_id is not None
+    jobs.run(rehearsal.job_id)
+    shown = page(admin, "rehearsal", journey.pk)
+    assert "Activity by activity" in shown
+    assert "No message would be sent." in shown
+    update_draft(journey, actor=SYSTEM, at=timezone.now(), settings={"re_entry": "never"})
+    assert "The draft was changed since" in page(admin, "rehearsal", journey.pk)
+    refused = admin.post(url, {"days": "900"}, follow=True).content.decode()
+    assert "from 1 to 92 days" in refused

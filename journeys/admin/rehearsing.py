@@ -1,0 +1,187 @@
+"""The page on which a draft is rehearsed on history: how, how far it is, what it found."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from journeys.checking import errors_among, faults_of
+from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
+from journeys.journeys import DRAWABLE
+from journeys.models import Journey, Message, Participant, Refusal, Rehearsal
+from journeys.rehearsing import rehearsals
+from loyalty.money import money
+from workspace.access import actor_of
+from workspace.admin import PagesAdmin, job_context
+from workspace.admin.pictures import number
+from workspace.errors import DomainError
+
+_DAYS = (
+    (7, gettext_lazy("the last week")),
+    (30, gettext_lazy("the last 30 days")),
+    (90, gettext_lazy("the last 90 days")),
+)
+
+
+class RehearsingPages(PagesAdmin):
+    """The page of the rehearsals of a journey."""
+
+    def rehearsal_view(self, request: HttpRequest, journey: Journey) -> HttpResponseBase:
+        """What the rehearsals of a draft found; posted, it begins another one."""
+        actor = actor_of(request)
+        if not actor.may(rehearsals.PERMISSION):
+            raise PermissionDenied
+        if request.method == "POST":
+            return _begin(request, journey)
+        done = list(rehearsals.rehearsals_of(journey))
+        chosen = _chosen(done, request.GET.get("number", ""))
+        errors = errors_among(faults_of(journey, actor=actor, at=timezone.now()))
+        context = self.thing_context(
+            request, journey, page="rehearsal", title=_("Rehearsal: %s") % journey.name
+        )
+        context.update(
+            journey=journey,
+            days=_DAYS,
+            usual_days=rehearsals.DAYS_USUAL,
+            reactions=_reactions_in(journey),
+            error_count=len(errors),
+            may_begin=not errors and journey.state in DRAWABLE,
+            done=done,
+            chosen=chosen,
+            is_of_older_draft=chosen is not None and chosen.draft_number != journey.draft_number,
+        )
+        if chosen is not None and chosen.job is not None:
+            context.update(job_context(chosen.job))
+        if chosen is not None and chosen.result is not None:
+            context["told"] = _told(journey, chosen.result)
+        return TemplateResponse(request, "journeys/rehearsal.html", context)
+
+
+def _begin(request: HttpRequest, journey: Journey) -> HttpResponseRedirect:
+    days = request.POST.get("days", "")
+    shares = {name: request.POST.get(name, "").strip() for name in REACTION_LABELS}
+    try:
+        rehearsals.request_rehearsal(
+            journey,
+            actor=actor_of(request),
+            at=timezone.now(),
+            days=int(days) if days.isdecimal() and len(days) < 5 else 0,
+            reactions={
+                name: int(text) if text.isdecimal() and len(text) < 5 else text
+                for name, text in shares.items()
+                if text
+            },
+        )
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("It is being rehearsed: nothing is sent, nothing is kept."))
+    return HttpResponseRedirect(reverse("admin:journeys_journey_rehearsal", args=[journey.pk]))
+
+
+def _chosen(done: list[Rehearsal], asked: str) -> Rehearsal | None:
+    """The one that the address names, else the newest."""
+    named = [one for one in done if str(one.pk) == asked]
+    return next(iter(named or done), None)
+
+
+def _reactions_in(journey: Journey) -> list[tuple[str, str]]:
+    """The reactions for which the draft waits, by name and in words."""
+    nodes = journey.drawing.get("nodes") if isinstance(journey.drawing, dict) else None
+    wanted = {
+        (node.get("config") or {}).get("reaction")
+        for node in (nodes if isinstance(nodes, list) else ())
+        if isinstance(node, dict) and isinstance(node.get("config"), dict)
+    }
+    return [(name, _(label)) for name, label in REACTION_LABELS.items() if name in wanted]
+
+
+def _told(journey: Journey, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result in words and numbers, for the template."""
+    nodes = _nodes(journey)
+    sent, cards, cap = result["messages"], result["gift_cards"], result["cap"]
+    figures = [
+        (_("contacts"), number(result["contacts"])),
+        (_("entrances"), number(result["entered"])),
+        (_("messages"), number(sent["total"])),
+        (_("inside at the end"), number(result["inside"])),
+    ]
+    figures += [(_("in gift cards"), money(amount, code)) for code, amount in cards["cost"].items()]
+    reasons, refused = dict(Message.Reason.choices), dict(Refusal.Reason.choices)
+    outcomes = {**dict(Participant.Outcome.choices), "failed": _("came to grief")}
+    return {
+        "figures": figures,
+        "since": result["since"][:10],
+        "until": result["until"][:10],
+        "nodes": [
+            {
+                "label": _label(nodes, node_id),
+                "waiting": number(counts["waiting"]),
+                "failed": number(counts["failed"]),
+                "passed": [
+                    (_outcome(outcome), number(count))
+                    for outcome, count in counts["passed"].items()
+                ],
+                "messages": [
+                    (Message.Channel(channel).label, number(count))
+                    for channel, count in sent["nodes"].get(node_id, {}).items()
+                ],
+            }
+            for node_id, counts in result["nodes"].items()
+        ],
+        "days": [
+            {
+                "day": row["day"],
+                "email": number(row.get("email", 0)),
+                "push": number(row.get("push", 0)),
+            }
+            for row in sent["days"]
+        ],
+        "left_out": [
+            (reasons.get(name, name), number(count)) for name, count in sent["left_out"].items()
+        ],
+        "refused": [
+            (refused.get(name, name), number(count)) for name, count in result["refused"].items()
+        ],
+        "ended": [
+            (outcomes.get(name, name), number(count)) for name, count in result["ended"].items()
+        ],
+        "cards": [
+            (
+                _label(nodes, row["node"]),
+                number(row["count"]),
+                money(row["amount_minor"], row["currency"]),
+            )
+            for row in cards["nodes"]
+        ],
+        "cap": cap,
+        "over": number(cap["over"]),
+        "notes": result["notes"],
+    }
+
+
+def _nodes(journey: Journey) -> dict[str, Mapping[str, Any]]:
+    nodes = journey.drawing.get("nodes") if isinstance(journey.drawing, dict) else None
+    return {
+        str(node.get("id")): node
+        for node in (nodes if isinstance(nodes, list) else ())
+        if isinstance(node, dict)
+    }
+
+
+def _label(nodes: Mapping[str, Mapping[str, Any]], node_id: str) -> str:
+    node = nodes.get(node_id, {})
+    kind = KINDS_BY_NAME.get(str(node.get("kind")))
+    return str(node.get("label") or (_(kind.label) if kind else node_id))
+
+
+def _outcome(name: str) -> str:
+    label = OUTCOME_LABELS.get(name)
+    return _(label) if label else name
