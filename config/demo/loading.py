@@ -33,6 +33,7 @@ from workspace.models import User
 from . import michael, rewards, shop
 from .gift_cards import make_gift_cards
 from .histories import keep_criteria, make_segments, plan_actions
+from .journeys import make_journeys
 from .logins import Login, make_logins, write_logins
 from .people import Person, invent_people
 from .sources import make_sources
@@ -109,6 +110,7 @@ def load_demo_data(*, at: datetime) -> Loaded:
     make_gift_cards(rng, stories, ids, at=at)
     plan_actions(at=at, author=marketer)
     keep_criteria(at=at)
+    make_journeys(rng, stories, ids, at=at)
     write_logins(logins)
     event_count = int(sql.one("SELECT sum(event_count) FROM contacts_eventstatistic"))
     return Loaded(len(people), event_count, member_count, len(segments), tuple(logins))

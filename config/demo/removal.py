@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django_celery_beat.models import PeriodicTask
 from psycopg import sql as syntax
 
+from contacts import event_uses
 from contacts.events import pause_recording
 from contacts.models import (
     AttributeDefinition,
@@ -25,21 +26,32 @@ from contacts.models import (
     Tag,
 )
 from integrations.models import HeldEvent, ReceivedEvent, Source
-from segments import indexes, membership, schedule
+from segments import indexes, membership, rule_events, schedule
 from segments.action_writes import forget_changes
 from segments.criteria import references
 from segments.errors import CriteriaRefused
 from segments.facts import catalog_for, criteria_of, parse_criteria
-from segments.models import MembershipChange, SavedCriteria, Segment, SegmentActionRun
+from segments.models import MembershipChange, RuleEvent, SavedCriteria, Segment, SegmentActionRun
 from workspace import access, audit, locks, sql
 from workspace.access import SYSTEM, Actor
 from workspace.models import User
 
 from . import shop
 from .card_removal import remove_loyalty
+from .journeys import named_by_others, remove_journeys
 from .logins import demo_users, logins_file
 
 _PERMISSION = "workspace.remove_demo_data"
+
+
+# What journeys call a kind of definition that criteria name so.
+_KINDS = {
+    "tags": "tag",
+    "categories": "category",
+    "consents": "consent",
+    "attributes": "attribute",
+    "metrics": "metric",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,8 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
     pause_recording()
     found = find_demo_data()
     # What names segments and contacts goes before them.
-    kept = [*remove_loyalty(), *_remove_sources(), *_remove_segments()]
+    kept = [*remove_journeys(at=at), *remove_loyalty(), *_remove_sources(), *_remove_segments()]
+    _remove_rule_events(at=at)
     kept += _remove_contacts_and_definitions()
     kept_logins = _remove_logins(actor)
     done = Removed(found, tuple(sorted(kept)), kept_logins)
@@ -192,6 +205,16 @@ def _remove_segments() -> list[str]:
     return [segment.key for segment in kept]
 
 
+def _remove_rule_events(*, at: datetime) -> None:
+    """Delete the demo's rule-based events, except those for which somebody asks."""
+    for rule in RuleEvent.objects.filter(is_demo=True):
+        # One or two; each is taken from what is watched for.
+        if event_uses.uses_of([rule.name], actor=SYSTEM)[rule.name]:
+            RuleEvent.objects.filter(pk=rule.pk).update(is_demo=False)
+        else:
+            rule_events.delete_rule_event(rule, actor=SYSTEM, at=at)
+
+
 def _remove_contacts_and_definitions() -> list[str]:
     ids = list(Contact.objects.filter(is_demo=True).values_list("pk", flat=True))
     membership.forget_contacts(ids)
@@ -238,7 +261,7 @@ def _remove_definitions(model: Any, rows: str, named: Iterable[str]) -> list[str
 
 
 def _references(part: str) -> set[str]:
-    """What criteria that are not demo data name, those of segments and saved ones, of one kind."""
+    """What is named by what is no demo data, of one kind: by criteria and by journeys."""
     catalog = catalog_for(SYSTEM)
     found: set[str] = set()
     for segment in Segment.objects.filter(is_demo=False):
@@ -254,6 +277,12 @@ def _references(part: str) -> set[str]:
         except CriteriaRefused:
             continue
         found |= getattr(references(tree), part)
+    for one in named_by_others():
+        if part in {"segments", "events"}:
+            found |= getattr(one, part)
+        else:
+            kind = _KINDS.get(part)
+            found |= {key for named_kind, key in one.definitions if named_kind == kind}
     return found
 
 

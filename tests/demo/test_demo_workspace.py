@@ -30,8 +30,10 @@ from contacts.models import (
 )
 from integrations import received_events
 from integrations.held import replay
-from integrations.models import HeldEvent, ReceivedEvent, Source, SourceCount
+from integrations.models import HeldEvent, ReceivedEvent, Source, SourceCount, Template
 from integrations.source_counts import daily_courses
+from journeys import checking
+from journeys.models import Journey, Message, Participant
 from loyalty.gift_cards import publications
 from loyalty.models import (
     Campaign,
@@ -46,7 +48,7 @@ from loyalty.models import (
     Voucher,
 )
 from loyalty.reports.figures import figures_of
-from segments.models import Calculation, Membership, MembershipChange, Segment
+from segments.models import Calculation, Membership, MembershipChange, RuleEvent, Segment
 from tests.loyalty.raw_cards import sums_of_accounts
 from workspace import sql
 from workspace.access import SYSTEM, actor_of_user
@@ -159,6 +161,20 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     }
     assert Claim.objects.filter(mechanism__key="free_coffee").count() > 20
 
+    lives = dict(Journey.objects.values_list("key", "state"))
+    assert lives == {
+        "after_the_first_order": "live",
+        "first_message_and_reactions": "draft",
+        "win_back": "draft",
+    }
+    for journey in Journey.objects.all():
+        found = checking.faults_of(journey, actor=SYSTEM, at=AT)
+        assert checking.errors_among(found) == [], journey.key
+    outcomes = set(Participant.objects.values_list("state", "outcome"))
+    assert outcomes == {("waiting", ""), ("done", "ended")}
+    assert Participant.objects.filter(goal_at__isnull=False).count() > 5
+    assert set(Message.objects.values_list("state", flat=True)) == {"sent", "left_out"}
+
     told = json.loads(logins_in.read_text("utf-8"))
     assert stat.S_IMODE(logins_in.stat().st_mode) == 0o600
     assert [login["role"] for login in told] == ["Administrator", "Marketer", "Loyalty manager"]
@@ -200,7 +216,17 @@ def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     assert removed.kept_logins == ()
     assert list(Contact.objects.all()) == [own]
     assert not logins_in.exists()
-    for left in (Source, ReceivedEvent, HeldEvent, SourceCount):
+    for left in (
+        Journey,
+        Participant,
+        Message,
+        Template,
+        RuleEvent,
+        Source,
+        ReceivedEvent,
+        HeldEvent,
+        SourceCount,
+    ):
         assert not left.objects.exists(), left
     for gone in (Campaign, Claim, CardPosting, Mechanism, PointsPosting, Redemption, Voucher):
         assert gone.objects.count() == 0, gone
