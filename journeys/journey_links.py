@@ -13,7 +13,7 @@ _EVERY = timedelta(minutes=5)
 
 def register() -> None:
     """Belong to user groups, be told of as a use, and go on after a pause. May be called again."""
-    user_groups.register_things(Entity.JOURNEY, Journey)
+    user_groups.register_things(Entity.JOURNEY, Journey, list_filter="group")
     access.register_subject("journey", journeys.known_journeys)
     uses.register()
     rounds.register_round(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy, pgettext
 
 from contacts import definitions
@@ -61,11 +61,8 @@ def journeys_naming(is_named: Callable[[Named], bool]) -> list[Journey]:
 
 
 def page_of(journey: Journey) -> str:
-    """The address of the page of a journey; empty where there is no such page."""
-    try:
-        return reverse("admin:journeys_journey_change", args=[journey.pk])
-    except NoReverseMatch:
-        return ""
+    """The address of the page of a journey."""
+    return reverse("admin:journeys_journey_change", args=[journey.pk])
 
 
 def _uses_of_segment(segment: Segment) -> list[Use]:

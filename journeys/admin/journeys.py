@@ -23,6 +23,7 @@ from journeys.admin.journey_badges import (
     what_stopping_does,
 )
 from journeys.admin.journey_figures import FiguresPages
+from journeys.admin.journey_filters import GroupFilter
 from journeys.admin.journey_forms import DraftForm, NewJourneyForm
 from journeys.admin.journey_list import standing_of
 from journeys.admin.people import PeoplePages
@@ -58,7 +59,7 @@ class JourneyAdmin(
     list_display: Any = ("name_and_state", "version", "inside", "finished", "failed", "changed")
     list_display_links = None
     search_fields = ("name", "key", "description")
-    list_filter = ("state",)
+    list_filter = ("state", GroupFilter)
     sortable_by = ("name_and_state", "changed")
     ordering = ("name", "pk")
     list_per_page = 50
