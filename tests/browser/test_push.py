@@ -25,6 +25,7 @@ from contacts.models import Event
 from integrations.models import PushSubscription
 from integrations.push import connections
 from integrations.sources import create_source
+from tests.browser.looking import faults_by_path
 from tests.integrations.push.other_side import Browser, drain, queue
 from tests.integrations.receiving import receiver
 from workspace.access import SYSTEM
@@ -278,3 +279,22 @@ def test_a_browser_that_gets_a_new_address_says_so_without_a_page(
     assert before.ended_reason == "The browser has a new address."
     assert (after.address, after.contact_id) == (moved.endpoint, before.contact_id)
     assert after.ended_at is None
+
+
+def test_no_page_of_push_messages_has_a_serious_fault(logged_in: Page, site_key: str) -> None:
+    device = Browser("http://127.0.0.1:9/1").subscribe("A-17", device="Firefox on Linux")
+    connection = connections.web_push_connection(at=timezone.now())
+    room = f"/admin/integrations/pushconnection/{connection.pk}"
+    paths = [
+        "/admin/integrations/pushconnection/",
+        "/admin/integrations/pushconnection/add/",
+        f"{room}/change/",
+        f"{room}/settings/",
+        "/admin/integrations/pushsubscription/",
+        f"/admin/integrations/pushsubscription/{device.pk}/change/",
+        f"/admin/contacts/contact/{device.contact_id}/change/",
+    ]
+
+    found = faults_by_path(logged_in, paths)
+
+    assert found == {}, "\n".join(f"{path}\n  " + "\n  ".join(f) for path, f in found.items())
