@@ -58,8 +58,9 @@ _ICONS: Mapping[str, str] = {
 class CanvasWidget(forms.Textarea):
     """The canvas of one drawing for one reader.
 
-    `urls` are where it asks: `choices`, `faults`, `counts`, each of which may be missing.
-    `settings` stand beside the drawing; what they name is called by its name, too.
+    `urls` are where it asks: `choices`, `faults`, `counts`, each of which may be missing. `counts`
+    are figures to show where it asks for none, as `journeys.statistics` tells them. `settings`
+    stand beside the drawing; what they name is called by its name, too.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class CanvasWidget(forms.Textarea):
         urls: Mapping[str, str] | None = None,
         faults: Sequence[Fault] = (),
         settings: Any = None,
+        counts: Mapping[str, Any] | None = None,
         is_read_only: bool = False,
     ) -> None:
         super().__init__()
@@ -76,6 +78,7 @@ class CanvasWidget(forms.Textarea):
         self.urls = dict(urls or {})
         self.faults = tuple(faults)
         self.settings = settings
+        self.counts = counts
         self.is_read_only = is_read_only
 
     @property
@@ -120,25 +123,29 @@ class CanvasWidget(forms.Textarea):
             "faults": [fault.as_json() for fault in self.faults],
             "names": names_in(drawing, self.settings, actor=self.actor),
             "builder": {"config": builder, "saved": builder["saved"]},
+            **({} if self.counts is None else {"counts": self.counts}),
         }
 
 
 class SettingsWidget(forms.Textarea):
     """The settings of a journey for one reader, in an island of the same bundle.
 
-    The canvas asks for the faults of both; `faults` are what is known at first.
+    The canvas asks for the faults of both; `faults` are what is known at first. `canvas` is the
+    name of the field of the canvas on the same page, whose builder it shares.
     """
 
     def __init__(
         self,
         *,
         actor: Actor,
+        canvas: str,
         urls: Mapping[str, str] | None = None,
         faults: Sequence[Fault] = (),
         is_read_only: bool = False,
     ) -> None:
         super().__init__()
         self.actor = actor
+        self.canvas = canvas
         self.urls = dict(urls or {})
         self.faults = tuple(faults)
         self.is_read_only = is_read_only
@@ -164,7 +171,6 @@ class SettingsWidget(forms.Textarea):
 
     def config(self, settings: Any) -> dict[str, Any]:
         """What the island has to know."""
-        builder = CriteriaWidget(actor=self.actor, is_read_only=self.is_read_only).config()
         return {
             "fields": describe_settings(gettext),
             "texts": canvas_texts(),
@@ -173,7 +179,7 @@ class SettingsWidget(forms.Textarea):
             "language": get_language() or "en",
             "faults": [fault.as_json() for fault in self.faults],
             "names": names_in({}, settings, actor=self.actor),
-            "builder": {"config": builder, "saved": builder["saved"]},
+            "builder_of": f"{self.canvas}-config",
         }
 
 

@@ -36,6 +36,7 @@ class FiguresPages(PagesAdmin):
         people = address_of("participants", journey)
         context = self.thing_context(request, journey, page="statistics", title=_("Statistics"))
         context.update(
+            media=self.media,
             version=version,
             versions=journey.versions.filter(lane=version.lane).order_by("-number"),
             is_live=is_live,

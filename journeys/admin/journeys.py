@@ -237,7 +237,7 @@ class JourneyAdmin(
             return self._version_page(request, journey, version, page="versions")
         context = self.thing_context(request, journey, page="versions", title=_("Versions"))
         rows = journey.versions.filter(lane=Lane.LIVE).order_by("-number")
-        context.update(rows=rows, state=state_badge(journey))
+        context.update(rows=rows, media=self.media)
         return TemplateResponse(request, "journeys/versions.html", context)
 
     def _version_page(
@@ -251,7 +251,7 @@ class JourneyAdmin(
         canvas = CanvasWidget(
             actor=actor, urls={"counts": counts}, settings=settings, is_read_only=True
         )
-        beside = SettingsWidget(actor=actor, is_read_only=True)
+        beside = SettingsWidget(actor=actor, canvas="shown_drawing", is_read_only=True)
         context = self._canvas_context(request, journey, page=page)
         context.update(
             version=version,
@@ -326,7 +326,9 @@ class JourneyAdmin(
         canvas = CanvasWidget(
             actor=actor, urls=urls, faults=faults, settings=settings, is_read_only=not may_write
         )
-        beside = SettingsWidget(actor=actor, urls=urls, faults=faults, is_read_only=not may_write)
+        beside = SettingsWidget(
+            actor=actor, canvas="drawing", urls=urls, faults=faults, is_read_only=not may_write
+        )
         return {
             "canvas": canvas.render("drawing", texts["drawing"], {"id": "id_drawing"}),
             "beside": beside.render("settings", texts["settings"], {"id": "id_settings"}),

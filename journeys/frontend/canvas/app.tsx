@@ -320,7 +320,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
 
   const editor: Editor = useMemo(
     () => ({
-      id, t, catalog, server, drawing, readOnly, faults, counts, hasCounts: Boolean(config.urls?.counts), builder: config.builder ?? null,
+      id, t, catalog, server, drawing, readOnly, faults, counts, hasCounts: Boolean(config.urls?.counts ?? config.counts), builder: config.builder ?? null,
       nameOf, learn, selected, select, apply, setDrawing, choose, summary, number: (value: number) => format.format(value),
     }),
     [id, t, catalog, server, drawing, readOnly, faults, counts, config, nameOf, learn, selected, select, apply, setDrawing, choose, summary, format],
@@ -351,7 +351,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
           )}
           <span className="jc-quiet jc-used">{t("activities_used", { count: drawing.activities.length, limit: Number.isFinite(catalog.nodeLimit) ? catalog.nodeLimit : "∞" })}</span>
           {isShown && <button type="button" className="jc-button jc-side-button" aria-expanded={isSide} onClick={() => setSideOpen(!isSide)}><Icon name="list" />{t("side")}</button>}
-          {isShown && <IconButton icon={isLarge ? "close_fullscreen" : "open_in_full"} label={isLarge ? t("shrink") : t("enlarge")} onClick={() => setLarge(!isLarge)} />}
+          {isShown && <IconButton className="jc-large-button" icon={isLarge ? "close_fullscreen" : "open_in_full"} label={isLarge ? t("shrink") : t("enlarge")} onClick={() => setLarge(!isLarge)} />}
         </div>
         {isShown ? (
           <div className="jc-main">

@@ -141,7 +141,7 @@ export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject
     editor.apply(commands.connect(without, catalog, connection.source, outcome, connection.target), { say: t("said_connected", { from: names[0]!, to: names[1]! }) });
   };
   return (
-    <div className="jc-stage" ref={box} data-empty={isEmpty || undefined}>
+    <div className="jc-stage" ref={box} tabIndex={-1} data-empty={isEmpty || undefined}>
       <ReactFlow
         nodes={nodes}
         edges={edges}
@@ -185,6 +185,7 @@ export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject
         zoomOnScroll={isLarge}
         preventScrolling={isLarge}
         zoomOnDoubleClick={false}
+        attributionPosition="bottom-center"
         fitView
         fitViewOptions={FIT}
         ariaLabelConfig={{

@@ -7,11 +7,16 @@ import "./style.css";
 
 let mounted = 0;
 
-function configOf(element: HTMLElement): Config & SettingsConfig {
-  const text = document.getElementById(element.dataset["config"] ?? "")?.textContent;
+type AnyConfig = Config & SettingsConfig & { builder_of?: string };
+
+function configOf(id: string): AnyConfig {
+  const text = document.getElementById(id)?.textContent;
   if (!text) return {};
   try {
-    return JSON.parse(text) as Config & SettingsConfig;
+    const found = JSON.parse(text) as AnyConfig;
+    // The builder is large: the second island of a page takes that of the first.
+    const builder = found.builder_of ? configOf(found.builder_of).builder : undefined;
+    return builder ? { ...found, builder } : found;
   } catch {
     return {};
   }
@@ -42,7 +47,7 @@ export function mount(element: HTMLElement): void {
   });
   const props = {
     id: `canvas-${mounted}`,
-    config: configOf(element),
+    config: configOf(element.dataset["config"] ?? ""),
     initial: field?.value ?? "",
     form: element.closest("form"),
     onText: write,
