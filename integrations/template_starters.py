@@ -129,7 +129,9 @@ def _page(blocks: tuple[str, ...], *, can_be_left: bool) -> str:
     leave = ""
     if can_be_left:
         words = escape(_("Unsubscribe"))
-        leave = f' · <a href="{{{{ unsubscribe_url }}}}" style="color:#6b7280">{words}</a>'
+        link = f' · <a href="{{{{ unsubscribe_url }}}}" style="color:#6b7280">{words}</a>'
+        # Distributions know of no such page.
+        leave = f"{{% if unsubscribe_url %}}{link}{{% endif %}}"
     why = escape(_("You get this because you are a customer of ours."))
     return f"""<mjml>
   <mj-head>

@@ -40,6 +40,8 @@ ROLES = {
             (
                 *("contacts.*", "segments.*", "journeys.*", "loyalty.view"),
                 *("integrations.view", "integrations.*_template"),
+                # Whoever asks on the phone not to be written to.
+                "integrations.add_suppression",
             ),
         ),
         Role(

@@ -22,7 +22,11 @@ IDENTITY_TABLES = {"contacts_identity"}
 # The same of a single key: a card belongs to one member.
 IDENTITY_KEYS = {"loyalty_member_one_for_each_card"}
 # What a source sent, whose ever it is: logs of the source, which stay beside it.
-SOURCE_TABLES = {"integrations_receivedevent", "integrations_heldevent"}
+SOURCE_TABLES = {
+    "integrations_heldevent",
+    "integrations_mailreport",
+    "integrations_receivedevent",
+}
 # A card pays once, whoever has it, and a letter leaves once: one ledger and one outbox for all. A
 # passage is known by its number alone to letters, links and whoever tells of them; it stays its own
 # when its contact becomes another's.
