@@ -143,12 +143,14 @@ def _page(blocks: tuple[str, ...], *, can_be_left: bool) -> str:
     </mj-attributes>
     <mj-style>
       @media (prefers-color-scheme: dark) {{
+        body, .around {{ background: #030712 !important; }}
         .page, .page > table {{ background: #111827 !important; }}
         .page div {{ color: #f3f4f6 !important; }}
+        .code {{ background: #312e81 !important; }}
       }}
     </mj-style>
   </mj-head>
-  <mj-body background-color="#f3f4f6">
+  <mj-body background-color="#f3f4f6" css-class="around">
     <mj-section padding="12px 0"></mj-section>
     <mj-section background-color="#ffffff" border-radius="12px" padding="24px 0" css-class="page">
       <mj-column>
@@ -178,8 +180,9 @@ def _text(words: str) -> str:
 
 def _code(words: str) -> str:
     return (
-        '<mj-text font-size="24px" font-weight="bold" letter-spacing="2px" align="center"'
-        f' container-background-color="#eef2ff" padding="20px 32px">{words}</mj-text>'
+        '<mj-text css-class="code" font-size="24px" font-weight="bold" letter-spacing="2px"'
+        ' align="center" container-background-color="#eef2ff" padding="20px 32px">'
+        f"{words}</mj-text>"
     )
 
 

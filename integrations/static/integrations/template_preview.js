@@ -17,7 +17,7 @@
   const frame = preview.querySelector(".rg-frame");
   const stage = part("stage");
   let seen = {};
-  if (stage && stage.clientWidth < 500) preview.querySelector("[name=view][value=phone]").checked = true;
+  if (stage && window.innerWidth < 700) preview.querySelector("[name=view][value=phone]").checked = true;
   const fit = () => {
     if (!stage || stage.dataset.view === "text") return;
     const view = stage.dataset.view;
@@ -39,10 +39,16 @@
     preview.querySelector("[data-screen]")?.classList.toggle("rg-dark", isDark);
     if (!frame) return;
     // A mail that knows of the dark says so in its styles; readers turn others over themselves.
-    const knows = /prefers-color-scheme/.test(seen.html || "");
+    const written = seen.html || "";
+    const knows = /prefers-color-scheme/.test(written);
     frame.classList.toggle("rg-dark", isDark && knows);
     frame.classList.toggle("rg-inverted", isDark && !knows);
-    part("html").style.colorScheme = isDark && knows ? "dark" : "light";
+    // What is asked of the reader's device is answered here, whatever this one prefers.
+    const answered = written.replace(/\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)/gi, (_asked, scheme) => ((scheme.toLowerCase() === "dark") === isDark ? "(min-width: 0)" : "(max-width: 0)"));
+    // Links lead nowhere: the frame may not open anything.
+    const content = answered && `<base target="_blank">${answered}`;
+    const html = part("html");
+    if (html.srcdoc !== content) html.srcdoc = content;
   };
   const arrange = () => {
     if (!stage) return;
@@ -80,10 +86,6 @@
     showIcon(told.icon);
     part("language").hidden = !told.language;
     part("language-code").textContent = told.language;
-    const html = part("html");
-    // Links lead nowhere: the frame may not open anything.
-    const written = told.html && `<base target="_blank">${told.html}`;
-    if (html && html.srcdoc !== written) html.srcdoc = written;
     arrange();
   };
 
