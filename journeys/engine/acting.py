@@ -17,7 +17,7 @@ from journeys.engine import cohort, decisions, exits
 from journeys.engine.cohort import Acted, Cohort
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Moved, Source, Way, move, stay
-from journeys.engine.portions import portion
+from journeys.engine.portions import Changed, portion
 from segments.errors import CriteriaRefused
 from workspace import sql
 from workspace.exactjson import exact_dumps
@@ -68,6 +68,8 @@ def act(course: Course, place: Place, *, as_of: datetime, limit: int) -> Moved:
             # Others wrote the same rows in another order: again, it is all undone.
             if not state.startswith(_CONFLICT) or attempt == _TRIES - 1:
                 raise
+        except Changed:
+            raise
         except Exception as error:
             if passes(error):
                 raise

@@ -28,6 +28,20 @@ SELECT count(*) FROM (
 """
 
 
+# What people change with a journey, by which a tick sees that it has to begin anew.
+_MARK = """
+SELECT j.state || array(
+  SELECT v.id || CASE WHEN v.is_open THEN ' open' ELSE '' END FROM journeys_journeyversion v
+  WHERE v.journey_id = j.id AND v.ended_at IS NULL ORDER BY v.id)::text
+FROM journeys_journey j WHERE j.id = %s
+"""
+
+
+class Changed(Exception):
+    """The journey is not what it was when its tick began: paused, stopped, published anew."""
+
+
+_mark = ContextVar[str | None]("journeys_portion_mark", default=None)
 _is_alone = ContextVar("journeys_portion_is_alone", default=False)
 
 
@@ -41,6 +55,22 @@ def alone() -> Iterator[None]:
         _is_alone.reset(before)
 
 
+def mark_of(journey_id: int) -> str | None:
+    """The state of a journey and of its versions, to see whether they change."""
+    found: str | None = sql.one(_MARK, [journey_id])
+    return found
+
+
+@contextmanager
+def unless_changed(mark: str | None) -> Iterator[None]:
+    """Have portions raise Changed meanwhile where the mark of their journey is another one."""
+    before = _mark.set(mark)
+    try:
+        yield
+    finally:
+        _mark.reset(before)
+
+
 @contextmanager
 def portion(
     journey_id: int,
@@ -51,7 +81,7 @@ def portion(
     """A transaction with the journey to itself, in which nobody is erased.
 
     Those contacts that it is `holding` are not merged either; or those whose `contact_id` a SELECT
-    gives.
+    gives. Raises Changed, see `unless_changed`.
     """
     with transaction.atomic():
         if _is_alone.get():
@@ -64,4 +94,7 @@ def portion(
             given, params = holding_those
             sql.execute(_HOLD.format(given=given), params)
         locks.lock(lock_name(journey_id))
+        mark = _mark.get()
+        if mark is not None and mark != mark_of(journey_id):
+            raise Changed
         yield

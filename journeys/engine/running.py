@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from journeys.engine import arrivals, decisions, goals, tick
+from journeys.engine import arrivals, decisions, goals, health, tick
 from journeys.engine.cohort import register_act
-from workspace import rounds
+from workspace import checkup, rounds
 
 CHANNEL = "regulars_journeys"
 
@@ -20,9 +20,10 @@ def wake() -> None:
 
 
 def register() -> None:
-    """Register the activities that decide, what webhooks may hear, and the rounds."""
+    """Register the activities that decide, what webhooks may hear, the rounds, the checkup."""
     arrivals.register()
     register_act("condition", decisions.decide, holds_contacts=False)
+    checkup.register("journeys", health.examine)
     rounds.register_round("journeys", run, channel=CHANNEL, every=tick.EVERY, place=60)
     rounds.register_round(
         "journey goals", goals.ask_all, channel=f"{CHANNEL}_goals", every=goals.EVERY, place=61

@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
 from journeys import following
 from journeys.engine.course import Course
-from journeys.engine.moves import Cause, Outcome, Source, Way, move
+from journeys.engine.moves import Cause, Moved, Outcome, Source, Way, move
 from journeys.engine.portions import portion
 from journeys.models import Journey, JourneyVersion, Lane
 from workspace import sql
@@ -66,25 +67,41 @@ RETURNING j.id
 """
 
 
-def take_out(journey: Journey, *, as_of: datetime, turns: int, limit: int) -> tuple[int, bool]:
-    """Take so many portions out of a stopped journey, as of when it was; how many, and if more.
+@dataclass(slots=True)
+class TakenOut(Moved):
+    """How many were taken out, and whether more are to be."""
+
+    has_more: bool = False
+
+
+def take_out(journey: Journey, *, as_of: datetime, turns: int, limit: int) -> TakenOut:
+    """Take so many portions out of a stopped journey, as of when it was.
 
     What was planned to be sent to them is left out.
     """
-    total = 0
+    taken = TakenOut()
     versions = JourneyVersion.objects.filter(journey=journey, lane=Lane.LIVE, ended_at=None)
-    for course in map(Course.of, versions):
-        for place in course.plan.places:
-            for state in ("waiting", "ready"):
-                while turns:
-                    with portion(journey.pk):
-                        found = sql.lists(_INSIDE, [course.version.pk, place.number, state, limit])
-                        ids = [participant_id for (participant_id,) in found]
-                        total += _stop(course, ids, journey.state_changed_at or as_of, as_of)
-                    if len(ids) < limit:
-                        break
-                    turns -= 1
-    return total, not turns
+    standing = [
+        (course, place.number, state)
+        for course in map(Course.of, versions)
+        for place in course.plan.places
+        for state in ("waiting", "ready")
+    ]
+    for course, place, state in standing:
+        while True:
+            if not turns:
+                taken.has_more = True
+                return taken
+            with portion(journey.pk):
+                found = sql.lists(_INSIDE, [course.version.pk, place, state, limit])
+                ids = [participant_id for (participant_id,) in found]
+                stopped_at = journey.state_changed_at or as_of
+                taken.count += _stop(course, ids, stopped_at, as_of)
+            if len(ids) < limit:
+                break
+            turns -= 1
+    taken.ended_count = taken.count
+    return taken
 
 
 def _stop(course: Course, ids: Sequence[int], stopped_at: datetime, as_of: datetime) -> int:

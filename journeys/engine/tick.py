@@ -6,16 +6,16 @@ is killed leaves nothing half done, and the next one takes up what it left.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from integrations.digestion import passes
 from journeys.drawing.plan import Place
-from journeys.engine import acting, goals, signals, stopping, timeouts
+from journeys.engine import acting, goals, portions, signals, stopping, timeouts
 from journeys.engine.admissions import Admitted, admit_waiting
 from journeys.engine.course import RUNNING, Course, running_courses
 from journeys.engine.moves import Moved
-from journeys.engine.portions import PORTION, portion
+from journeys.engine.portions import PORTION, Changed, portion
 from journeys.models import Journey, JourneyVersion, Lane, Signal
 from workspace import sql
 
@@ -38,6 +38,7 @@ SELECT j.id FROM journeys_journey j WHERE
     WHERE v.journey_id = j.id AND v.ended_at IS NULL
       AND (v.lane = 1 OR v.lane = 0 AND j.state = ANY(%(states)s::text[]))
       AND (j.state = 'stopped' AND v.lane = 0
+          AND coalesce(j.state_changed_at, '-infinity') <= %(as_of)s
         OR v.lane = 1 AND (
           EXISTS (SELECT FROM journeys_entrance e
             WHERE e.journey_id = j.id AND e.lane = 1 AND e.at <= %(as_of)s)
@@ -49,7 +50,8 @@ SELECT j.id FROM journeys_journey j WHERE
               WHERE p.version_id = v.id AND p.place = place AND p.state = 'waiting'
                 AND p.wake_at <= %(as_of)s)
             OR EXISTS (SELECT FROM journeys_participant p
-              WHERE p.version_id = v.id AND p.place = place AND p.state = 'ready'))))
+              WHERE p.version_id = v.id AND p.place = place AND p.state = 'ready'
+                AND p.arrived_at <= %(as_of)s))))
 ORDER BY j.id
 """
 
@@ -109,25 +111,33 @@ def tick_journey(journey_id: int, *, as_of: datetime, limit: int = PORTION) -> T
     Again, for the same instant, it changes nothing. Of a paused journey only what is tested moves.
     Several may run at once: each portion, of `limit` participants, has the journey to itself.
     """
+    mark = portions.mark_of(journey_id)
     journey = Journey.objects.get(pk=journey_id)
     courses = running_courses(journey_id)
     lanes = [Lane.TEST] if journey.state == Journey.State.PAUSED else [Lane.LIVE, Lane.TEST]
-    ticked = _Tick(journey_id, courses, lanes, as_of, limit).run()
-    if journey.state == Journey.State.STOPPED:
-        moved, has_more = stopping.take_out(journey, as_of=as_of, turns=_TURNS, limit=limit)
-        ticked += Ticked(moved_count=moved, ended_count=moved, has_more=has_more)
-    return ticked
+    tick = _Tick(journey_id, courses, lanes, as_of, limit)
+    try:
+        with portions.unless_changed(mark):
+            tick.run()
+            if journey.state == Journey.State.STOPPED:
+                stopped = stopping.take_out(journey, as_of=as_of, turns=_TURNS, limit=limit)
+                tick.ticked.note(stopped)
+                tick.ticked.has_more |= stopped.has_more
+    except Changed:
+        # Somebody paused or stopped it, or published another version: the next tick goes by that.
+        tick.ticked.has_more = True
+    return tick.ticked
 
 
 def tick_version(version: JourneyVersion, *, as_of: datetime) -> Ticked:
     """The same for one version alone, whatever the state of its journey: for rehearsals."""
-    course = Course.of(version)
-    tick = _Tick(version.journey_id, [course], [Lane(version.lane)], as_of, PORTION)
-    ticked = tick.run()
-    while ticked.has_more:
-        ticked.has_more = False
-        ticked += tick.run()
-    return ticked
+    total = Ticked(has_more=True)
+    while total.has_more:
+        total.has_more = False
+        tick = _Tick(version.journey_id, [Course.of(version)], [Lane(version.lane)], as_of, PORTION)
+        tick.run()
+        total += tick.ticked
+    return total
 
 
 @dataclass(slots=True)
@@ -139,25 +149,20 @@ class _Tick:
     lanes: Sequence[Lane]
     as_of: datetime
     limit: int
-    has_more: bool = False
+    ticked: Ticked = field(default_factory=Ticked)
 
-    def run(self) -> Ticked:
-        ticked = Ticked()
-        self.has_more = False
-        # Whoever waits to enter a second time enters when the first passage is over.
+    def run(self) -> None:
+        """Let in who waits, act upon what happened, move everyone; once, or while some come in."""
         while True:
             admitted = self._admit()
-            ticked.entered_count += admitted.entered_count
-            ticked.refused_count += admitted.refused_count
-            if not self._act_upon_signals(ticked):
-                # First all that happened: nobody times out whom a signal waits for.
-                break
+            # First all that happened: nobody times out whom a signal waits for.
+            if not self._act_upon_signals():
+                return
             for course in self.courses:
-                self._pass(course, ticked)
-            if not admitted.asked_count or self.has_more:
-                break
-        ticked.has_more = self.has_more
-        return ticked
+                self._pass(course)
+            # Whoever waits to enter a second time enters when the first passage is over.
+            if not admitted.asked_count or self.ticked.has_more:
+                return
 
     def _admit(self) -> Admitted:
         total = Admitted()
@@ -172,13 +177,15 @@ class _Tick:
                 total += admitted
                 if after is None:
                     break
-            self.has_more |= after is not None
+            self.ticked.has_more |= after is not None
+        self.ticked.entered_count += total.entered_count
+        self.ticked.refused_count += total.refused_count
         return total
 
     def _open_courses(self) -> Mapping[int, Course]:
         return {course.version.lane: course for course in self.courses if course.version.is_open}
 
-    def _act_upon_signals(self, ticked: Ticked) -> bool:
+    def _act_upon_signals(self) -> bool:
         """Act upon what happened; false where that was so much that some is left."""
         is_paused = Lane.LIVE not in self.lanes
         versions = [course.version.pk for course in self.courses] if is_paused else None
@@ -196,42 +203,42 @@ class _Tick:
                         goals.note(ids)
                     for course in self.courses if ids else ():
                         act = signals.let_out if kinds is _FIRST else signals.act_upon
-                        ticked.note(act(course, ids, as_of=self.as_of))
+                        self.ticked.note(act(course, ids, as_of=self.as_of))
                     signals.forget(ids)
                 if len(ids) < self.limit:
                     break
             else:
-                self.has_more = True
+                self.ticked.has_more = True
                 return False
         return True
 
-    def _pass(self, course: Course, ticked: Ticked) -> None:
+    def _pass(self, course: Course) -> None:
         """One pass over the places in their order: every way leads to a later one."""
         for place in course.plan.places:
             # Who has come meanwhile may have missed what he waits for.
             may_have_missed = place.number in course.listening and (
-                ticked.moved_count or ticked.entered_count
+                self.ticked.moved_count or self.ticked.entered_count
             )
-            if may_have_missed and not self._act_upon_signals(ticked):
+            if may_have_missed and not self._act_upon_signals():
                 return
-            self._time_out(course, place, ticked)
+            self._time_out(course, place)
             if not place.waits:
-                self._let_act(course, place, ticked)
+                self._let_act(course, place)
 
-    def _time_out(self, course: Course, place: Place, ticked: Ticked) -> None:
+    def _time_out(self, course: Course, place: Place) -> None:
         if not timeouts.is_due(course, place, as_of=self.as_of):
             return
         for _turn in range(_TURNS):
             with portion(self.journey_id):
                 moved = timeouts.let_go(course, place, as_of=self.as_of, limit=self.limit)
-            ticked.note(moved)
+            self.ticked.note(moved)
             if moved.count < self.limit:
                 return
-        self.has_more = True
+        self.ticked.has_more = True
 
-    def _let_act(self, course: Course, place: Place, ticked: Ticked) -> None:
+    def _let_act(self, course: Course, place: Place) -> None:
         for _turn in range(_TURNS):
             if not acting.is_anybody_ready(course, place):
                 return
-            ticked.note(acting.act(course, place, as_of=self.as_of, limit=self.limit))
-        self.has_more = True
+            self.ticked.note(acting.act(course, place, as_of=self.as_of, limit=self.limit))
+        self.ticked.has_more = True

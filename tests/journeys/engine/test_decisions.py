@@ -7,7 +7,7 @@ import pytest
 from contacts.models import Contact
 from journeys.engine import cohort, tick
 from journeys.engine.cohort import Acted, Cohort, register_act
-from journeys.models import JourneyVersion, Participant, Transition
+from journeys.models import Journey, JourneyVersion, Participant, Transition
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_contact
 from tests.journeys.engine.passages import (
     drawing,
@@ -198,6 +198,25 @@ def test_one_with_whom_it_comes_to_grief_holds_up_nobody() -> None:
     failed = Participant.objects.get(state="failed")
     assert (failed.contact_id, failed.problem) == (poison, "This one is poison.")
     assert Participant.objects.filter(state="done").count() == 11
+
+
+@pytest.mark.usefixtures("acting")
+def test_a_tick_that_runs_ends_when_its_journey_is_stopped() -> None:
+    acted = []
+
+    def act(given: Cohort) -> Acted:
+        acted.extend(given.ids)
+        Journey.objects.update(state="stopped", state_changed_at=NOW)
+        return Acted(["next"])
+
+    register_act("webhook", act)
+    version = calling()
+    enter(version, *(make_contact().pk for _one in range(3)))
+    assert tick.tick_journey(version.journey_id, as_of=NOW, limit=1).has_more
+    assert len(acted) == 1
+    tick.tick_all(as_of=NOW)
+    assert set(Participant.objects.values_list("outcome", flat=True)) == {"stopped"}
+    assert len(acted) == 1
 
 
 @pytest.mark.usefixtures("acting")
