@@ -202,7 +202,7 @@ def test_one_with_whom_it_comes_to_grief_holds_up_nobody() -> None:
 
 @pytest.mark.usefixtures("acting")
 def test_a_tick_that_runs_ends_when_its_journey_is_stopped() -> None:
-    acted = []
+    acted: list[int] = []
 
     def act(given: Cohort) -> Acted:
         acted.extend(given.ids)
