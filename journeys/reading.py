@@ -26,9 +26,11 @@ from journeys.engine.portions import portion
 from journeys.engine.running import CHANNEL
 from journeys.engine.terms import Terms
 from journeys.models import Journey, JourneyVersion, Lane, Reading
+from segments.facts import nameless
 from segments.models import Segment
 from segments.realtime import state as segment_state
-from workspace import checkup, rounds, sql
+from workspace import access, checkup, rounds, sql
+from workspace.access import SYSTEM, Actor
 from workspace.checkup import Finding
 
 EVERY = timedelta(seconds=5)
@@ -149,7 +151,39 @@ def read_portion(reading: Reading, *, as_of: datetime) -> bool:
         return _read(found, version, as_of)
 
 
-def waiting_for(version: JourneyVersion, *, as_of: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a version is with its segment: the last reading, the next one, what is waited for."""
+
+    state: str | None
+    read_count: int
+    entered_count: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_at: datetime | None
+    waiting_for: str
+
+
+def standing_of(version: JourneyVersion, *, as_of: datetime, actor: Actor) -> Standing | None:
+    """How far a version is with its segment; None for one that reads none.
+
+    A segment that the actor may not know of is not named.
+    """
+    if Entry.of(version.drawing) is None:
+        return None
+    last = version.readings.order_by("-pk").first()
+    return Standing(
+        state=None if last is None else last.state,
+        read_count=0 if last is None else last.read_count,
+        entered_count=0 if last is None else last.entered_count,
+        started_at=None if last is None else last.started_at,
+        finished_at=None if last is None else last.finished_at,
+        next_at=version.read_at if version.is_open else None,
+        waiting_for=waiting_for(version, as_of=as_of, actor=actor),
+    )
+
+
+def waiting_for(version: JourneyVersion, *, as_of: datetime, actor: Actor = SYSTEM) -> str:
     """Why a version that should read its segment does not; empty where it does or need not."""
     if not version.is_open or version.lane != Lane.LIVE:
         return ""
@@ -162,7 +196,8 @@ def waiting_for(version: JourneyVersion, *, as_of: datetime) -> str:
     segment = Segment.objects.filter(key=entry.segment).first()
     if segment is None:
         return _("Its segment is not there any more.")
-    return _why_not(segment, as_of, is_begun=not is_due)
+    name = segment.name if access.is_visible(segment, actor) else nameless()
+    return _why_not(segment, as_of, is_begun=not is_due, name=name)
 
 
 def examine(as_of: datetime | None = None) -> Finding:
@@ -283,12 +318,12 @@ def _quota(reading: Reading, entry: Entry, as_of: datetime) -> tuple[int, dateti
     return count, begun + timedelta(seconds=count / entry.rate)
 
 
-def _why_not(segment: Segment, as_of: datetime, *, is_begun: bool) -> str:
+def _why_not(segment: Segment, as_of: datetime, *, is_begun: bool, name: str = "") -> str:
     """Why a segment cannot be read now; empty where it can.
 
     A reading that has begun goes on while the segment is calculated: whom it reads is settled.
     """
-    words, state = {"name": segment.name}, Segment.CalculationState
+    words, state = {"name": name or segment.name}, Segment.CalculationState
     if segment.status == Segment.Status.INACTIVE:
         return _("Segment “%(name)s” is inactive: it is read when it is active again.") % words
     if segment.status == Segment.Status.ARCHIVED and not is_begun:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from journeys import journeys, publishing
+from journeys import journeys, publishing, reading
 from journeys.admin.canvas import CanvasPages, address_of, find_version
 from journeys.admin.journey_badges import (
     of_stopping,
@@ -255,6 +255,7 @@ class JourneyAdmin(
         context = self._canvas_context(request, journey, page=page)
         context.update(
             version=version,
+            reading=reading.standing_of(version, as_of=timezone.now(), actor=actor),
             is_live=is_live,
             canvas=canvas.render("shown_drawing", exact_dumps(drawing, indent=2)),
             beside=beside.render("shown_settings", exact_dumps(settings, indent=2)),

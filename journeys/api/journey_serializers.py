@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from journeys.drawing.settings import SETTINGS
 from journeys.hiding import Hiding
-from journeys.models import Journey, JourneyVersion, Participant, Transition
+from journeys.models import Journey, JourneyVersion, Participant, Reading, Transition
 from journeys.participants import Passed, nodes_at
 from workspace.api.serializers import AnyJSONField, StrictSerializer
 
@@ -219,6 +219,18 @@ class _GoalCountsSerializer(serializers.Serializer[Any]):
     )
 
 
+class _ReadingSerializer(serializers.Serializer[Any]):
+    """The last reading of the segment, the next one, and what is waited for."""
+
+    state = serializers.ChoiceField(choices=Reading.State.choices, allow_null=True)
+    read = serializers.IntegerField(source="read_count")
+    entered = serializers.IntegerField(source="entered_count")
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    next_at = serializers.DateTimeField(allow_null=True)
+    waiting_for = serializers.CharField()
+
+
 class JourneyStatisticsSerializer(serializers.Serializer[Any]):
     """A version in figures."""
 
@@ -230,6 +242,9 @@ class JourneyStatisticsSerializer(serializers.Serializer[Any]):
     finished = serializers.DictField(child=serializers.IntegerField())
     refused = serializers.DictField(child=serializers.IntegerField())
     goal = _GoalCountsSerializer()
+    reading = _ReadingSerializer(
+        allow_null=True, help_text="Of a version that reads a segment: how far it is with that."
+    )
     nodes = serializers.DictField(child=_NodeCountsSerializer())
     messages = AnyJSONField(
         help_text='By activity and channel: `{"first": {"email": {"sent": 3, …}}}`.'

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from journeys import checking, journeys, publishing, statistics
+from journeys import checking, journeys, publishing, reading, statistics
 from journeys.api.journey_serializers import (
     NAMES,
     DrawingFaultsSerializer,
@@ -214,6 +214,7 @@ class JourneyViewSet(ApiViewSet):
             "version": version.number,
             "since": since,
             **asdict(statistics.summarize(version, since=since)),
+            "reading": reading.standing_of(version, as_of=timezone.now(), actor=self.actor),
             "nodes": statistics.node_counts(version, since=since),
             "messages": statistics.message_counts(version, since=since),
         }

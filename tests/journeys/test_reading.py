@@ -1,10 +1,12 @@
 """Reading segments: who enters, when, how quickly, and what is waited for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -274,6 +276,32 @@ class TestWaiting:
         read_all(NOW)
         assert Reading.objects.get().state == "cancelled"
         assert len(inside()) == 1
+
+
+class TestStanding:
+    def test_it_tells_how_far_it_is_and_when_it_reads_next(self) -> None:
+        make_northerners("Oslo", "Oslo")
+        version = reads(schedule=DAILY)
+        read_all(NOW)
+        version.refresh_from_db()
+        found = reading.standing_of(version, as_of=NOW, actor=SYSTEM)
+        assert found is not None
+        assert (found.state, found.read_count, found.entered_count) == ("done", 2, 2)
+        assert (found.next_at, found.waiting_for) == (NOW + DAY, "")
+
+    def test_of_one_that_reads_no_segment_there_is_nothing_to_tell(self) -> None:
+        assert reading.standing_of(make_version(WAIT), as_of=NOW, actor=SYSTEM) is None
+
+    def test_a_segment_of_others_is_not_named(self) -> None:
+        segment, _people = make_northerners("Oslo")
+        segment.groups.add(Group.objects.create(name="Norway"))
+        version = reads()
+        lifecycle.inactivate(segment, actor=SYSTEM, at=NOW)
+        stranger = replace(SYSTEM, is_admin=False)
+        assert "Northerners" in reading.waiting_for(version, as_of=NOW)
+        told = reading.waiting_for(version, as_of=NOW, actor=stranger)
+        assert "Northerners" not in told
+        assert "inactive" in told
 
 
 def test_a_thousand_are_read_in_as_many_statements_as_one() -> None:
