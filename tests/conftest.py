@@ -45,10 +45,10 @@ _NOT_FROM_DOTENV = (
         "EMAIL_PROVIDER",
         "EVENT_RETENTION_DAYS",
     ),
-    *("BOUNCE_ADDRESS", "BOUNCE_IMAP_URL", "FCM_CREDENTIALS", "MAIL_HOOKS_SECRET"),
+    *("BOUNCE_ADDRESS", "BOUNCE_IMAP_URL", "MAIL_HOOKS_SECRET"),
     *("SOFT_BOUNCE_DAYS", "SOFT_BOUNCE_LIMIT"),
     *("DOTDIGITAL_URL", "EMARSYS_URL", "EMARSYS_AUTH_URL", "SEGMENT_URL", "OUTBOUND_ALLOW"),
-    *("INGESTION_REQUESTS_PER_SECOND", "MESSAGE_CAP", "PORT", "TIME_ZONE", "VAPID_PRIVATE_KEY"),
+    *("INGESTION_REQUESTS_PER_SECOND", "MESSAGE_CAP", "PORT", "PUSH_HOSTS", "TIME_ZONE"),
 )
 # The first one is Chromium without a window, which is all that tests need, for half the work.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

@@ -14,7 +14,7 @@ from contacts.merging import merge_contacts
 from contacts.models import Event
 from integrations import push, sources
 from integrations.models import PushSubscription, ReceivedEvent, Source
-from integrations.push import connections, subscriptions
+from integrations.push import connections, subscriptions, views
 from tests.factories import make_contact
 from tests.integrations.push.other_side import Browser, google
 from tests.integrations.sending import Sender
@@ -257,6 +257,18 @@ def test_what_is_no_token_records_nothing(client: Client, body: str) -> None:
 
     assert answer.status_code == 400
     assert not Event.objects.exists()
+
+
+def test_one_address_cannot_say_it_without_end(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_OPENED_LIMIT", 1)
+    answers = [
+        client.generic("POST", "/push/opened", "{}", content_type="text/plain") for _time in "ab"
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 429]
+    assert int(answers[1]["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("name", ["regulars-push.js", "regulars-sw.js"])
