@@ -23,6 +23,7 @@ from journeys.drawing.durations import length_of
 from journeys.drawing.kinds import ERROR, NEXT, TIMEOUT
 from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.engine.running import wake
+from journeys.messages.permits import message_id_of
 from journeys.models import Lane, Message
 from workspace import sql
 from workspace.exactjson import exact_dumps, exact_loads
@@ -109,8 +110,8 @@ def call(cohort: Cohort) -> Acted:
 
 def follow_deliveries(finished: Sequence[Finished], at: datetime) -> None:
     """Say what became of calls, to those who wait for it. A consumer of the outbox."""
-    ours = [(_message_id(one), one) for one in finished if one.subject.startswith("message:")]
-    told = [(pk, one) for pk, one in ours if one.kind == TYPE]
+    ours = [(message_id_of(one.key), one) for one in finished if one.kind == TYPE]
+    told = [(pk, one) for pk, one in ours if pk is not None]
     if not told:
         return
     columns: list[list[Any]] = [
@@ -126,10 +127,6 @@ def register() -> None:
     """Have the engine do these activities so, and hear of what becomes of them."""
     register_act(KIND, call)
     outbox.register_consumer("journey webhooks", follow_deliveries)
-
-
-def _message_id(one: Finished) -> int:
-    return int(one.subject.partition(":")[2])
 
 
 def _connection(config: Mapping[str, Any]) -> Connection:
@@ -253,7 +250,8 @@ def _hand_over(
                 kind=TYPE,
                 payload=_payload(connection, message_id, bodies[pk], cohort.at),
                 contact_id=contacts[pk],
-                subject=f"message:{message_id}",
+                # Who may not know of the journey does not see it among the deliveries.
+                subject=f"journey:{cohort.version.journey_id}",
             )
             for pk, message_id in ids.items()
             if pk in bodies

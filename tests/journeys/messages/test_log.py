@@ -184,3 +184,11 @@ def test_messages_are_forgotten_in_time(message: Message) -> None:
     arrive(make_journey(key="b"), make_contact(email="b@example.com"))
     compose()
     assert log.purge(NOW + 9 * log.KEPT) == {"messages": 0}, "it is still on its way"
+
+
+def test_deliveries_of_messages_are_known_to_who_knows_the_journey(message: Message) -> None:
+    group = Group.objects.create(name="Poland")
+    client = program()
+    assert len(client.get("/api/deliveries/").json()["results"]) == 1
+    Journey.objects.get().groups.add(group)
+    assert client.get("/api/deliveries/").json()["results"] == []
