@@ -61,6 +61,10 @@ class TestForm(forms.Form):
         help_text=gettext_lazy("As a code. Empty: that of the contact."),
     )
 
+    def __init__(self, data: Any = None) -> None:
+        # Its dialog stands on the page of another form with such a field.
+        super().__init__(data, auto_id="test_%s")
+
 
 @admin.register(Template)
 class TemplateAdmin(PagesAdmin, ObjectActionsAdmin):

@@ -127,7 +127,7 @@
   const text = part("find-text");
   if (text) {
     const list = part("found");
-    const options = () => [...list.querySelectorAll("[role=option]")];
+    const options = () => [...list.querySelectorAll("[data-id]")];
     const close = () => {
       list.hidden = true;
       text.setAttribute("aria-expanded", "false");
@@ -166,7 +166,12 @@
         option.textContent = [one.name, one.email, `#${one.id}`].filter(Boolean).join(" · ");
         return option;
       }));
-      if (!contacts.length) list.append(Object.assign(document.createElement("li"), { textContent: form.dataset.textNobody }));
+      if (!contacts.length) {
+        const nobody = Object.assign(document.createElement("li"), { textContent: form.dataset.textNobody });
+        nobody.setAttribute("role", "option");
+        nobody.setAttribute("aria-disabled", "true");
+        list.append(nobody);
+      }
       list.hidden = false;
       text.setAttribute("aria-expanded", "true");
       return undefined;
@@ -187,7 +192,7 @@
       event.preventDefault();
     });
     list.addEventListener("mousedown", (event) => {
-      const option = event.target.closest("[role=option]");
+      const option = event.target.closest("[data-id]");
       if (!option) return;
       event.preventDefault();
       pick(option);
