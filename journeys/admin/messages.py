@@ -196,7 +196,7 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
             found = log.deliveries_of(message).select_related("connection").order_by("pk")
             deliveries = [(one, delivery_badge(one)) for one in found[:_DELIVERIES_SHOWN]]
         may_read = actor.may("contacts.view_contact")
-        context = page_context(self, request, title=message.subject or _("Message"), thing=message)
+        context = page_context(self, request, title=message.subject or _("Message"))
         context |= {
             "message": message,
             "buttons": self.buttons(request, message),

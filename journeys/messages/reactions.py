@@ -32,7 +32,8 @@ def reactions_to(message: Message) -> list[Reaction]:
         occurred_at__gte=message.created_at,
         properties__message=message.pk,
     )
-    rows: Any = events.order_by("occurred_at").values_list(
+    # Who clicks has opened it in the same moment, and before.
+    rows: Any = events.order_by("occurred_at", "-definition__name").values_list(
         "definition__name", "occurred_at", "properties"
     )
     return [

@@ -27,6 +27,7 @@ WHERE id = %s
 """
 _CLICK = """
 UPDATE journeys_message SET opened_at = coalesce(opened_at, %s),
+  open_count = open_count + CASE WHEN opened_at IS NULL THEN 1 ELSE 0 END,
   clicked_at = coalesce(clicked_at, %s), click_count = click_count + 1
 WHERE id = %s
 """

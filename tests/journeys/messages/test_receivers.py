@@ -112,7 +112,7 @@ def test_a_click_leads_on_and_is_told_once_for_each_address(anna: Any, browser: 
         answer = browser.get(path)
     assert (answer.status_code, answer["Location"]) == (302, "https://shop.example/new")
     assert browser.get(sale)["Location"] == "https://shop.example/sale?a=1&b=2"
-    assert message().click_count == 4
+    assert (message().click_count, message().open_count) == (4, 1)
     assert sorted(told["url"] for told in events("email_clicked")) == [
         "https://shop.example/new",
         "https://shop.example/sale?a=1&b=2",
