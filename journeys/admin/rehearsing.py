@@ -134,7 +134,7 @@ def _told(journey: Journey, result: Mapping[str, Any]) -> dict[str, Any]:
                     for channel, count in sent["nodes"].get(node_id, {}).items()
                 ],
             }
-            for node_id, counts in result["nodes"].items()
+            for node_id, counts in _in_order(nodes, result["nodes"])
         ],
         "days": [
             {
@@ -174,6 +174,14 @@ def _nodes(journey: Journey) -> dict[str, Mapping[str, Any]]:
         for node in (nodes if isinstance(nodes, list) else ())
         if isinstance(node, dict)
     }
+
+
+def _in_order(
+    nodes: Mapping[str, Any], counts: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """As they are drawn: JSON in the database keeps no order. What was drawn then comes last."""
+    rank = {node_id: number for number, node_id in enumerate(nodes)}
+    return sorted(counts.items(), key=lambda one: (rank.get(one[0], len(rank)), one[0]))
 
 
 def _label(nodes: Mapping[str, Mapping[str, Any]], node_id: str) -> str:
