@@ -46,7 +46,7 @@ urlpatterns = [
         name="journey-rehearsals",
     ),
     re_path(
-        rf"{_JOURNEY}rehearsals/(?P<rehearsal_id>\d{{1,9}})/$",
+        rf"{_JOURNEY}rehearsals/(?P<rehearsal_id>\d{{1,18}})/$",
         RehearsalViewSet.as_view({"get": "retrieve"}),
         name="journey-rehearsal",
     ),
