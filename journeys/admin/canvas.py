@@ -90,7 +90,10 @@ class CanvasPages(PagesAdmin):
         counts = statistics.node_counts(version, since=since)
         people = participants_address(journey)
         nodes = {
-            node: {**count, **({"url": f"{people}?node={node}"} if people else {})}
+            node: {
+                **count,
+                **({"url": f"{people}?version={version.number}&node={node}"} if people else {}),
+            }
             for node, count in counts.items()
         }
         return JsonResponse({"nodes": nodes})

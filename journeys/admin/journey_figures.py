@@ -33,7 +33,7 @@ class FiguresPages(PagesAdmin):
         is_live = request.GET.get("period") == "live"
         since = timezone.now() - statistics.LIVE if is_live else None
         summary = statistics.summarize(version, since=since)
-        people = address_of("participants", journey)
+        people = f"{address_of('participants', journey)}?version={version.number}"
         context = self.thing_context(request, journey, page="statistics", title=_("Statistics"))
         context.update(
             media=self.media,
@@ -44,7 +44,7 @@ class FiguresPages(PagesAdmin):
                 (_("Entered"), number(summary.entered), people),
                 (_("Inside now"), number(summary.inside), people),
                 (_("Finished"), number(sum(summary.finished.values())), people),
-                (_("Failed"), number(summary.failed), f"{people}?state=failed" if people else ""),
+                (_("Failed"), number(summary.failed), f"{people}&state=failed"),
             ],
             finished=_labelled(summary.finished, Participant.Outcome.choices),
             refused=_labelled(summary.refused, Refusal.Reason.choices),

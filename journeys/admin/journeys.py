@@ -1,4 +1,4 @@
-"""Journeys on the screen: the list, the canvas with the settings beside it, versions, buttons."""
+"""Journeys on the screen: the canvas with the settings beside it, drafts and versions."""
 
 from typing import Any
 
@@ -9,62 +9,46 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from journeys import journeys, publishing, reading
+from journeys import journeys, reading
 from journeys.admin.canvas import CanvasPages, address_of, find_version
-from journeys.admin.journey_badges import (
-    of_stopping,
-    state_badge,
-    what_publishing_does,
-    what_stopping_does,
-)
+from journeys.admin.journey_badges import state_badge
 from journeys.admin.journey_figures import FiguresPages
-from journeys.admin.journey_filters import GroupFilter
 from journeys.admin.journey_forms import DraftForm, NewJourneyForm
-from journeys.admin.journey_list import standing_of
+from journeys.admin.journey_life import JourneyLife
+from journeys.admin.journey_list import JourneyListing, standing_of
 from journeys.admin.people import PeoplePages
 from journeys.admin.rehearsing import RehearsingPages
 from journeys.admin.trying import TryingPages
 from journeys.checking import faults_of
-from journeys.errors import DraftChanged, DrawingInvalid
+from journeys.errors import DraftChanged
 from journeys.hiding import Hiding
 from journeys.models import Journey, JourneyVersion, Lane
 from journeys.starting_points import STARTING_POINTS, find_starting_point
 from journeys.trying import is_testing
 from journeys.widgets import CanvasWidget, SettingsWidget, read_drawing
 from workspace.access import actor_of
-from workspace.admin import EmptyState, ObjectActionsAdmin, object_action, page_context
-from workspace.admin.pictures import badge, number
+from workspace.admin import page_context
 from workspace.errors import DomainError
 from workspace.exactjson import exact_dumps
 
 State = Journey.State
-_PUBLISH = "journeys.publish_journey"
-
-
-def _is(*states: State) -> Any:
-    return lambda journey: journey.state in states
 
 
 @admin.register(Journey)
 class JourneyAdmin(
-    TryingPages, RehearsingPages, PeoplePages, FiguresPages, CanvasPages, ObjectActionsAdmin
+    JourneyListing,
+    TryingPages,
+    RehearsingPages,
+    PeoplePages,
+    FiguresPages,
+    CanvasPages,
+    JourneyLife,
 ):
     """What is sent to whom, and when: drawn, published, stopped."""
 
-    list_display: Any = ("name_and_state", "version", "inside", "finished", "failed", "changed")
-    list_display_links = None
-    search_fields = ("name", "key", "description")
-    list_filter = ("state", GroupFilter)
-    sortable_by = ("name_and_state", "changed")
-    ordering = ("name", "pk")
-    list_per_page = 50
-    show_full_result_count = False
-    actions = None
     thing_pages = (
         ("draft", gettext_lazy("Draft"), "draft_view"),
         ("versions", gettext_lazy("Versions"), "versions_view"),
@@ -76,21 +60,6 @@ class JourneyAdmin(
     )
     first_page_label = gettext_lazy("Canvas")
     add_label = gettext_lazy("New journey")
-    empty_state = EmptyState(
-        gettext_lazy(
-            "A journey says what happens with a contact, step by step: a message, a wait for what"
-            " he does, another message. Draw it, test it with your own address, publish it."
-        ),
-        icon="route",
-        steps=(
-            (
-                gettext_lazy("Begin with a ready drawing"),
-                "admin:journeys_journey_add",
-                "route",
-                "journeys.add_journey",
-            ),
-        ),
-    )
 
     class Media:
         css = {"all": ("journeys/journeys.css",)}
@@ -101,52 +70,6 @@ class JourneyAdmin(
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # By a button that says what it does.
         return False
-
-    # The list
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        answer: HttpResponse = super().changelist_view(request, extra_context)
-        if isinstance(answer, TemplateResponse) and answer.context_data is not None:
-            shown = answer.context_data.get("cl")
-            if shown is not None:
-                rows = list(shown.result_list)
-                standing = standing_of([one.pk for one in rows])
-                for one in rows:
-                    one.standing = standing[one.pk]
-        return answer
-
-    @admin.display(description=gettext_lazy("name"), ordering="name")
-    def name_and_state(self, journey: Any) -> SafeString:
-        return format_html(
-            '<span class="rg-two-lines"><a class="rg-strong rg-break" href="{}">{}</a>'
-            '<span class="rg-row rg-badges">{}</span></span>',
-            reverse("admin:journeys_journey_change", args=[journey.pk]),
-            journey.name,
-            state_badge(journey, is_tested=journey.standing.is_tested),
-        )
-
-    @admin.display(description=gettext_lazy("version"))
-    def version(self, journey: Any) -> str:
-        return str(journey.standing.version or "–")
-
-    @admin.display(description=gettext_lazy("inside"))
-    def inside(self, journey: Any) -> str:
-        return number(journey.standing.inside)
-
-    @admin.display(description=gettext_lazy("finished"))
-    def finished(self, journey: Any) -> str:
-        return number(journey.standing.finished)
-
-    @admin.display(description=gettext_lazy("failed"))
-    def failed(self, journey: Any) -> SafeString | str:
-        count = journey.standing.failed
-        return badge(number(count), "bad") if count else "0"
-
-    @admin.display(description=gettext_lazy("changed"), ordering="updated_at")
-    def changed(self, journey: Journey) -> Any:
-        return journey.updated_at
 
     # A new one
 
@@ -378,105 +301,3 @@ class JourneyAdmin(
         self.message_user(request, message, messages.SUCCESS)
         target = address_of("draft", journey) if page == "draft" else self.page_of(request, journey)
         return HttpResponseRedirect(target)
-
-    # Its life
-
-    @object_action(
-        gettext_lazy("Publish"),
-        permission=_PUBLISH,
-        icon="rocket_launch",
-        variant="primary",
-        consequence=what_publishing_does,
-        is_offered=_is(State.DRAFT, State.LIVE, State.PAUSED),
-    )
-    def publish(self, request: HttpRequest, journey: Journey) -> HttpResponse | str:
-        try:
-            version = publishing.publish(journey, actor=actor_of(request), at=timezone.now())
-        except DrawingInvalid as refused:
-            self.message_user(request, str(refused), messages.ERROR)
-            page = "change" if journey.state == State.DRAFT else "draft"
-            return HttpResponseRedirect(address_of(page, journey))
-        words = {"name": journey, "version": version.number}
-        return _("“%(name)s” is published as version %(version)d.") % words
-
-    @object_action(
-        gettext_lazy("Pause"),
-        permission=_PUBLISH,
-        icon="pause_circle",
-        consequence=gettext_lazy(
-            "Nobody enters, moves on or is sent anything until it is resumed. What becomes due"
-            " meanwhile is done then."
-        ),
-        is_offered=_is(State.LIVE),
-    )
-    def pause(self, request: HttpRequest, journey: Journey) -> str:
-        publishing.pause(journey, actor=actor_of(request), at=timezone.now())
-        return _("“%(name)s” is paused.") % {"name": journey}
-
-    @object_action(
-        gettext_lazy("Resume"),
-        permission=_PUBLISH,
-        icon="play_circle",
-        variant="primary",
-        consequence=gettext_lazy(
-            "Contacts enter again, and what became due while it was paused is done now."
-        ),
-        is_offered=_is(State.PAUSED),
-    )
-    def resume(self, request: HttpRequest, journey: Journey) -> str:
-        publishing.resume(journey, actor=actor_of(request), at=timezone.now())
-        return _("“%(name)s” goes on.") % {"name": journey}
-
-    @object_action(
-        gettext_lazy("Close to new entrances"),
-        permission=_PUBLISH,
-        icon="door_front",
-        consequence=gettext_lazy(
-            "Nobody enters any more; who is inside goes on to the end. It cannot be opened again:"
-            " then it is copied."
-        ),
-        is_offered=_is(State.LIVE, State.PAUSED),
-    )
-    def close(self, request: HttpRequest, journey: Journey) -> str:
-        publishing.close(journey, actor=actor_of(request), at=timezone.now())
-        return _("Nobody enters “%(name)s” any more.") % {"name": journey}
-
-    @object_action(
-        gettext_lazy("Stop"),
-        permission=_PUBLISH,
-        icon="stop_circle",
-        variant="danger",
-        consequence=what_stopping_does,
-        affects=of_stopping,
-        confirm=gettext_lazy("Stop and take everybody out"),
-        is_offered=_is(State.LIVE, State.PAUSED, State.CLOSED),
-    )
-    def stop(self, request: HttpRequest, journey: Journey) -> str:
-        publishing.stop(journey, actor=actor_of(request), at=timezone.now())
-        return _("“%(name)s” is stopped.") % {"name": journey}
-
-    @object_action(
-        gettext_lazy("Copy"),
-        permission="journeys.add_journey",
-        icon="content_copy",
-        consequence=lambda journey: (
-            _("A new draft with the drawing and the settings of “%(name)s”.") % {"name": journey}
-        ),
-    )
-    def copy(self, request: HttpRequest, journey: Journey) -> HttpResponse:
-        made = journeys.copy_journey(journey, actor=actor_of(request), at=timezone.now())
-        self.message_user(request, _("This is the copy: “%(name)s”.") % {"name": made})
-        return HttpResponseRedirect(self.page_of(request, made))
-
-    @object_action(
-        gettext_lazy("Delete"),
-        permission="journeys.delete_journey",
-        icon="delete",
-        variant="danger",
-        consequence=gettext_lazy("The draft is gone for good. It was never published."),
-        is_offered=_is(State.DRAFT),
-    )
-    def remove(self, request: HttpRequest, journey: Journey) -> HttpResponse:
-        journeys.delete_journey(journey, actor=actor_of(request), at=timezone.now())
-        self.message_user(request, _("“%(name)s” was deleted.") % {"name": journey})
-        return HttpResponseRedirect(reverse("admin:journeys_journey_changelist"))

@@ -255,6 +255,11 @@ def test_counts_are_told_for_each_activity_of_a_version(
     with django_assert_max_num_queries(12):
         nodes = admin.get(_address("counts", journey.pk)).json()["nodes"]
     assert nodes["bought"]["waiting"] == 1
+    # The figure leads to those who stand there.
+    people = admin.get(nodes["bought"]["url"]).content.decode()
+    assert people.count("/participants/") > _page(
+        admin, "participants", journey.pk, query="?node=first"
+    ).count("/participants/")
     assert nodes["first"]["passed"] == {"next": 5}
     assert admin.get(f"{_address('counts', journey.pk)}?version=7").json() == {"nodes": {}}
 

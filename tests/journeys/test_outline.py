@@ -16,14 +16,20 @@ from tests.journeys.drawings import drawing, edge, french, node
 
 _ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["", "a", "b", "wait", "next"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=8,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["id", "kind", "x"]), inner, max_size=2)
+    ),
+    max_leaves=3,
 )
 _IDS = st.sampled_from(["a", "b", "c", "d"])
 _NODES = st.fixed_dictionaries({"id": _IDS | _ANY_JSON, "kind": _ANY_JSON, "label": _ANY_JSON})
 _EDGES = st.fixed_dictionaries({"from": _IDS, "to": _IDS, "outcome": _ANY_JSON})
 _DRAWINGS = _ANY_JSON | st.fixed_dictionaries(
-    {"nodes": st.lists(_NODES | _ANY_JSON), "edges": st.lists(_EDGES | _ANY_JSON) | _ANY_JSON}
+    {
+        "nodes": st.lists(_NODES | _ANY_JSON, max_size=5),
+        "edges": st.lists(_EDGES | _ANY_JSON, max_size=6) | _ANY_JSON,
+    }
 )
 
 
