@@ -12,6 +12,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from integrations import template_tests, templates
+from integrations.bounces import marks
 from integrations.connector import Message
 from integrations.connectors.mail import CONNECTOR, MailConnector, message_id_of
 from integrations.errors import PermanentError, TemplateInvalid, TemporaryError
@@ -26,6 +27,7 @@ class Office:
 
     got: list[Parsed] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     lines: set[str] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Office:
             return self.answers.pop(0)
         self.lines.add(str(session.peer))
         self.recipients += envelope.rcpt_tos
+        self.senders.append(envelope.mail_from)
         self.got.append(email.message_from_bytes(envelope.content))
         return "250 Taken"
 
@@ -87,6 +90,21 @@ def test_text_and_html_arrive(office: Office, connector: MailConnector) -> None:
     assert str(email.header.make_header(email.header.decode_header(got["Subject"]))) == "Karta ☕"
     assert got.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in got.walk()][1:] == ["text/plain", "text/html"]
+
+
+def test_a_mail_comes_back_to_an_address_that_names_it(
+    office: Office, connector: MailConnector, settings: Any
+) -> None:
+    connector.send(message())
+    settings.BOUNCE_ADDRESS = "bounces@shop.example"
+    connector.send(message())
+    plain, marked = office.senders
+    assert plain == "regulars@shop.example"
+    assert marked.startswith("bounces+distribution=1=2=")
+    assert marks.key_of_address(marked) == "distribution:1:2"
+    for got in office.got:
+        assert got["From"] == "Regulars <regulars@shop.example>"
+        assert marks.key_of(got[marks.HEADER]) == "distribution:1:2"
 
 
 def test_a_second_attempt_is_the_same_message(office: Office, connector: MailConnector) -> None:
