@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 import simplejson
 from django.utils import timezone
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from contacts.models import EventDefinition
 from integrations.models import Template
@@ -14,6 +14,18 @@ from journeys import journeys, publishing
 from journeys.models import Journey
 from journeys.starting_points import STARTING_POINTS
 from segments import saved_criteria
+from tests.browser.drawing import (
+    activity,
+    close_panel,
+    config_of,
+    drag,
+    draw_the_use_case,
+    drawing_of,
+    open_page,
+    plus,
+    save,
+    ways_of,
+)
 from tests.browser.looking import RULES_OF_LOOKS, dress, serious_faults
 from tests.segments.factories import make_segment
 from workspace.access import SYSTEM
@@ -54,136 +66,12 @@ def things(transactional_db: None) -> None:
     EventDefinition.objects.create(name="purchase_thank_you")
 
 
-def _page(journey: Journey) -> str:
-    return f"/admin/journeys/journey/{journey.pk}/change/"
-
-
-def _open(page: Page, journey: Journey) -> None:
-    # Nothing moves by itself, so that a place is where it was looked up.
-    page.emulate_media(reduced_motion="reduce")
-    page.goto(_page(journey))
-    expect(page.locator(".jc-stage")).to_be_visible()
-
-
-def _drawing(page: Page) -> Any:
-    return simplejson.loads(page.locator("#id_drawing").input_value(), use_decimal=True)
-
-
-def _ways(drawing: Any) -> set[tuple[str, str, str]]:
-    return {
-        (edge["from"], edge.get("outcome", "next"), edge["to"]) for edge in drawing.get("edges", ())
-    }
-
-
-def _config(page: Page, node: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(
-        one["config"] for one in _drawing(page)["nodes"] if one["id"] == node
-    )
-    return found
-
-
-def _node(page: Page, name: str) -> Locator:
-    return page.locator(f'[data-activity="{name}"]')
-
-
-def _kind(page: Page, name: str) -> Locator:
-    return page.locator(f'.jc-palette [data-kind="{name}"]')
-
-
-def _choose(page: Page, label: str, text: str) -> None:
-    """Find something by typing, in a field of the panel."""
-    field = page.locator("[data-panel]").get_by_role("combobox", name=label, exact=True)
-    field.click()
-    field.fill(text)
-    page.get_by_role("option").filter(has_text=text).first.click()
-
-
-def _close_panel(page: Page) -> None:
-    page.locator("[data-panel]").get_by_role("button", name="Close", exact=True).click()
-    expect(page.locator("[data-panel]")).to_have_count(0)
-
-
-def _plus(page: Page, name: str, kind: str, way: str = "next") -> None:
-    """The plus of an activity: hover it, click, choose."""
-    _node(page, name).hover()
-    _node(page, name).locator(f'[data-outcome="{way}"] .jc-plus').click()
-    page.get_by_role("menuitem", name=kind, exact=True).click()
-    expect(page.locator("[data-panel]")).to_be_visible()
-
-
-def _drag_way(page: Page, source: str, target: str, way: str = "next") -> None:
-    """From the end of a way to an activity, as with a mouse."""
-    start = _node(page, source).locator(f'[data-outcome="{way}"] .jc-handle').bounding_box()
-    end = _node(page, target).locator(".jc-handle").first.bounding_box()
-    assert start is not None
-    assert end is not None
-    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(end["x"] + 20, end["y"] - 20, steps=6)
-    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=4)
-    page.mouse.up()
-
-
-def _drag(page: Page, what: Locator, *, x: int, y: int) -> None:
-    """By so many pixels, as with a mouse."""
-    box = what.bounding_box()
-    assert box is not None
-    start = (box["x"] + box["width"] / 2, box["y"] + 12)
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(start[0] + x / 2, start[1] + y / 2, steps=4)
-    page.mouse.move(start[0] + x, start[1] + y, steps=4)
-    page.mouse.up()
-
-
-def _save(page: Page) -> None:
-    page.locator("[data-save]").click()
-    expect(page.get_by_text("was saved.")).to_be_visible()
-
-
 @pytest.mark.django_db(transaction=True)
 def test_the_use_case_of_the_french_document_is_drawn_by_drag_and_plus(
     logged_in: Page, things: None
 ) -> None:
     page = logged_in
-    page.goto("/admin/journeys/journey/add/")
-    page.get_by_label("Name").fill("Depending on the reaction")
-    page.emulate_media(reduced_motion="reduce")
-    page.get_by_role("button", name="Begin to draw").click()
-    # It begins with reading a segment, which is dragged there.
-    _kind(page, "read_segment").drag_to(page.locator(".jc-stage"))
-    _choose(page, "Segment", "Atlanta")
-    _close_panel(page)
-    # A message is dragged onto the entry: it comes behind it.
-    _kind(page, "message").drag_to(_node(page, "read_segment"))
-    _choose(page, "E-mail", "first")
-    _choose(page, "Push message", "first-push")
-    page.get_by_role("textbox", name="Label").fill("First message")
-    _close_panel(page)
-    # Plus at the message makes a new path, and another beside it.
-    _plus(page, "message", "Reaction")
-    page.get_by_label("What happens").select_option("push_opened")
-    _close_panel(page)
-    _plus(page, "message", "Reaction")
-    page.get_by_label("What happens").select_option("email_opened")
-    page.get_by_label("Define the event timeout").check()
-    page.get_by_label("Define the event timeout: amount").fill("1")
-    page.get_by_label("Set a timeout path").check()
-    _close_panel(page)
-    # The path of the timeout: a follow-up.
-    _plus(page, "reaction_2", "Message", way="timeout")
-    _choose(page, "E-mail", "follow-up")
-    _close_panel(page)
-    # Three paths into one event.
-    _plus(page, "reaction", "Wait for an event")
-    _choose(page, "Event", "purchase_thank_you")
-    _close_panel(page)
-    page.get_by_role("button", name="Show all").click()
-    _drag_way(page, "reaction_2", "event")
-    _drag_way(page, "message_2", "event")
-    _plus(page, "event", "Message")
-    _choose(page, "Push message", "Thank you")
-    _close_panel(page)
+    draw_the_use_case(page)
 
     expected = {
         ("read_segment", "next", "message"),
@@ -195,8 +83,8 @@ def test_the_use_case_of_the_french_document_is_drawn_by_drag_and_plus(
         ("message_2", "next", "event"),
         ("event", "next", "message_3"),
     }
-    assert _ways(_drawing(page)) == expected
-    assert _config(page, "reaction_2") == {
+    assert ways_of(drawing_of(page)) == expected
+    assert config_of(page, "reaction_2") == {
         "to": "message",
         "reaction": "email_opened",
         "timeout": {"amount": 1, "unit": "day"},
@@ -206,11 +94,11 @@ def test_the_use_case_of_the_french_document_is_drawn_by_drag_and_plus(
     expect(page.locator("[data-fault]").first).to_be_attached()
     expect(page.locator('[data-fault][data-severity="error"]')).to_have_count(0)
     before = page.locator("#id_drawing").input_value()
-    _save(page)
+    save(page)
     journey = Journey.objects.get(name="Depending on the reaction")
-    assert _ways(journey.drawing) == expected
+    assert ways_of(journey.drawing) == expected
     # Saved and opened again it is the same, and published as it is.
-    assert _drawing(page) == simplejson.loads(before, use_decimal=True)
+    assert drawing_of(page) == simplejson.loads(before, use_decimal=True)
     page.get_by_role("button", name="Publish").click()
     page.locator("#dialog-publish [type=submit]").click()
     expect(page.get_by_text("is published as version 1")).to_be_visible()
@@ -222,7 +110,7 @@ def test_the_use_case_of_the_french_document_is_drawn_by_drag_and_plus(
 def test_a_journey_is_drawn_by_keyboard_alone(logged_in: Page, things: None, draw: Draw) -> None:
     journey = draw()
     page = logged_in
-    _open(page, journey)
+    open_page(page, journey)
     page.get_by_role("button", name="Read segment").last.focus()
     page.keyboard.press("Enter")
     # The first field of the panel has the focus.
@@ -255,7 +143,7 @@ def test_a_journey_is_drawn_by_keyboard_alone(logged_in: Page, things: None, dra
     expect(page.locator("[data-panel]")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator('[data-item="wait"]')).to_be_focused()
-    assert _ways(_drawing(page)) == {
+    assert ways_of(drawing_of(page)) == {
         ("read_segment", "next", "message"),
         ("message", "next", "wait"),
     }
@@ -263,9 +151,9 @@ def test_a_journey_is_drawn_by_keyboard_alone(logged_in: Page, things: None, dra
     page.keyboard.press("ArrowUp")
     expect(page.locator('[data-item="message"]')).to_be_focused()
     page.keyboard.press("Delete")
-    assert _ways(_drawing(page)) == {("read_segment", "next", "wait")}
+    assert ways_of(drawing_of(page)) == {("read_segment", "next", "wait")}
     page.keyboard.press("Control+z")
-    assert ("message", "next", "wait") in _ways(_drawing(page))
+    assert ("message", "next", "wait") in ways_of(drawing_of(page))
     page.locator("[data-save]").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("was saved.")).to_be_visible()
@@ -279,11 +167,11 @@ def test_a_journey_is_drawn_by_keyboard_alone(logged_in: Page, things: None, dra
 def test_a_drawing_that_nobody_touches_is_saved_as_it_was(logged_in: Page, draw: Draw) -> None:
     journey = draw(simplejson.loads(_WHOLE, use_decimal=True))
     page = logged_in
-    _open(page, journey)
-    expect(_node(page, "beam")).to_contain_text("unknown kind “teleport”")
+    open_page(page, journey)
+    expect(activity(page, "beam")).to_contain_text("unknown kind “teleport”")
     shown = page.locator("#id_drawing").input_value()
     page.get_by_label("Name", exact=False).last.fill("Another name")
-    _save(page)
+    save(page)
     journey.refresh_from_db()
     assert journey.name == "Another name"
     assert journey.drawing == simplejson.loads(_WHOLE, use_decimal=True)
@@ -296,9 +184,9 @@ def test_faults_are_shown_at_their_activities_and_lead_there(logged_in: Page, dr
     point = next(one for one in STARTING_POINTS if one.key == "reactions")
     journey = draw(point.drawing())
     page = logged_in
-    _open(page, journey)
-    expect(_node(page, "start").locator(".jc-bad")).to_be_visible()
-    expect(_node(page, "push_opened").locator(".jc-bad")).to_have_count(0)
+    open_page(page, journey)
+    expect(activity(page, "start").locator(".jc-bad")).to_be_visible()
+    expect(activity(page, "push_opened").locator(".jc-bad")).to_have_count(0)
     page.locator('[data-fault="missing_value"][data-node="bought"]').click()
     expect(page.get_by_role("combobox", name="Event")).to_be_focused()
     page.keyboard.type("purchase")
@@ -321,8 +209,8 @@ def test_paths_of_a_condition_are_written_with_the_builder_of_segments(
     )
     journey = draw({"nodes": [{"id": "which", "kind": "condition", "config": {}}], "edges": []})
     page = logged_in
-    _open(page, journey)
-    _node(page, "which").click()
+    open_page(page, journey)
+    activity(page, "which").click()
     panel = page.locator("[data-panel]")
     panel.get_by_role("button", name="Add path").click()
     panel.get_by_label("Name of path 1").fill("from_lodz")
@@ -331,30 +219,30 @@ def test_paths_of_a_condition_are_written_with_the_builder_of_segments(
     expect(panel.locator("[data-criteria-builder], .cb").first).to_be_visible()
     panel.get_by_label("Saved criteria").select_option(label="People of Łódź")
     expect(panel.get_by_role("combobox", name="Comparison of City")).to_have_value("=")
-    assert _config(page, "which")["paths"] == [{"name": "from_lodz", "criteria": criteria}]
+    assert config_of(page, "which")["paths"] == [{"name": "from_lodz", "criteria": criteria}]
     panel.get_by_role("button", name="Done").click()
     expect(panel.get_by_text("1 criterion")).to_be_visible()
     # A path leads on by its name, and goes on doing so when it is called otherwise.
-    _close_panel(page)
-    _plus(page, "which", "Message", way="from_lodz")
-    _node(page, "which").click()
+    close_panel(page)
+    plus(page, "which", "Message", way="from_lodz")
+    activity(page, "which").click()
     panel.get_by_label("Name of path 1").fill("lodz")
-    assert _ways(_drawing(page)) == {("which", "lodz", "message")}
+    assert ways_of(drawing_of(page)) == {("which", "lodz", "message")}
     page.get_by_role("button", name="Undo").click()
-    assert _ways(_drawing(page)) == {("which", "from_lodz", "message")}
+    assert ways_of(drawing_of(page)) == {("which", "from_lodz", "message")}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_settings_stand_beside_the_drawing(logged_in: Page, draw: Draw) -> None:
     journey = draw(settings={"time_zone": "Europe/Warsaw", "caps": {"messages": 1, "per": {}}})
     page = logged_in
-    _open(page, journey)
+    open_page(page, journey)
     settings = page.get_by_role("group", name="Settings")
     settings.get_by_label("Who was inside may enter again").select_option("after")
     settings.get_by_label("after: amount").fill("7")
     settings.get_by_label("At most so many messages").uncheck()
     settings.get_by_label("Quiet hours").check()
-    _save(page)
+    save(page)
     journey.refresh_from_db()
     assert journey.settings == {
         "time_zone": "Europe/Warsaw",
@@ -369,13 +257,13 @@ def test_who_draws_what_somebody_else_changed_meanwhile_is_told_and_loses_nothin
 ) -> None:
     journey = draw()
     page = logged_in
-    _open(page, journey)
+    open_page(page, journey)
     page.locator('[data-begin="event_entry"]').click()
     other = {"nodes": [{"id": "other", "kind": "end"}], "edges": []}
     journeys.update_draft(journey, actor=SYSTEM, at=timezone.now(), drawing=other)
     page.locator("[data-save]").click()
     expect(page.get_by_role("alert")).to_contain_text("changed")
-    assert [node["id"] for node in _drawing(page)["nodes"]] == ["event_entry"]
+    assert [node["id"] for node in drawing_of(page)["nodes"]] == ["event_entry"]
     journey.refresh_from_db()
     assert journey.drawing == other
     page.get_by_role("button", name="Save mine over it").click()
@@ -390,23 +278,23 @@ def test_activities_are_copied_to_another_journey_moved_and_arranged(
 ) -> None:
     point = next(one for one in STARTING_POINTS if one.key == "reactions")
     page = logged_in
-    _open(page, draw(point.drawing()))
-    _node(page, "first").click()
-    _close_panel(page)
-    _node(page, "push_opened").click(modifiers=["Shift"])
+    open_page(page, draw(point.drawing()))
+    activity(page, "first").click()
+    close_panel(page)
+    activity(page, "push_opened").click(modifiers=["Shift"])
     page.get_by_role("toolbar").get_by_role("button", name="Copy").click()
     target = draw(name="Another one")
-    _open(page, target)
+    open_page(page, target)
     page.get_by_role("button", name="Paste", exact=True).click()
-    pasted = _drawing(page)
+    pasted = drawing_of(page)
     assert [node["id"] for node in pasted["nodes"]] == ["first", "push_opened"]
-    assert _ways(pasted) == {("first", "next", "push_opened")}
+    assert ways_of(pasted) == {("first", "next", "push_opened")}
     # Where somebody puts an activity it stays; arranged, all stand in rows again.
-    _drag(page, _node(page, "push_opened"), x=120, y=-150)
-    moved = {node["id"]: (node["x"], node["y"]) for node in _drawing(page)["nodes"]}
+    drag(page, activity(page, "push_opened"), x=120, y=-150)
+    moved = {node["id"]: (node["x"], node["y"]) for node in drawing_of(page)["nodes"]}
     assert moved["push_opened"][1] < moved["first"][1] + 200
     page.get_by_role("button", name="Arrange").click()
-    arranged = {node["id"]: (node["x"], node["y"]) for node in _drawing(page)["nodes"]}
+    arranged = {node["id"]: (node["x"], node["y"]) for node in drawing_of(page)["nodes"]}
     assert arranged["push_opened"][1] > arranged["first"][1]
 
 
@@ -425,14 +313,14 @@ def test_what_is_published_is_shown_with_counts_and_cannot_be_changed(
     journey = draw(drawing)
     publishing.publish(journey, actor=SYSTEM, at=timezone.now())
     page = logged_in
-    _open(page, journey)
-    expect(_node(page, "out")).to_contain_text("That is all")
-    expect(_node(page, "out").get_by_title("here now")).to_contain_text("here now: 0")
+    open_page(page, journey)
+    expect(activity(page, "out")).to_contain_text("That is all")
+    expect(activity(page, "out").get_by_title("here now")).to_contain_text("here now: 0")
     expect(page.locator(".jc-plus")).to_have_count(0)
     expect(page.locator("[data-save]")).to_have_count(0)
     page.get_by_role("link", name="Draw a new version").click()
     expect(page.locator("[data-save]")).to_be_visible()
-    expect(_node(page, "out")).to_be_visible()
+    expect(activity(page, "out")).to_be_visible()
 
 
 _DESK = pytest.param((1280, "light", ()), id="desk")
@@ -453,14 +341,14 @@ def test_no_page_of_journeys_has_a_serious_fault(
         page.goto(path)
         found[path] = serious_faults(page, rules=rules)
     point = next(one for one in STARTING_POINTS if one.key == "win_back")
-    _open(page, draw(point.drawing()))
-    expect(_node(page, "bought")).to_be_visible()
+    open_page(page, draw(point.drawing()))
+    expect(activity(page, "bought")).to_be_visible()
     found["canvas"] = serious_faults(page, rules=rules)
-    _node(page, "control").click()
+    activity(page, "control").click()
     expect(page.locator("[data-panel]")).to_be_visible()
     # The page around it is as before.
     found["panel"] = serious_faults(page, rules=rules, within=".jc")
-    _close_panel(page)
+    close_panel(page)
     if width < 768:
         page.get_by_role("button", name="Activities").click()
     page.get_by_role("button", name="List", exact=True).click()

@@ -14,7 +14,6 @@ from django.utils import timezone
 from contacts.events import IncomingEvent, record_events
 from contacts.identities import USER_ID, find_contact_id
 from contacts.models import Contact, Event
-from integrations import sending
 from integrations.connectors.mail import CONNECTOR
 from journeys.models import Message, Participant, Transition
 from tests.integrations.push.other_side import Browser
@@ -22,10 +21,8 @@ from tests.integrations.receiving import Receiver, receiver
 from tests.integrations.sending import Sender
 from tests.integrations.test_mail import Office
 from tests.integrations.test_mail import office as office
+from tests.journeys.working import work
 from tests.walks.pages import HOST, commands, page, requests
-from workspace import jobs
-from workspace.models import Job
-from workspace.rounds import registered_rounds
 
 PAGE = page("multichannel.md")
 DAY = timedelta(days=1)
@@ -53,7 +50,7 @@ def test_reactions_decide_and_everybody_is_waited_for_until_the_purchase(
         assert validated.json()["is_sound"] is True
         assert {one["severity"] for one in validated.json()["faults"]} <= {"warning"}
         assert published.json()["state"] == "live"
-        _work(timezone.now())
+        work(timezone.now())
 
         assert _whose(office.got) == ["anna", "ben", "cleo"], "who was born in 1980 is left alone"
         assert _standing("first") == set()
@@ -64,22 +61,22 @@ def test_reactions_decide_and_everybody_is_waited_for_until_the_purchase(
         assert picture is not None
         assert Client().get(picture[0])["Content-Type"] == "image/gif"
         _open(shop, phones["ben"], service)
-        _work(timezone.now())
+        work(timezone.now())
         assert _standing("bought") == {"anna", "ben"}
 
         del office.got[:], service.received[:]
-        _work(began + DAY - timedelta(minutes=1))
+        work(began + DAY - timedelta(minutes=1))
         assert office.got == []
         next_day = began + DAY + timedelta(hours=1)
         call_command("tick_journeys", "--as-of", next_day.isoformat())
         capsys.readouterr()
-        _work(next_day)
+        work(next_day)
         assert _whose(office.got) == ["cleo"], "only who opened neither gets the follow-up"
         assert "Did you miss it, Cleo?" in office.got[0]["Subject"]
 
         _say(shop, program, "track")
         _buy("cleo", at=next_day + timedelta(hours=1))
-        _work(next_day + timedelta(hours=2))
+        work(next_day + timedelta(hours=2))
         assert _shown(phones, service) == ["cleo"]
         assert _finished() == {"anna", "cleo"}
         assert _standing("bought") == {"ben"}, "another purchase is not the one that is waited for"
@@ -128,22 +125,9 @@ def _say(shop: Sender, program: Client, *words: str) -> list[Any]:
             answer = program.post(address, body or b"{}", content_type="application/json")
         assert answer.status_code < 300, (address, answer.content)
         answers.append(answer)
-        _work(timezone.now())
+        work(timezone.now())
     assert answers
     return answers
-
-
-def _work(at: datetime) -> None:
-    """What workers and rounds do, as of an instant."""
-    for job in Job.objects.filter(state=Job.State.QUEUED):
-        jobs.run(job.pk)
-    # A round may leave work for one before it.
-    for _ in range(3):
-        for one in registered_rounds():
-            if one.name != "send":
-                while one.run(at):
-                    pass
-        sending.drain(lambda: at)
 
 
 def _subscribe(shop: Sender, service: Receiver, name: str) -> Browser:
