@@ -50,7 +50,8 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 _WHERE = """
 SELECT given.place FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS given (thing, place)
 CROSS JOIN LATERAL (
-  SELECT given.thing AS properties, %s::timestamptz AS occurred_at, NULL::bigint AS url_id) e
+  SELECT given.thing AS properties, %s::timestamptz AS occurred_at, NULL::bigint AS url_id,
+    segments_number(given.thing -> 'amount') AS amount) e
 WHERE {condition}
 """
 _USED = """

@@ -165,6 +165,18 @@ def test_an_order_is_asked_for_its_metadata() -> None:
     assert told(node, order=AnOrder()) == "order_rules_violated"
 
 
+def test_items_are_told_apart_by_their_amount() -> None:
+    node = {
+        "field": "order.items",
+        "operator": ">=",
+        "value": 1,
+        "where": every(leaf("properties.amount", ">", 1000)),
+    }
+    dear, cheap = {"product_id": "coat", "amount": 9000}, {"product_id": "sock", "amount": 900}
+    assert told(node, order=AnOrder(items=(dear, cheap))) == ""
+    assert told(node, order=AnOrder(items=(cheap,))) == "order_rules_violated"
+
+
 def test_an_amount_that_nobody_said_passes_no_comparison() -> None:
     assert told(leaf("order.amount", "<=", 100), order=AnOrder()) == "order_rules_violated"
     assert told(leaf("order.amount", "<=", 100)) == "order_rules_violated"
