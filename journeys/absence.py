@@ -23,6 +23,7 @@ from segments.models import Membership, MembershipChange, Segment
 from workspace import sql
 from workspace.access import SYSTEM, Actor
 from workspace.errors import DomainError
+from workspace.exactjson import exact_loads
 
 _REFUSALS_TOLD = 20
 _EVENTS_TOLD = 3
@@ -30,7 +31,8 @@ State = Journey.State
 
 # The newest events of the kind that the entry waits for, and whether each meets its conditions.
 _EVENTS = """
-SELECT e.occurred_at, e.properties, {fits} AS fits, count(*) OVER () AS count FROM (
+SELECT e.occurred_at, e.properties::text AS properties, {fits} AS fits
+FROM (
   SELECT e.contact_id, d.name, e.occurred_at, e.message_id, e.url_id, e.properties, e.amount
   FROM contacts_event e JOIN contacts_eventdefinition d ON d.id = e.definition_id
   WHERE e.contact_id = %s AND d.name = %s AND e.occurred_at <= %s) e
@@ -174,7 +176,10 @@ def _of_event(
         if not row["fits"]:
             message = _("“%(event)s” of %(at)s does not meet the conditions of the entry.")
             told = message % {**words, "at": _time(row["occurred_at"])}
-            data = {"properties": row["properties"], "where": entry.config.get("where")}
+            data = {
+                "properties": exact_loads(row["properties"]),
+                "where": entry.config.get("where"),
+            }
             yield Reason("event_refused", told, row["occurred_at"], data)
 
 
