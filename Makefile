@@ -16,8 +16,8 @@ help: ## these lines
 run: runtime ## the product at http://127.0.0.1:8000/, with demo data; Ctrl-C stops all of it
 	@exec $(PY) -m config.embedded.supervisor --stop-with-parent
 
-test: development ## every test, on a real PostgreSQL and a real worker, under five minutes
-	@exec $(PY) -m pytest -n 3 -m "not long" $(ARGS)
+test: development ## every test, on a real PostgreSQL and a real worker
+	@exec $(PY) -m pytest -n 4 --dist worksteal -m "not long" $(ARGS)
 
 test-long: development ## the tests that take longer than that
 	@exec $(PY) -m pytest -m long $(ARGS)

@@ -3,8 +3,9 @@
 Who arrives later than was due, because a worker was late or because a tick moves thousands one
 range after the other, stood nowhere when the follower of events (`journeys.following`) told of
 what happened meanwhile. So the tick asks here whenever it lets somebody arrive, in the transaction
-that does it. In a rehearsal no follower runs: there all that history has is signalled at once, and
-acted upon when its time comes.
+that does it. It asks without an end: what happened since the tick began was told of already, when
+they stood elsewhere. What is later than the tick is acted upon when its time comes, as in a
+rehearsal, where no follower runs.
 
 Only the first event that fits is signalled for each activity. Looked up by the contact, kind and
 time of the events, and only for those whose statistics say that there is one since.
@@ -18,7 +19,7 @@ from journeys import hearing
 from journeys.drawing.plan import Place
 from journeys.following import listening_of
 from journeys.hearing import Ear
-from journeys.models import JourneyVersion, Lane, Signal
+from journeys.models import JourneyVersion, Signal
 from workspace import sql
 
 # The statistics say of whom there is none since, without a look at the months of events.
@@ -33,7 +34,6 @@ CROSS JOIN LATERAL (
   SELECT e.contact_id, d.name, e.occurred_at, e.message_id, e.url_id, e.properties, e.amount
   FROM contacts_event e
   WHERE e.contact_id = p.contact_id AND e.definition_id = d.id AND e.occurred_at > p.{{since}}
-    AND (%s::timestamptz IS NULL OR e.occurred_at <= %s)
   OFFSET 0) e
 WHERE {{fits}}
 ORDER BY p.id, e.occurred_at, e.message_id COLLATE "C"
@@ -50,7 +50,7 @@ def signal_past_events(
 ) -> int:
     """Signal what those who have just arrived at a waiting place were waiting for, and happened.
 
-    It counts from each one's `arrived_at`, exclusive, to `as_of`; in a rehearsal without end.
+    It counts from each one's `arrived_at`, exclusive, without end.
     Returns how many signals were written. One statement, none where nothing there is heard.
     """
     ears = [
@@ -66,7 +66,7 @@ def signal_past_ends(
 ) -> int:
     """Signal that those who have just entered met goal or exit criteria by an event meanwhile.
 
-    It counts from each one's `entered_at`, exclusive, to `as_of`; in a rehearsal without end.
+    It counts from each one's `entered_at`, exclusive, without end.
     Returns how many signals were written.
     """
     ears = [ear for ear in listening_of(version).ears if ear.kind != Signal.Kind.EVENT]
@@ -84,7 +84,6 @@ def _signal(
 ) -> int:
     if not ears or not participant_ids:
         return 0
-    until = None if version.lane == Lane.REHEARSAL else as_of
     stands = "p.finished_at IS NULL" if place is None else "p.place = %s AND p.state = 'waiting'"
     parts: list[str] = []
     params: list[Any] = []
@@ -93,5 +92,5 @@ def _signal(
         parts.append(f"({_FOUND.format(stands=stands, since=since, fits=condition)})")
         where = [] if place is None else [place]
         params += [ear.kind, ear.node, list(participant_ids), version.pk, *where, ear.event]
-        params += [until, until, *values]
+        params += values
     return sql.execute(_SIGNAL.format(found=" UNION ALL ".join(parts)), params)

@@ -12,6 +12,7 @@ from contacts.events import IncomingEvent, record_events
 from journeys.drawing.plan import Place, make_plan
 from journeys.drawing.syntax import read
 from journeys.engine.lookback import signal_past_ends, signal_past_events
+from journeys.engine.tick import tick_journey
 from journeys.models import JourneyVersion, Lane, Participant, Signal
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_contact
 from tests.journeys.drawn import (
@@ -55,12 +56,18 @@ def test_the_first_event_since_he_was_to_arrive_is_signalled() -> None:
     assert told()["name"] == "buy"
 
 
-def test_what_is_later_than_now_waits_for_the_follower() -> None:
+def test_what_happened_since_the_tick_began_is_signalled_for_when_its_time_comes() -> None:
     version = make_version(node("a", "event", event="buy"))
     inside = put(version, make_contact().pk, "a")
     happens("buy", inside.contact_id, at=LATER, follow=False)
-    assert look_back(version, inside, as_of=LATER - MINUTE) == 0
-    assert look_back(version, inside, as_of=LATER) == 1
+    assert look_back(version, inside, as_of=LATER - MINUTE) == 1
+    assert signals() == [(inside.pk, "event", "a", LATER)]
+    tick_journey(version.journey_id, as_of=LATER - MINUTE)
+    inside.refresh_from_db()
+    assert inside.state == Participant.State.WAITING
+    tick_journey(version.journey_id, as_of=LATER)
+    inside.refresh_from_db()
+    assert inside.state == Participant.State.DONE
 
 
 def test_a_rehearsal_has_all_that_history_has() -> None:
