@@ -26,7 +26,7 @@ from workspace import sql
 _FOUND = f"""
 SELECT DISTINCT ON (p.id) p.journey_id, p.id, %s, %s, e.occurred_at, {hearing.told()}
 FROM unnest(%s::bigint[]) AS asked (id)
-JOIN journeys_participant p ON p.id = asked.id AND p.version_id = %s AND {{stands}}
+JOIN journeys_participant p ON p.id = asked.id AND (p.version_id = %s) IS TRUE AND {{stands}}
 JOIN contacts_eventdefinition d ON d.name = %s
 JOIN contacts_eventstatistic s ON s.contact_id = p.contact_id AND s.definition_id = d.id
   AND s.last_at > p.{{since}}
@@ -84,7 +84,10 @@ def _signal(
 ) -> int:
     if not ears or not participant_ids:
         return 0
-    stands = "p.finished_at IS NULL" if place is None else "p.place = %s AND p.state = 'waiting'"
+    # In words for which there is no index: each is looked up by its number.
+    stands = "coalesce(p.finished_at, 'infinity') = 'infinity'"
+    if place is not None:
+        stands = "p.place = %s AND p.state || '' = 'waiting'"
     parts: list[str] = []
     params: list[Any] = []
     for ear in ears:

@@ -41,7 +41,7 @@ moved AS (
     is_control = p.is_control OR w.is_control{context}{problem}
   FROM g JOIN w USING (way){contacts}
   WHERE p.id = g.id AND (p.version_id = %(version)s) IS TRUE AND p.place = g.from_place
-    AND p.finished_at IS NULL{of_contact}
+    AND coalesce(p.finished_at, 'infinity') = 'infinity'{of_contact}
   RETURNING p.id, p.steps, p.arrived_at, g.from_place, g.way{data}),
 logged AS (
   INSERT INTO journeys_transition
@@ -75,7 +75,7 @@ _STAY = """
 UPDATE journeys_participant p SET state = 'waiting',
   wake_at = least(g.wake_at, p.entered_at + %s::float8 * interval '1 second')
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS g (id, wake_at)
-WHERE p.id = g.id AND p.version_id = %s AND p.place = %s AND p.state = 'ready'
+WHERE p.id = g.id AND (p.version_id = %s) IS TRUE AND p.place = %s AND p.state || '' = 'ready'
 """
 
 

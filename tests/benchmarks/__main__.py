@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> int:
         "--redemptions", type=int, metavar="N", help="cards that pay, each once; by itself"
     )
     parser.add_argument("--journeys", type=int, metavar="N", help="so many on a journey; by itself")
+    parser.add_argument("--messages", type=int, metavar="N", help="so many e-mails; by itself")
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -93,6 +94,10 @@ def main(arguments: list[str]) -> int:
             from . import redemptions
 
             return redemptions.run(place, count=options.redemptions, writes=options.write)
+        if options.messages:
+            from . import messages
+
+            return messages.run(message_count=options.messages, writes=options.write)
         if options.journeys:
             from . import journeys
 
