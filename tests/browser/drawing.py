@@ -4,6 +4,7 @@ from typing import Any
 
 import simplejson
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as TookTooLong
 
 from journeys.models import Journey
 
@@ -59,9 +60,17 @@ def close_panel(page: Page) -> None:
 
 def plus(page: Page, name: str, kind: str, way: str = "next") -> None:
     """The plus of an activity: hover it, click, choose."""
-    activity(page, name).hover()
-    activity(page, name).locator(f'[data-outcome="{way}"] .jc-plus').click()
-    page.get_by_role("menuitem", name=kind, exact=True).click()
+    offered = page.get_by_role("menuitem", name=kind, exact=True)
+    # While what was drawn before is still being laid out the click can miss: as people do, again.
+    for _time in range(3):
+        activity(page, name).hover()
+        activity(page, name).locator(f'[data-outcome="{way}"] .jc-plus').click()
+        try:
+            offered.wait_for(timeout=3000)
+        except TookTooLong:
+            continue
+        break
+    offered.click()
     expect(page.locator("[data-panel]")).to_be_visible()
 
 
