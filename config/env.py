@@ -105,6 +105,16 @@ def env_time_zone(name: str, default: str) -> str:
     return text
 
 
+def env_url(name: str, default: str = "") -> str:
+    """An address that begins with http:// or https://, without a slash at its end."""
+    text = env_text(name, default)
+    if text and not re.match(r"https?://[^/\s]+", text):
+        raise SettingInvalid(
+            name, f"must begin with http:// or https://, not “{text}”", "http://127.0.0.1:8300"
+        )
+    return text.rstrip("/")
+
+
 def _split(name: str, url: str, example: str) -> tuple[SplitResult, int | None]:
     """The parts of an address, and its port."""
     try:

@@ -35,6 +35,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "Synchronize with vendors": {
+        "task": "integrations.tasks.sync_due",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
     "Read mails that came back": {
         "task": "integrations.tasks.read_bounces",
         "schedule": 120.0,

@@ -25,6 +25,7 @@ from config.env import (
     env_secret,
     env_text,
     env_time_zone,
+    env_url,
     is_fernet_key,
 )
 
@@ -342,6 +343,11 @@ JOURNEY_PAUSE_DAYS = env_int("JOURNEY_PAUSE_DAYS", 14, least=0, most=3660) or 0
 JOURNEY_TEST_DAYS = env_int("JOURNEY_TEST_DAYS", 7, least=1, most=366) or 7
 # Networks that what we call may be in although they are private.
 OUTBOUND_ALLOW = env_networks("OUTBOUND_ALLOW")
+# Other addresses of the vendors than their own, as of a sandbox; "" for their own.
+DOTDIGITAL_URL = env_url("DOTDIGITAL_URL")
+EMARSYS_URL = env_url("EMARSYS_URL")
+EMARSYS_AUTH_URL = env_url("EMARSYS_AUTH_URL")
+SEGMENT_URL = env_url("SEGMENT_URL")
 # The push services of browsers that are called: Chrome and its kin, Firefox, Safari, Edge.
 PUSH_HOSTS = env_list(
     "PUSH_HOSTS",

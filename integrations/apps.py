@@ -38,6 +38,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.models import Connection
         from integrations.push import subscriptions
         from integrations.push import timeline as push_timeline
+        from integrations.vendors import calls, syncing  # noqa: F401 - it does jobs
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
@@ -80,6 +81,7 @@ class IntegrationsConfig(AppConfig):
         extensions.register_eraser("deliveries", deliveries.erase)
         extensions.register_merger("deliveries", deliveries.merge)
         retention.register("push subscriptions", subscriptions.purge)
+        retention.register("calls of vendors", calls.purge)
         extensions.register_eraser("push subscriptions", subscriptions.erase)
         extensions.register_merger("push subscriptions", subscriptions.merge)
         checkup.register("inbox", digestion.examine_inbox)

@@ -46,3 +46,45 @@ class Connector(Protocol):
 
         Raises TemporaryError where it may succeed later, PermanentError where it never will.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What a vendor's system answered. `headers` by their names in lower case."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+    at: datetime
+
+
+class Http(Protocol):
+    """One account at a vendor's system, as its client sees it: base address, log, limits of time.
+
+    A client writes the requests and reads the answers; what it is given here sends them, writes
+    them down with secrets blanked, and knows the clock.
+    """
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        seconds: float = 30.0,
+        limit: int = 64_000_000,
+    ) -> HttpAnswer:
+        """Call `path` below the base address, or a whole address, and give any answer.
+
+        Raises TemporaryError where nothing answered in time, or the answer breaks off or is longer
+        than `limit` bytes; PermanentError for an address that we do not call.
+        """
+
+    def note_limit(
+        self, scope: str, *, limit: int | None, remaining: int | None, reset_at: datetime | None
+    ) -> None:
+        """Write down what the vendor said of one of its limits."""
+
+    def now(self) -> datetime:
+        """The present."""

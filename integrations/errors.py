@@ -107,6 +107,27 @@ class AddressRefused(PermanentError):
     code = "address_refused"
 
 
+class CredentialsRejected(PermanentError):
+    """The other side does not accept our credentials: nothing is tried until somebody renews them.
+
+    It stops the connection.
+    """
+
+    code = "credentials_rejected"
+
+
+class MalformedAnswer(TemporaryError):
+    """The other side answered something that its documentation does not know."""
+
+    code = "malformed_answer"
+
+
+class ThingMissing(PermanentError):
+    """What we asked the other side about is not there (any more)."""
+
+    code = "missing_there"
+
+
 class RecipientGone(PermanentError):
     """Nobody is there any more: neither this nor anything else is sent to this address."""
 
@@ -195,3 +216,27 @@ class MailboxUnreadable(TemporaryError):
     """The mailbox of mails that came back could not be read."""
 
     code = "mailbox_unreadable"
+
+
+class ConnectionUnknown(NotFound):
+    """There is no such connection."""
+
+    code = "connection_unknown"
+
+
+class ConnectionInvalid(InputInvalid):
+    """What was said of a connection cannot be used; `problems` name each fault."""
+
+    code = "connection_invalid"
+
+
+class ConnectionStill(DomainError):
+    """The connection is paused, revoked, or its credentials were refused."""
+
+    code = "connection_not_active"
+
+
+class SyncRunning(DomainError):
+    """Another process is at the same synchronization."""
+
+    code = "sync_running"

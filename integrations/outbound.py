@@ -5,7 +5,6 @@ checked: no answer of a name server can change it in between. Redirects are not 
 proxy of the environment is used. The whole call has a time, and of the answer we read a beginning.
 """
 
-import contextlib
 import socket
 import ssl
 import time
@@ -13,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -47,11 +46,16 @@ _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="resolver")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered: the status, the beginning of the body, and how long to wait."""
+    """What was answered: the status, the beginning of the body, and how long to wait.
+
+    `headers` by their names in lower case. `is_cut` where the body was longer than was read.
+    """
 
     status: int
     text: str
     retry_after: timedelta | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_cut: bool = False
 
 
 def post(
@@ -62,16 +66,31 @@ def post(
     seconds: float = SECONDS,
     limit: int = _ANSWER_LIMIT,
 ) -> Answer:
-    """Post `body` and give the answer, whatever its status; of its body up to `limit` bytes.
+    """Post `body` and give the answer: `request` by its most common method."""
+    return request("POST", url, body=body, headers=headers, seconds=seconds, limit=limit)
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    body: bytes = b"",
+    headers: Mapping[str, str],
+    seconds: float = SECONDS,
+    limit: int = _ANSWER_LIMIT,
+) -> Answer:
+    """Call an address and give the answer, whatever its status; of its body up to `limit` bytes.
 
     Raises AddressRefused where we do not call that address, TemporaryError where nothing answered
     in time, which says whether the other side may have got it all the same.
     """
     token = _deadline.set(time.monotonic() + seconds)
     try:
-        with _client().stream("POST", url, content=body, headers=dict(headers)) as response:
+        with _client().stream(method, url, content=body, headers=dict(headers)) as response:
             wait = _wait(response.headers.get("Retry-After", ""))
-            return Answer(response.status_code, _beginning(response, limit), wait)
+            text, is_cut = _beginning(response, limit)
+            given = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, text, wait, given, is_cut)
     except httpx.TimeoutException as error:
         words = _("It did not answer within %(seconds)g s.")
         raise TemporaryError(
@@ -259,16 +278,22 @@ def _wait(text: str) -> timedelta | None:
     return min(max(wait, timedelta(0)), timedelta(days=1))
 
 
-def _beginning(response: httpx.Response, limit: int) -> str:
-    """The start of a body; the rest is not read, and the connection is given up."""
-    read = bytearray()
-    with contextlib.suppress(httpx.HTTPError):
-        # An answer is one when its status is there, whatever becomes of its body.
+def _beginning(response: httpx.Response, limit: int) -> tuple[str, bool]:
+    """The start of a body, and whether more was to come, which then is not read.
+
+    Where the body breaks off the connection is given up.
+    """
+    read, is_cut = bytearray(), False
+    try:
         for chunk in response.iter_raw(_CHUNK):
             read += chunk
             if len(read) > limit:
+                is_cut = True
                 break
-    return bytes(read[:limit]).decode("utf-8", "replace").replace("\x00", "")
+    except httpx.HTTPError:
+        # An answer is one when its status is there, whatever becomes of its body.
+        is_cut = True
+    return bytes(read[:limit]).decode("utf-8", "replace").replace("\x00", ""), is_cut
 
 
 def _allowed() -> list[addresses.Network]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from integrations import outbox, sending
 from integrations.bounces import mailboxes
+from integrations.vendors import syncing
 
 # The rounds send at once. What is due for longer they have missed, or nobody runs them.
 _PATIENCE = timedelta(minutes=1)
@@ -31,3 +32,9 @@ def read_bounces() -> int:
     if not settings.BOUNCE_IMAP_URL:
         return 0
     return mailboxes.read_imap(settings.BOUNCE_IMAP_URL, at=timezone.now()).heard
+
+
+@shared_task
+def sync_due() -> int:
+    """Have what is due synchronized with vendors; of how many connections."""
+    return syncing.request_due(at=timezone.now())

@@ -5,7 +5,7 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -86,6 +86,40 @@ class ApiUser(models.Model):
             models.CheckConstraint(
                 condition=Q(requests_per_minute__gte=1), name="workspace_apiuser_has_a_rate"
             )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Website(models.Model):
+    """A website or shop of the company. Orders say on which they were placed, by its key.
+
+    Connections to other systems are for one or more of them (behaviours AT-09, AT-15).
+    """
+
+    id = models.AutoField(primary_key=True)
+    key = models.SlugField(_("key"), max_length=63, unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    domain = models.CharField(
+        _("domain"),
+        max_length=253,
+        blank=True,
+        default="",
+        help_text=_("As www.example.com: events that name a page of it belong to the website."),
+    )
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("website")
+        verbose_name_plural = _("websites")
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="workspace_website_name_once"),
+            models.UniqueConstraint(
+                Lower("domain"), name="workspace_website_domain_once", condition=~Q(domain="")
+            ),
         ]
 
     def __str__(self) -> str:

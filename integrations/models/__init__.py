@@ -21,9 +21,16 @@ from integrations.models.sources import (
 )
 from integrations.models.suppressions import Suppression
 from integrations.models.templates import Template, TemplateVariant
+from integrations.models.vendors import (
+    ConnectionWebsite,
+    VendorCall,
+    VendorConnection,
+    VendorSync,
+)
 
 __all__ = [
     "Connection",
+    "ConnectionWebsite",
     "Delivery",
     "DeliveryAttempt",
     "HeldEvent",
@@ -39,6 +46,9 @@ __all__ = [
     "Template",
     "TemplateVariant",
     "TraitMapping",
+    "VendorCall",
+    "VendorConnection",
+    "VendorSync",
     "Webhook",
     "Webhooks",
     "WriteKey",

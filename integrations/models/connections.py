@@ -23,6 +23,9 @@ class Connection(models.Model):
         WEB_PUSH = "web_push", _("push to browsers")
         FCM = "fcm", _("push to apps")
         ADDRESS = "address", _("address that is called")
+        DOTDIGITAL = "dotdigital", "Dotdigital"
+        EMARSYS = "emarsys", "Emarsys"
+        SEGMENT = "segment", "Twilio Segment"
 
     id = models.AutoField(primary_key=True)
     name = models.CharField(_("name"), max_length=120)

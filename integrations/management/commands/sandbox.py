@@ -1,0 +1,63 @@
+"""The vendors' systems on this machine, to try the product without accounts."""
+
+import signal
+from argparse import ArgumentParser
+from threading import Event, Thread
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations.sandbox.registry import SANDBOXES
+from integrations.sandbox.server import Sandbox, make_server
+
+
+class Command(BaseCommand):
+    """Runs local servers that behave like the vendors' systems, until it is stopped."""
+
+    help = (
+        "Run local servers that behave like the vendors' systems, all or those named, until Ctrl-C."
+        " Prints the settings with which the product calls them, and what to authorize with."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+        parser.add_argument(
+            "--port", type=int, metavar="PORT",
+            help="the port of the first; the others follow (default: 8301 and on)",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = options["names"] or list(SANDBOXES)
+        if unknown := [name for name in names if name not in SANDBOXES]:
+            known = ", ".join(SANDBOXES)
+            raise CommandError(f"There is no sandbox {', '.join(unknown)}. There are: {known}.")
+        over = Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_given: over.set())
+        servers = []
+        lines = ["OUTBOUND_ALLOW=127.0.0.0/8"]
+        help_lines: list[str] = []
+        for place, name in enumerate(names):
+            offered = SANDBOXES[name]
+            port = options["port"] + place if options["port"] else offered.port
+            sandbox: Sandbox = offered.make()
+            try:
+                server = make_server(sandbox, port)
+            except OSError as error:
+                raise CommandError(
+                    f"Port {port} for {name} cannot be used: {error.strerror}."
+                    " Choose another one with --port."
+                ) from error
+            thread = Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            servers.append((server, thread))
+            lines += [f"{setting}={sandbox.url}" for setting in offered.settings]
+            help_lines += [f"{name}: {line}" for line in sandbox.describe()]
+        self.stdout.write("Put these into .env, and start the product again:\n")
+        self.stdout.write("\n".join([*lines, "", *help_lines, "", "Ctrl-C ends it."]))
+        self.stdout.flush()
+        over.wait()
+        for server, thread in servers:
+            server.shutdown()
+            thread.join()
+            server.server_close()

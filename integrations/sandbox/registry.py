@@ -1,0 +1,19 @@
+"""The sandboxes there are, with the settings that lead the product to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from integrations.sandbox.server import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A sandbox: how one is made, its usual port, the settings that hold its address."""
+
+    make: Callable[[], Sandbox]
+    port: int
+    settings: tuple[str, ...]
+
+
+# By name; each vendor adds its own line.
+SANDBOXES: dict[str, Offered] = {}

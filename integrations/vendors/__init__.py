@@ -1,0 +1,1 @@
+"""External authorizations: accounts at vendors' systems, and what is synchronized with them."""

@@ -1,0 +1,41 @@
+"""The accounts behind connections: what they authorize with, and the way to speak to them."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from integrations.models import VendorConnection
+from integrations.vendors.calls import VendorHttp
+from integrations.vendors.registry import Vendor
+from workspace import encryption
+
+
+def seal_credentials(credentials: Mapping[str, str]) -> str:
+    """Credentials as a connection keeps them."""
+    return encryption.seal(json.dumps(dict(credentials)))
+
+
+def credentials_of(connection: VendorConnection) -> dict[str, str]:
+    """The credentials in clear, by field; none where access was revoked.
+
+    Raises SecretUnreadable where the encryption key is gone.
+    """
+    sealed = connection.sealed_secret
+    return dict(json.loads(encryption.unseal(sealed))) if sealed else {}
+
+
+def http_of(
+    connection: VendorConnection,
+    vendor: Vendor,
+    credentials: Mapping[str, str],
+    *,
+    now: Callable[[], datetime],
+) -> VendorHttp:
+    """What speaks to the account of a connection, at the address that the vendor told of it."""
+    secret = {one.name for one in vendor.credentials if one.is_secret}
+    return VendorHttp(
+        connection.endpoint or vendor.base_url(connection.settings),
+        connection_id=connection.pk,
+        secrets=[value for name, value in credentials.items() if name in secret],
+        now=now,
+    )

@@ -1,0 +1,144 @@
+"""Calls of vendors: sent by the one guarded client, written down with their secrets blanked."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.utils.translation import gettext as _
+
+from integrations import outbound
+from integrations.connector import HttpAnswer
+from integrations.errors import ConnectorError, MalformedAnswer
+from integrations.models import VendorCall, VendorConnection
+from workspace import sql
+
+KEPT = timedelta(days=7)
+# What is written down of a request and of an answer.
+_TEXT_LIMIT = 4000
+_URL_LIMIT = 500
+_BLANK = "••••"
+# Headers that carry nothing but secrets.
+_SECRET_HEADERS = frozenset({"authorization", "x-wsse", "proxy-authorization", "cookie"})
+# Members of bodies and answers whose values are secrets, whoever named them.
+_SECRET_MEMBERS = re.compile(
+    r'("(?:access_token|refresh_token|id_token|client_secret|password|secret|writeKey)"\s*:\s*)'
+    r'"(?:[^"\\]|\\.)*"'
+)
+_SHORTEST_SECRET = 4
+
+
+class VendorHttp:
+    """What a client speaks through: the base address of an account, its log, its clock.
+
+    With `connection_id` None nothing is written down: so are credentials verified that nobody
+    saved yet. `secrets` are blanked wherever they stand in what is written down.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connection_id: int | None,
+        secrets: Collection[str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._connection_id = connection_id
+        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST_SECRET}, key=len)
+        self._now = now
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        seconds: float = 30.0,
+        limit: int = 64_000_000,
+    ) -> HttpAnswer:
+        url = path if path.startswith(("http://", "https://")) else self._base_url + path
+        began, at = monotonic(), self._now()
+        try:
+            answer = outbound.request(
+                method, url, body=body, headers=headers, seconds=seconds, limit=limit
+            )
+            if answer.is_cut:
+                words = _("Its answer breaks off, or is longer than %(limit)d bytes.")
+                raise MalformedAnswer(words % {"limit": limit}, http_status=answer.status)
+        except ConnectorError as error:
+            self._write(at, method, url, headers, body, began, error=str(error))
+            raise
+        self._write(at, method, url, headers, body, began, answer=answer)
+        return HttpAnswer(answer.status, answer.text, answer.headers, at)
+
+    def note_limit(
+        self, scope: str, *, limit: int | None, remaining: int | None, reset_at: datetime | None
+    ) -> None:
+        if self._connection_id is None:
+            return
+        said = {
+            "limit": limit,
+            "remaining": remaining,
+            "reset_at": reset_at.isoformat() if reset_at else None,
+            "at": self._now().isoformat(),
+        }
+        sql.execute(
+            "UPDATE integrations_vendorconnection SET rate_limits = rate_limits || %s::jsonb"
+            " WHERE connection_id = %s",
+            [json.dumps({scope[:40]: said}), self._connection_id],
+        )
+
+    def now(self) -> datetime:
+        return self._now()
+
+    def _write(
+        self,
+        at: datetime,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        began: float,
+        *,
+        answer: outbound.Answer | None = None,
+        error: str = "",
+    ) -> None:
+        if self._connection_id is None:
+            return
+        shown = [
+            f"{name}: {_BLANK if name.lower() in _SECRET_HEADERS else value}"
+            for name, value in headers.items()
+        ]
+        # Blanked before it is cut: half of a secret would be no secret that is known.
+        text = body[: 2 * _TEXT_LIMIT].decode("utf-8", "replace")
+        VendorCall.objects.create(
+            connection_id=self._connection_id,
+            at=at,
+            method=method[:8],
+            url=self._blanked(url)[:_URL_LIMIT],
+            request=self._blanked("\n".join([*shown, "", text]))[:_TEXT_LIMIT],
+            status=answer.status if answer else None,
+            answer=self._blanked(answer.text[: 2 * _TEXT_LIMIT])[:_TEXT_LIMIT] if answer else "",
+            error=self._blanked(error)[:500],
+            milliseconds=int((monotonic() - began) * 1000),
+        )
+
+    def _blanked(self, text: str) -> str:
+        clean = _SECRET_MEMBERS.sub(rf'\1"{_BLANK}"', text.replace("\x00", ""))
+        for secret in reversed(self._secrets):
+            clean = clean.replace(secret, _BLANK)
+        return clean
+
+
+def calls_of(connection: VendorConnection, limit: int = 50) -> list[VendorCall]:
+    """The last calls of a connection, the newest first."""
+    return list(connection.calls.order_by("-pk")[:limit])
+
+
+def purge(as_of: datetime) -> Mapping[str, int]:
+    """Delete what is older than `KEPT`."""
+    count, _each = VendorCall.objects.filter(at__lt=as_of - KEPT).delete()
+    return {"calls of vendors": count}
