@@ -56,7 +56,7 @@ def authorize_connection(
         sealed_secret=accounts.seal_credentials(given),
         account_name=verified.account_name[:200],
         endpoint=verified.endpoint[:300],
-        owner=User.objects.filter(pk=actor.id).first() if actor.kind == "user" else None,
+        owner=User.objects.filter(pk=actor.id or 0).first() if actor.kind == "user" else None,
         authorized_at=at,
         sync_hours=sync_hours,
         next_sync_at=at if is_periodic else None,
