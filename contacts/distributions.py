@@ -1,23 +1,49 @@
 """How the values of a metric are spread: counts in steps of a round width."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from contacts.models import MetricDefinition
 from workspace import sql
 
 STEP_LIMIT = 12
+_DAY_ONE = "date '0001-01-01'"
 # Of the values, the share that the even steps reach over; the rest is one open step.
 _COVERED = Decimal("0.98")
 
 
-def distribution_of(metric_id: int) -> list[dict[str, Any]]:
-    """The steps from the smallest value to the greatest, as `ComputedMetric.distribution`."""
+def distribution_of(metric: MetricDefinition) -> list[dict[str, Any]]:
+    """The steps from the smallest value to the greatest, as `ComputedMetric.distribution`.
+
+    Of dates the steps are of days; of texts the most frequent ones are given, and no steps.
+    """
+    kept = "FROM contacts_metricvalue WHERE metric_id = %s"
+    match metric.type:
+        case MetricDefinition.Type.TEXT:
+            return _of_texts(kept, [metric.pk])
+        case MetricDefinition.Type.DATE:
+            value = f"(date - {_DAY_ONE})::numeric"
+            steps = _of_numbers(value, f"{kept} AND date IS NOT NULL", [metric.pk])
+            return [step | {"from": _day(step["from"]), "to": _day(step["to"])} for step in steps]
+    return _of_numbers("number", f"{kept} AND number IS NOT NULL", [metric.pk])
+
+
+def _of_texts(source: str, params: list[Any]) -> list[dict[str, Any]]:
+    found = sql.lists(
+        f"SELECT text, count(*) {source} GROUP BY text"
+        ' ORDER BY count(*) DESC, text COLLATE "C" LIMIT %s',
+        [*params, STEP_LIMIT],
+    )
+    return [{"from": text, "to": text, "count": count} for text, count in found]
+
+
+def _of_numbers(value: str, source: str, params: list[Any]) -> list[dict[str, Any]]:
     [ends] = sql.rows(
-        "SELECT min(number) AS low, max(number) AS high,"
-        " percentile_disc(%s) WITHIN GROUP (ORDER BY number) AS most,"
-        " bool_and(number = trunc(number)) AS is_whole"
-        " FROM contacts_metricvalue WHERE metric_id = %s AND number IS NOT NULL",
-        [_COVERED, metric_id],
+        f"SELECT min({value}) AS low, max({value}) AS high,"
+        f" percentile_disc(%s) WITHIN GROUP (ORDER BY {value}) AS most,"
+        f" bool_and({value} = trunc({value})) AS is_whole {source}",
+        [_COVERED, *params],
     )
     if ends["low"] is None:
         return []
@@ -29,9 +55,9 @@ def distribution_of(metric_id: int) -> list[dict[str, Any]]:
     counted = {
         row["step"]: row["contacts"]
         for row in sql.rows(
-            "SELECT least(floor(number / %s), %s) AS step, count(*) AS contacts"
-            " FROM contacts_metricvalue WHERE metric_id = %s AND number IS NOT NULL GROUP BY 1",
-            [width, last, metric_id],
+            f"SELECT least(floor({value} / %s), %s) AS step, count(*) AS contacts"
+            f" {source} GROUP BY 1",
+            [width, last, *params],
         )
     }
     is_open = ends["high"] >= (last + 1) * width
@@ -43,6 +69,13 @@ def distribution_of(metric_id: int) -> list[dict[str, Any]]:
         }
         for step in (first + place for place in range(int(last - first) + 1))
     ]
+
+
+def _day(written: str | None) -> str | None:
+    """The day of so many days since the first; the last one there is, for what lies behind."""
+    if written is None:
+        return None
+    return (date.min + timedelta(days=min(int(written), (date.max - date.min).days))).isoformat()
 
 
 def round_width(span: Decimal, *, is_whole: bool) -> Decimal:

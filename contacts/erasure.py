@@ -29,6 +29,7 @@ from contacts.models import (
     LastSeen,
     LeadScoreChange,
     MetricValue,
+    WebsiteMetrics,
 )
 from contacts.survivors import merged_into, survivor_of
 from workspace import audit
@@ -45,6 +46,7 @@ _FORGOTTEN: tuple[type[models.Model], ...] = (
     ConsentEntry,
     LeadScoreChange,
     MetricValue,
+    WebsiteMetrics,
 )
 _KEPT = frozenset({"id", "created_at", "updated_at", "erased_at", "is_demo"})
 

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from contacts import computed_metrics
+from contacts import computed_metrics, website_metrics
 from contacts.event_imports import import_events
 from contacts.imports import import_contacts
 from workspace import jobs
@@ -76,31 +76,46 @@ def request_event_import(
 def request_computation(*, actor: Actor, keys: Collection[str] | None = None) -> Job:
     """Have a worker compute the metrics named, or all, as of when it begins.
 
-    The answer is the job. Asked again before the worker began, it answers the same job.
+    All of them are computed on each website, too. The answer is the job. Asked again before the
+    worker began, it answers the same job.
     """
-    keys = computed_metrics.known_keys() if keys is None else keys
     waiting = Job.objects.filter(
         subject=METRICS_SUBJECT, kind=METRICS_JOB, state=Job.State.QUEUED
     ).order_by("-pk")
     for job in waiting:
-        if set(keys) <= set(job.arguments.get("keys", [])):
+        asked = job.arguments.get("keys")
+        if asked is None or (keys is not None and set(keys) <= set(asked)):
             return job
     return jobs.start(
         METRICS_JOB,
         title=_("Compute metrics"),
         actor=actor,
         subject=METRICS_SUBJECT,
-        arguments={"keys": sorted(keys)},
+        arguments={"keys": None if keys is None else sorted(keys)},
     )
 
 
 @jobs.handler(METRICS_JOB)
 def run_computation(work: Work) -> dict[str, Any]:
-    """Compute the metrics named; what each did is the result."""
-    done = computed_metrics.compute(
-        as_of=timezone.now(), keys=work.arguments["keys"], progress=work
-    )
-    return {one.key: {"values": one.value_count, "changed": one.changed_count} for one in done}
+    """Compute the metrics named, or all and those of websites; what each did is the result."""
+    at, keys = timezone.now(), work.arguments["keys"]
+    if keys is not None:
+        # One that was deleted since is not missed.
+        keys = sorted(set(keys) & set(computed_metrics.known_keys()))
+    done = computed_metrics.compute(as_of=at, keys=keys, progress=work)
+    result: dict[str, Any] = {
+        one.key: {"values": one.value_count, "changed": one.changed_count} for one in done
+    }
+    if keys is None:
+        websites = website_metrics.compute_website_metrics(as_of=at, progress=work)
+        result |= {
+            f"website:{one.website.key}": {
+                "contacts": one.contact_count,
+                "changed": one.changed_count,
+            }
+            for one in websites
+        }
+    return result
 
 
 @jobs.handler(IMPORT_JOB)

@@ -149,6 +149,7 @@ _TABLES = {
     "contacts_consententry": "consents",
     "contacts_leadscorechange": "scores",
     "contacts_metricvalue": "metrics",
+    "contacts_websitemetrics": "",
     "contacts_eventstatistic": "",
     "contacts_lastseen": "",
     "contacts_consentstate": "",

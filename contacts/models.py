@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from workspace.exactjson import ExactJSONDecoder, ExactJSONEncoder
+from workspace.models import Website
 
 validate_key = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z",
@@ -497,24 +498,53 @@ class MetricValue(models.Model):
 
 
 class ComputedMetric(models.Model):
-    """A metric that Regulars computes by itself, and how its last computing went.
+    """A metric that Regulars computes by itself: how, and how its last computing went.
 
-    The others are written through the API. `computation` names how: one of this floor's, or one
-    that a floor above registered (contacts.computed_metrics). `distribution` are the values in
-    steps: `[{"from": "0", "to": "50", "count": 17}, …]`, with `to` null for the last, open step.
+    The others are written through the API. Either `computation` names a recipe that is code
+    (contacts.computed_metrics: the age, and what a floor above registered), or the columns from
+    `function` to `ranked` are a formula (contacts.formulas): of the events of a name, "" for what
+    an order is, those of the last `window_days` days, null for ever, and where one is given only
+    those with `filter_value` in `filter_property`.
+
+    `upload_name` is what other systems call it. `distribution` are the values in steps: `[{"from":
+    "0", "to": "50", "count": 17}, …]`, with `to` null for the last, open step; the most frequent
+    ones of texts, with `to` the same as `from`.
     """
 
-    class Computation(models.TextChoices):
-        ORDER_COUNT_30D = "order_count_30d", _("orders in 30 days")
-        LIFETIME_VALUE = "lifetime_value", _("lifetime value")
-        LIFETIME_VALUE_PERCENTILE = "lifetime_value_percentile", _("rank of the lifetime value")
-        AVERAGE_ORDER_VALUE = "average_order_value", _("average order")
-        AGE = "age", _("age")
+    class Function(models.TextChoices):
+        COUNT = "count", _("number of events")
+        SUM = "sum", _("sum")
+        AVERAGE = "average", _("average")
+        MINIMUM = "minimum", _("smallest value")
+        MAXIMUM = "maximum", _("greatest value")
+        FIRST_DATE = "first_date", _("date of the first event")
+        LAST_DATE = "last_date", _("date of the last event")
+        DAYS_SINCE = "days_since", _("days since the last event")
+        MOST_FREQUENT = "most_frequent", _("most frequent value")
+        SHARE = "share", _("share of events in per cent")
+        PERCENTILE = "percentile", _("rank of another metric in per cent")
 
     metric = models.OneToOneField(
         MetricDefinition, on_delete=models.CASCADE, primary_key=True, related_name="computed"
     )
-    computation = models.CharField(max_length=40, unique=True)
+    computation = models.CharField(max_length=40, blank=True, default="", db_default="")
+    function = models.CharField(
+        _("function"), max_length=13, choices=Function, blank=True, default="", db_default=""
+    )
+    event_name = models.TextField(_("event"), blank=True, default="", db_default="")
+    value_property = models.TextField(_("property"), blank=True, default="", db_default="")
+    window_days = models.IntegerField(_("days"), null=True, blank=True)
+    filter_property = models.TextField(
+        _("only where the property"), blank=True, default="", db_default=""
+    )
+    filter_value = models.TextField(_("is"), blank=True, default="", db_default="")
+    other_event_name = models.TextField(
+        _("event that is counted"), blank=True, default="", db_default=""
+    )
+    ranked = models.ForeignKey(
+        MetricDefinition, on_delete=models.PROTECT, null=True, blank=True, related_name="ranks"
+    )
+    upload_name = models.CharField(_("name in uploads"), max_length=100, unique=True)
     as_of = models.DateTimeField(null=True)
     computed_at = models.DateTimeField(null=True)
     value_count = models.BigIntegerField(default=0)
@@ -530,22 +560,79 @@ class ComputedMetric(models.Model):
                 condition=Q(as_of__isnull=True, computed_at__isnull=True)
                 | Q(as_of__isnull=False, computed_at__isnull=False),
                 name="contacts_computedmetric_as_of_something",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["computation"],
+                condition=~Q(computation=""),
+                name="contacts_computedmetric_one_for_each_recipe",
+            ),
+            models.CheckConstraint(
+                condition=(Q(computation="") & ~Q(function=""))
+                | (~Q(computation="") & Q(function="")),
+                name="contacts_computedmetric_recipe_or_formula",
+            ),
+            models.CheckConstraint(
+                condition=Q(window_days__isnull=True) | Q(window_days__gte=1),
+                name="contacts_computedmetric_window_of_days",
+            ),
+            models.CheckConstraint(
+                condition=Q(filter_property="", filter_value="")
+                | (~Q(filter_property="") & ~Q(filter_value="")),
+                name="contacts_computedmetric_filter_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(function="percentile", ranked__isnull=False)
+                | (~Q(function="percentile") & Q(ranked__isnull=True)),
+                name="contacts_computedmetric_ranks_a_metric",
+            ),
+            models.CheckConstraint(
+                condition=~Q(upload_name=""), name="contacts_computedmetric_is_uploaded_as"
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.computation
+        return self.upload_name
+
+
+class WebsiteMetrics(models.Model):
+    """The computed metrics of a contact on one website: `contacts.website_metrics` says which."""
+
+    pk = models.CompositePrimaryKey("website_id", "contact_id")
+    website = models.ForeignKey(
+        Website, on_delete=models.CASCADE, db_index=False, related_name="metrics"
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, db_constraint=False, related_name="website_metrics"
+    )
+    values = models.JSONField(default=dict, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder)
+    computed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("metrics of a website")
+        verbose_name_plural = _("metrics of websites")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.website_id} {self.contact_id}"
 
 
 class OrderEvent(models.Model):
-    """Which event of this workspace is an order, and which of its properties says the amount.
+    """Which event of this workspace is an order, and which of its properties says what.
 
-    One row, or none where nobody chose: then `purchase` and `amount`.
+    One row, or none where nobody chose: then `purchase` and the properties of `contacts.orders`.
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     event_name = models.TextField(_("event"))
     amount_property = models.TextField(_("property with the amount"))
+    category_property = models.TextField(
+        _("property with the category"),
+        default="products.category, category",
+        db_default="products.category, category",
+    )
+    website_property = models.TextField(
+        _("property with the website"), default="website", db_default="website"
+    )
     chosen_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -554,7 +641,10 @@ class OrderEvent(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="contacts_orderevent_only_one"),
             models.CheckConstraint(
-                condition=~Q(event_name="") & ~Q(amount_property=""),
+                condition=~Q(event_name="")
+                & ~Q(amount_property="")
+                & ~Q(category_property="")
+                & ~Q(website_property=""),
                 name="contacts_orderevent_is_named",
             ),
         ]

@@ -1,4 +1,9 @@
-"""What an order is in this workspace: an event, and the property that says its amount."""
+"""What an order is in this workspace: an event, and the properties that say what of it.
+
+The amount is a number, or a text that writes one. The category may lie in the items of the order,
+as Segment's `products` have it. The website is its key or domain; where an order names none, the
+address of the page (`url`) does.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +20,7 @@ from workspace.access import Actor
 from workspace.errors import NotAllowed, Problem
 
 DEFAULT_EVENT, DEFAULT_PROPERTY = "purchase", "amount"
+DEFAULT_CATEGORY, DEFAULT_WEBSITE = "products.category, category", "website"
 _PROPERTY_LIMIT = 200
 _ID = 1
 
@@ -35,6 +41,8 @@ class Orders:
     amount_property: str
     event_id: int
     is_default: bool
+    category_property: str = DEFAULT_CATEGORY
+    website_property: str = DEFAULT_WEBSITE
 
     def amount_sql(self) -> tuple[str, list[Any]]:
         """SQL of the amount of an event `e`, NULL where it is none, with its parameters."""
@@ -42,8 +50,13 @@ class Orders:
             # The database keeps it in a column of its own, which the indexes have.
             return "e.amount", []
         way = self.amount_property.split(".")
-        text = _AMOUNT.format(way="%s::text[]")
+        text = number_sql("%s::text[]")
         return text, [way] * text.count("%s")
+
+
+def number_sql(way: str) -> str:
+    """SQL of the number that the event `e` has at the end of `way`, a text[]; NULL for none."""
+    return _AMOUNT.format(way=way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +73,56 @@ def orders() -> Orders:
     chosen = OrderEvent.objects.filter(pk=_ID).first()
     if chosen is None:
         return _orders(DEFAULT_EVENT, DEFAULT_PROPERTY, is_default=True)
-    return _orders(chosen.event_name, chosen.amount_property, is_default=False)
+    return _orders(
+        chosen.event_name,
+        chosen.amount_property,
+        chosen.category_property,
+        chosen.website_property,
+    )
 
 
-def possible_orders(event_name: str, amount_property: str) -> Orders:
+def possible_orders(
+    event_name: str,
+    amount_property: str,
+    category_property: str = DEFAULT_CATEGORY,
+    website_property: str = DEFAULT_WEBSITE,
+) -> Orders:
     """The same, before anybody chose it. Raises OrderEventInvalid with every fault."""
     name, way = event_name.strip(), amount_property.strip()
+    categories = ", ".join(one.strip() for one in category_property.split(","))
+    website = website_property.strip()
     problems = []
     if not name or len(name) > NAME_LIMIT:
         words = {"limit": NAME_LIMIT}
         message = _("Name an event, in up to %(limit)d characters.") % words
         problems.append(Problem("event_name", "invalid", message))
-    if not way or len(way) > _PROPERTY_LIMIT or not all(way.split(".")):
-        message = _("Name a property, such as “amount”, or “total.gross” for one inside another.")
-        problems.append(Problem("amount_property", "invalid", message))
-    if any("\0" in text for text in (name, way)):
+    ways = {
+        "amount_property": [way],
+        "category_property": categories.split(", "),
+        "website_property": [website],
+    }
+    message = _("Name a property, such as “amount”, or “total.gross” for one inside another.")
+    problems += [
+        Problem(path, "invalid", message)
+        for path, named in ways.items()
+        if not all(0 < len(one) <= _PROPERTY_LIMIT and all(one.split(".")) for one in named)
+    ]
+    if any("\0" in text for text in (name, way, categories, website)):
         problems.append(Problem("", "invalid", _("A name contains no NUL character.")))
     if problems:
         raise OrderEventInvalid(problems[0].message, problems=problems)
-    return _orders(name, way, is_default=False)
+    return _orders(name, way, categories, website)
 
 
 @transaction.atomic
 def choose_order_event(
-    *, event_name: str, amount_property: str, actor: Actor, at: datetime
+    *,
+    event_name: str,
+    amount_property: str,
+    category_property: str = DEFAULT_CATEGORY,
+    website_property: str = DEFAULT_WEBSITE,
+    actor: Actor,
+    at: datetime,
 ) -> Orders:
     """Let an event count as an order from now on; the metrics follow when they are computed next.
 
@@ -93,12 +132,15 @@ def choose_order_event(
     """
     if not actor.is_admin:
         raise NotAllowed(_("What counts as an order is chosen by administrators."))
-    wanted, before = possible_orders(event_name, amount_property), orders()
+    wanted = possible_orders(event_name, amount_property, category_property, website_property)
+    before = orders()
     saved, _created = OrderEvent.objects.update_or_create(
         pk=_ID,
         defaults={
             "event_name": wanted.event_name,
             "amount_property": wanted.amount_property,
+            "category_property": wanted.category_property,
+            "website_property": wanted.website_property,
             "chosen_at": at,
         },
     )
@@ -134,10 +176,24 @@ def seen_amounts(event_name: str) -> list[str]:
     return sorted(usable, key=lambda name: ("number" not in schema[name], name))
 
 
-def _orders(event_name: str, amount_property: str, *, is_default: bool) -> Orders:
+def _orders(
+    event_name: str,
+    amount_property: str,
+    category_property: str = DEFAULT_CATEGORY,
+    website_property: str = DEFAULT_WEBSITE,
+    *,
+    is_default: bool = False,
+) -> Orders:
     known = EventDefinition.objects.filter(name=event_name).values_list("pk", flat=True).first()
-    return Orders(event_name, amount_property, known or 0, is_default)
+    return Orders(
+        event_name, amount_property, known or 0, is_default, category_property, website_property
+    )
 
 
 def _said(of: Orders) -> dict[str, str]:
-    return {"event": of.event_name, "amount": of.amount_property}
+    return {
+        "event": of.event_name,
+        "amount": of.amount_property,
+        "category": of.category_property,
+        "website": of.website_property,
+    }

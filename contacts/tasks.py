@@ -3,8 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from contacts import jobs
-from contacts.models import ComputedMetric
+from contacts import computed_metrics, jobs
 from workspace import partitions, retention
 from workspace.access import SYSTEM
 
@@ -36,5 +35,4 @@ def compute_metrics() -> int:
 @shared_task
 def compute_recent_orders() -> int:
     """Request that what time alone changes from hour to hour is computed."""
-    keys = [ComputedMetric.Computation.ORDER_COUNT_30D.value]
-    return int(jobs.request_computation(actor=SYSTEM, keys=keys).pk)
+    return int(jobs.request_computation(actor=SYSTEM, keys=computed_metrics.hourly_keys()).pk)

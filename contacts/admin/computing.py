@@ -1,5 +1,6 @@
 """The metrics that Regulars computes: what an order is, when they were computed, their spread."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -88,6 +89,7 @@ def metric_context(metric: MetricDefinition) -> dict[str, Any]:
         "value_count": number(computed.value_count),
         "changed_count": number(computed.changed_count),
         "spread": _spread(computed),
+        "is_hourly": computed_metrics.is_hourly(computed),
         "computing_url": reverse(_PAGE),
     }
 
@@ -161,7 +163,7 @@ def _rows() -> list[tuple[ComputedMetric, str, str]]:
     of = orders.orders()
     return [
         (one, computed_metrics.how_computed(one, of), number(one.value_count))
-        for one in ComputedMetric.objects.select_related("metric").order_by("metric__key")
+        for one in computed_metrics.computed_metrics()
     ]
 
 
@@ -176,18 +178,22 @@ def _spread(computed: ComputedMetric) -> dict[str, Any] | None:
     if not steps:
         return None
     return chart(
-        [_step(step["from"], step["to"]) for step in steps],
+        [_step(step["from"], step["to"], computed.metric.type) for step in steps],
         [(_("Contacts"), [step["count"] for step in steps], "primary")],
         kind="bar",
         axis=_("Value"),
     )
 
 
-def _step(low: str, high: str | None) -> str:
+def _step(low: str, high: str | None, type_: str) -> str:
+    if type_ == MetricDefinition.Type.TEXT:
+        return low
     if high is None:
-        return _("%(low)s and more") % {"low": _figure(low)}
-    return f"{_figure(low)} – {_figure(high)}"
+        return _("%(low)s and more") % {"low": _figure(low, type_)}
+    return f"{_figure(low, type_)} – {_figure(high, type_)}"
 
 
-def _figure(written: str) -> str:
+def _figure(written: str, type_: str) -> str:
+    if type_ == MetricDefinition.Type.DATE:
+        return date_format(date.fromisoformat(written), "SHORT_DATE_FORMAT")
     return number_format(written, use_l10n=True, force_grouping=True)

@@ -16,6 +16,7 @@ SMALL = {
     "loyalty_distribution",
     "loyalty_mechanism",
     "segments_segment",
+    "workspace_website",
 }
 # Unique over all contacts on purpose: the table that makes e-mails and other names unique.
 IDENTITY_TABLES = {"contacts_identity"}

@@ -26,6 +26,14 @@ from workspace.errors import Busy, NotAllowed
 from workspace.models import AuditEntry
 
 _MOMENT = timedelta(microseconds=1)
+# What who did nothing has.
+_NOTHING = dict.fromkeys(
+    (
+        *("order_count_30d", "order_count_90d", "order_count_365d", "order_count"),
+        *("lifetime_value", "rewards_redeemed"),
+    ),
+    0,
+)
 _MARKETER = Actor(AuditEntry.ActorKind.USER, 7, "Maria", permissions=frozenset())
 
 
@@ -48,11 +56,13 @@ def test_the_definitions_are_there_after_migrating() -> None:
 
 @pytest.mark.django_db
 def test_a_metric_that_somebody_defined_before_stays_theirs() -> None:
-    MetricDefinition.objects.filter(key="lifetime_value").delete()
+    for key in ("lifetime_value_percentile", "lifetime_value"):
+        MetricDefinition.objects.filter(key=key).delete()
     make_metric("lifetime_value", label="Ours")
     computed_metrics.define_computed_metrics()
     assert not MetricDefinition.objects.get(key="lifetime_value").is_computed
-    assert len(computed_metrics.compute(as_of=NOW)) == len(computed_metrics.known_keys()) - 1
+    assert "lifetime_value" not in computed_metrics.known_keys()
+    assert len(computed_metrics.compute(as_of=NOW)) == len(computed_metrics.known_keys())
 
 
 @pytest.mark.django_db
@@ -69,7 +79,7 @@ def test_orders_of_30_days_are_counted_to_the_instant() -> None:
 def test_who_never_ordered_has_nothing_of_both_and_no_rank() -> None:
     anna = make_contact().pk
     computed_metrics.compute(as_of=NOW)
-    assert values_of(anna) == {"order_count_30d": 0, "lifetime_value": 0, "rewards_redeemed": 0}
+    assert values_of(anna) == _NOTHING
 
 
 @pytest.mark.django_db
@@ -135,14 +145,15 @@ def test_only_what_changed_is_written() -> None:
     _order(anna, NOW - 30 * DAY + HOUR, amount=5)
     _order(ben, amount=9)
     first = {one.key: one.changed_count for one in computed_metrics.compute(as_of=NOW)}
-    assert {key for key, count in first.items() if count != 2} == {"age"}
+    nobody = {"age", "most_bought_category", "most_viewed_brand"}
+    assert {key for key, count in first.items() if count != 2} == nobody
     assert not any(one.changed_count for one in computed_metrics.compute(as_of=NOW))
     (later,) = computed_metrics.compute(as_of=NOW + HOUR, keys=["order_count_30d"])
     assert (later.value_count, later.changed_count) == (2, 1)
     assert _values("order_count_30d") == {anna: 0, ben: 1}
     kept = MetricValue.objects.get(contact_id=ben, metric__key="order_count_30d")
     assert kept.computed_at == NOW, "the time of the value, which stayed"
-    told = ComputedMetric.objects.get(computation="order_count_30d")
+    told = ComputedMetric.objects.get(metric__key="order_count_30d")
     assert (told.as_of, told.value_count) == (NOW + HOUR, 2)
 
 
@@ -225,20 +236,30 @@ def test_the_workspace_chooses_what_an_order_is() -> None:
     _order(anna, amount=5)
     _order(anna, name="Order Completed", total={"gross": "12.50"}, amount=1)
     assert orders.orders().is_default
-    chosen = {"event_name": " Order Completed ", "amount_property": "total.gross"}
+    chosen = {
+        "event_name": " Order Completed ",
+        "amount_property": "total.gross",
+        "category_property": " items.group ,category",
+        "website_property": "shop",
+    }
     orders.choose_order_event(**chosen, actor=SYSTEM, at=NOW)
     computed_metrics.compute(as_of=NOW)
-    assert values_of(anna) == {
-        "order_count_30d": 1,
+    assert values_of(anna) == _NOTHING | {
+        **dict.fromkeys([key for key in _NOTHING if key.startswith("order_count")], 1),
         "lifetime_value": Decimal("12.5"),
         "lifetime_value_percentile": 100,
         "average_order_value": Decimal("12.5"),
-        "rewards_redeemed": 0,
+        "first_order_at": NOW.date(),
+        "last_order_at": NOW.date(),
+        "days_since_last_order": 0,
+        "return_rate": 0,
     }
     entry = AuditEntry.objects.get(action="order_event.chosen")
     assert entry.changes == {
         "event": ["purchase", "Order Completed"],
         "amount": ["amount", "total.gross"],
+        "category": ["products.category, category", "items.group, category"],
+        "website": ["website", "shop"],
     }
     orders.choose_order_event(**chosen, actor=SYSTEM, at=NOW)
     assert AuditEntry.objects.filter(action="order_event.chosen").count() == 1
@@ -250,7 +271,7 @@ def test_an_event_that_never_came_may_be_chosen() -> None:
     _order(anna, amount=5)
     orders.choose_order_event(event_name="x", amount_property="y", actor=SYSTEM, at=NOW)
     computed_metrics.compute(as_of=NOW)
-    assert values_of(anna) == {"order_count_30d": 0, "lifetime_value": 0, "rewards_redeemed": 0}
+    assert values_of(anna) == _NOTHING
 
 
 @pytest.mark.django_db
@@ -365,11 +386,11 @@ def test_steps_are_round_and_hold_every_value_once() -> None:
         MetricValue(contact=person, metric=metric, number=place if place < 99 else 5000)
         for place, person in enumerate(people)
     )
-    steps = distribution_of(metric.pk)
+    steps = distribution_of(metric)
     assert steps[0] == {"from": "0", "to": "10", "count": 10}
     assert steps[-1] == {"from": "90", "to": None, "count": 10}
     assert sum(step["count"] for step in steps) == 100
-    assert distribution_of(0) == []
+    assert distribution_of(make_metric("nothing")) == []
 
 
 @pytest.mark.django_db
@@ -383,7 +404,7 @@ def test_each_value_lies_in_its_step(numbers: list[Decimal]) -> None:
         MetricValue(contact=person, metric=metric, number=number)
         for person, number in zip(people, numbers, strict=True)
     )
-    steps = distribution_of(metric.pk)
+    steps = distribution_of(metric)
     assert len(steps) <= 16
     for step in steps:
         low, high = Decimal(step["from"]), Decimal(step["to"] or "Infinity")

@@ -1,23 +1,24 @@
 """Compute the metrics of all contacts here and now."""
 
 from argparse import ArgumentParser
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from contacts import computed_metrics
+from contacts import computed_metrics, website_metrics
 from workspace.console import Bar, facts
 from workspace.errors import DomainError
 from workspace.management.moments import read_moment
 
 
 class Command(BaseCommand):
-    """Compute the metrics named, or all that Regulars computes."""
+    """Compute the metrics named, or all that Regulars computes and those of websites."""
 
     help = (
-        "Computes metrics of all contacts and writes what changed: all of them,"
-        " or those named. Prints values, changed and milliseconds of each."
+        "Computes metrics of all contacts and writes what changed: all of them and those of each"
+        " website, or those named. Prints values, changed and milliseconds of each."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,10 +34,13 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Regulars does not compute {', '.join(unknown)}. It computes: {known}."
             )
-        bar = Bar("Computing")
+        bar, at = Bar("Computing"), options["as_of"] or timezone.now()
         try:
-            done = computed_metrics.compute(
-                as_of=options["as_of"] or timezone.now(), keys=keys, progress=bar
+            done = computed_metrics.compute(as_of=at, keys=keys, progress=bar)
+            websites = (
+                []
+                if options["keys"]
+                else website_metrics.compute_website_metrics(as_of=at, progress=bar)
             )
         except DomainError as error:
             raise CommandError(str(error)) from error
@@ -49,10 +53,19 @@ class Command(BaseCommand):
                 "changed": one.changed_count,
                 "milliseconds": one.milliseconds,
             }
-            if options["json"]:
-                facts(self, found | {"as_of": one.as_of.isoformat()}, as_json=True)
-                continue
-            words = ", ".join(
-                f"{name} {value}" for name, value in found.items() if name != "metric"
-            )
-            self.stdout.write(f"{one.key}: {words}")
+            self._say(one.key, found, at, as_json=options["json"])
+        for website in websites:
+            found = {
+                "website": website.website.key,
+                "contacts": website.contact_count,
+                "changed": website.changed_count,
+                "milliseconds": website.milliseconds,
+            }
+            self._say(website.website.name, found, at, as_json=options["json"])
+
+    def _say(self, name: str, found: dict[str, Any], at: datetime, *, as_json: bool) -> None:
+        if as_json:
+            facts(self, found | {"as_of": at.isoformat()}, as_json=True)
+            return
+        counts = list(found.items())[1:]
+        self.stdout.write(f"{name}: {', '.join(f'{word} {value}' for word, value in counts)}")
