@@ -123,7 +123,7 @@ def _count_by_hand(formula: Formula, story: list[Happening], *, is_ranked: bool)
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(_EVENTS, st.lists(_formulas(), min_size=1, max_size=3))
 def test_a_formula_gives_what_counting_by_hand_gives(given: Any, formulas: list[Formula]) -> None:
     people = _empty()
@@ -196,7 +196,7 @@ def _expected(
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(_EVENTS, st.sets(st.integers(0, 3)), st.booleans())
 def test_websites_have_what_counting_by_hand_gives(
     given: Any, registered: set[int], are_two: bool
