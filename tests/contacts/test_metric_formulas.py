@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts.events import IncomingEvent, record_events
-from contacts.formula_statements import Ranked, scope_of, select_values
+from contacts.formula_statements import Computable, Ranked, scope_of, select_values
 from contacts.formulas import Formula, Function
 from contacts.models import Contact, Identity, WebsiteMetrics
 from contacts.orders import orders
@@ -131,7 +131,7 @@ def test_a_formula_gives_what_counting_by_hand_gives(given: Any, formulas: list[
     ranked = [one for one in formulas if one.type == "number"]
     with override_settings(TIME_ZONE=str(_ZONE)):
         scope = scope_of(formulas, of=orders(), as_of=NOW)
-        wanted = [*formulas, *map(Ranked, ranked)]
+        wanted: list[Computable] = [*formulas, *map(Ranked, ranked)]
         text, params = select_values(wanted, scope)
         found = {row.pop("contact_id"): list(row.values()) for row in sql.rows(text, params)}
     expected = {
