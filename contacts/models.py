@@ -542,7 +542,7 @@ class ComputedMetric(models.Model):
         _("event that is counted"), blank=True, default="", db_default=""
     )
     ranked = models.ForeignKey(
-        MetricDefinition, on_delete=models.PROTECT, null=True, blank=True, related_name="ranks"
+        MetricDefinition, on_delete=models.RESTRICT, null=True, blank=True, related_name="ranks"
     )
     upload_name = models.CharField(_("name in uploads"), max_length=100, unique=True)
     as_of = models.DateTimeField(null=True)
