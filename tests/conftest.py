@@ -23,6 +23,7 @@ import django
 import pytest
 import pytest_django
 from django.conf import settings as django_settings
+from django.core.management import call_command
 from django.db import connection as database_connection
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -35,6 +36,7 @@ from tests import emptying
 
 _GIGABYTE = 2**30
 _PREFIX = "regulars-test-"
+_TEMPLATE = "regulars_template"
 _SERVERS = pytest.StashKey[ExitStack]()
 _NOT_FROM_DOTENV = (
     *("ALLOWED_HOSTS", "BASE_URL", "BIND", "CACHE_URL", "CSRF_TRUSTED_ORIGINS", "DEBUG"),
@@ -112,6 +114,9 @@ if socket_dir := os.environ.get("REGULARS_TEST_VALKEY"):
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
+_database_name = database_connection.settings_dict["NAME"]
+if template := os.environ.get("REGULARS_TEST_TEMPLATE"):
+    database_connection.settings_dict["TEST"]["TEMPLATE"] = template
 # What is loaded now stays: looking through it again and again takes a twentieth of all the time.
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
@@ -148,13 +153,33 @@ def pytest_configure(config: pytest.Config) -> None:
             running.callback(server.stop, server.start())
     except StartRefused as error:
         raise pytest.UsageError(str(error)) from error
+    if "DATABASE_URL" not in _given and getattr(config.option, "numprocesses", None):
+        _make_template()
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def _make_template() -> None:
+    """A migrated database, which each worker copies: migrating takes longer than all the copies."""
+    database_connection.settings_dict["NAME"] = _TEMPLATE
+    try:
+        with database_connection._nodb_cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {_TEMPLATE}")
+        call_command("migrate", verbosity=0)
+    finally:
+        _let_go()
+        database_connection.settings_dict["NAME"] = _database_name
+    os.environ["REGULARS_TEST_TEMPLATE"] = _TEMPLATE
+
+
+def _let_go() -> None:
+    """Close all connections to the database."""
     for connection in connections.all(initialized_only=True):
         connection.close()
         if isinstance(connection, DatabaseWrapper):
             connection.close_pool()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _let_go()
     if _SERVERS in config.stash:
         config.stash[_SERVERS].close()
 
@@ -185,6 +210,13 @@ def chromium() -> str:
     if path is None:
         pytest.skip(_NO_BROWSER)
     return path
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """Whether databases stay: on a server of our own, which goes with all that it holds."""
+    is_ours = "DATABASE_URL" not in _given or "REGULARS_TEST_TEMPLATE" in os.environ
+    return is_ours or bool(request.config.option.reuse_db)
 
 
 @pytest.fixture(scope="session")

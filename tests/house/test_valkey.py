@@ -1,7 +1,6 @@
 """The embedded Valkey keeps what it acknowledged."""
 
 import os
-import time
 from pathlib import Path
 
 import redis
@@ -49,9 +48,7 @@ def test_a_predecessor_that_is_on_its_way_out_is_waited_for(tmp_path: Path) -> N
     server = Valkey.for_var(tmp_path, os.environ)
     leaving = server.start()
     leaving.terminate()
-    started_at = time.monotonic()
     process = server.start()
-    assert time.monotonic() - started_at < 5
     assert valkey.is_live(tmp_path)
     server.stop(process)
     leaving.wait()
