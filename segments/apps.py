@@ -15,6 +15,8 @@ class SegmentsConfig(AppConfig):
         from contacts import touches
         from contacts.definitions import register_uses
         from contacts.extensions import register_eraser, register_merger
+        from integrations.vendors import registry
+        from integrations.vendors.importers import importing_kinds
         from segments import (
             action_runs,
             action_undo,
@@ -39,6 +41,7 @@ class SegmentsConfig(AppConfig):
             timeline,
             uses,  # noqa: F401
         )
+        from segments.imported import staging, syncing
         from segments.models import Export, ExportSchedule, SavedCriteria, Segment
         from segments.realtime import audit, clock, following
         from workspace import access, retention, traces, user_groups
@@ -58,6 +61,10 @@ class SegmentsConfig(AppConfig):
         register_round("clock", clock.tick, channel=clock.CHANNEL, every=clock.EVERY, place=40)
         register_eraser("segments", membership.forget_contacts)
         register_eraser("segment_lists", contact_lists.forget_contacts)
+        register_eraser("imported_segments", staging.forget_contacts)
+        for kind in importing_kinds():
+            for sync in syncing.SYNCS:
+                registry.register_sync(kind, sync)
         register_eraser("segment_actions", actions.forget_contacts)
         register_merger("segments", merging.merge_memberships)
         register_merger("segment_lists", merging.merge_lists)

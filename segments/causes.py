@@ -104,6 +104,7 @@ def _plain(cause: str) -> str:
         "new": _("when the contact became known"),
         "file": _("because of the file that the segment is from"),
         "list": _("because of the list that the segment is from"),
+        "imported": _("by the segment of the other system that this one is imported from"),
         "archived": _("because the segment was archived"),
         "scheduled": _("when the segment was refreshed on time"),
         "requested": _("when somebody refreshed the segment"),

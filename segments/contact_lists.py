@@ -92,12 +92,19 @@ def describe_list(found: ContactList | None, source: str) -> str:
     if source == Segment.Source.CSV:
         message = _("Contacts who are in the file “%(name)s”, by its column “%(column)s”.")
         return message % {"name": found.title, "column": found.column}
+    if source == Segment.Source.IMPORTED:
+        message = _("Contacts who are in the segment “%(name)s” of %(system)s.")
+        return message % {"name": found.title, "system": found.column}
     return _("Contacts on the fixed list “%(name)s”.") % {"name": found.title}
 
 
 def tell_place(segment: Segment, is_listed: bool, row: int | None) -> str:
     """Whether a contact is on the list of a segment, and where, as a sentence."""
     words = {"name": segment.contact_list.title if segment.contact_list else "–", "row": row}
+    if segment.source == Segment.Source.IMPORTED:
+        if is_listed:
+            return _("This contact was in “%(name)s” there when it was last read.") % words
+        return _("This contact was not in “%(name)s” there when it was last read.") % words
     if segment.source != Segment.Source.CSV:
         if is_listed:
             return _("This contact is on the list.")
@@ -123,7 +130,9 @@ def row_of(segment: Segment, contact_id: int) -> tuple[bool, int | None]:
         )
         params = [found.pk, _salt_for(found, segment), found.identity, contact_id]
         rows = sql.rows(statement, params)
-    return bool(rows), rows[0]["row"] if rows else None
+    # In another system nobody stands in a row.
+    is_numbered = segment.source != Segment.Source.IMPORTED
+    return bool(rows), rows[0]["row"] if rows and is_numbered else None
 
 
 def count_anew(found: ContactList) -> None:

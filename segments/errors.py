@@ -233,3 +233,15 @@ class RuleEventInUse(DomainError):
     """A rule-based event cannot be deleted, because something asks for its events."""
 
     code = "rule_event_in_use"
+
+
+class SegmentNotImported(DomainError):
+    """The segment does not come from another system, or nothing is read from there any more."""
+
+    code = "segment_not_imported"
+
+
+class ImportRefused(InputInvalid):
+    """What is to be imported cannot be: `problems` name each fault."""
+
+    code = "import_refused"

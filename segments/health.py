@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -54,7 +55,7 @@ class Told:
     @property
     def is_grave(self) -> bool:
         """Whether the segment does not do what it is for."""
-        return self.kind in (Kind.ASTRAY, Kind.CONTRADICTION, Kind.LATE)
+        return self.kind in (Kind.ASTRAY, Kind.CONTRADICTION, Kind.MISSING, Kind.LATE)
 
 
 @transaction.atomic
@@ -105,10 +106,14 @@ def findings_of(segment: Segment, *, actor: Actor) -> list[Told]:
 def findings_by_segment(segments: Iterable[Segment], *, actor: Actor) -> dict[int, list[Finding]]:
     """The findings of each segment that is in use, the worst first; one query, or two.
 
-    Without those about other segments only, of which the actor may know none.
+    Of one that is inactive only that it is missing in the other system: that is why it is. Without
+    those about other segments only, of which the actor may know none.
     """
-    active = [s.pk for s in segments if s.status == Segment.Status.ACTIVE]
-    kept = list(Finding.objects.filter(segment_id__in=active))
+    statuses = {segment.pk: segment.status for segment in segments}
+    active = [pk for pk, status in statuses.items() if status == Segment.Status.ACTIVE]
+    inactive = [pk for pk, status in statuses.items() if status == Segment.Status.INACTIVE]
+    of_these = Q(segment_id__in=active) | Q(segment_id__in=inactive, kind=Kind.MISSING)
+    kept = list(Finding.objects.filter(of_these))
     known = known_others(kept, actor)
     order = {kind: place for place, kind in enumerate(Kind.values)}
     found: dict[int, list[Finding]] = {}
@@ -205,6 +210,18 @@ def _rules_in_words(segment: Segment, paths: list[str], actor: Actor) -> list[st
     return [facts.explain_clause(replace(tree, root=Group("", "and", (rule,)))) for rule in found]
 
 
+def _of_missing(finding: Finding, segment: Segment, actor: Actor) -> tuple[str, str]:
+    message = _(
+        "The segment “%(name)s” is not there any more in %(system)s. This one keeps its members,"
+        " and was set inactive."
+    )
+    advice = _(
+        "Bring it back there: the next synchronization sets this one active again. Or stop"
+        " importing it, and set it active or archive it."
+    )
+    return message % finding.data, advice
+
+
 def _of_late(finding: Finding, segment: Segment, actor: Actor) -> tuple[str, str]:
     advice = _(
         "Refresh it now. If it stays late, look at its last failure, and whether a worker runs."
@@ -256,6 +273,7 @@ _Words = Callable[[Finding, Segment, Actor], tuple[str, str]]
 _WORDS: dict[Kind, _Words] = {
     Kind.ASTRAY: _of_astray,
     Kind.CONTRADICTION: _of_contradiction,
+    Kind.MISSING: _of_missing,
     Kind.LATE: _of_late,
     Kind.EMPTY_FIELD: _of_empty_field,
     Kind.DUPLICATE: _of_duplicate,

@@ -22,13 +22,14 @@ logger = logging.getLogger(__name__)
 def mail_findings(*, at: datetime) -> int:
     """Mail what no owner was told of yet; returns how many mails went out.
 
-    Only to owners who may still see the segment. What cannot be sent is tried again next time.
+    Only to owners who may still see the segment. That one is missing in another system its owner
+    is told in any case. What cannot be sent is tried again next time.
     """
     waiting = Finding.objects.filter(
+        Q(segment__mail_findings=True, segment__status=Segment.Status.ACTIVE)
+        | Q(kind=Finding.Kind.MISSING),
         ~Q(segment__owner__email=""),
         mailed_at__isnull=True,
-        segment__mail_findings=True,
-        segment__status=Segment.Status.ACTIVE,
         segment__owner__is_active=True,
     )
     count = 0
@@ -70,6 +71,8 @@ def _send(segment: Segment, told: Told) -> bool:
             "what": told.kind.label,
         }
         end = _("You get this because the segment is yours and mails what is found wrong with it.")
+        if told.kind == Finding.Kind.MISSING:
+            end = _("You get this because the segment is yours.")
     try:
         send_mail(
             " ".join(subject.split()),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from contacts.jobs import given_file
 from segments import action_runs, action_undo, exports, files, fixed_lists, indexes, membership
+from segments.imported import importing
 from workspace import jobs
 from workspace.errors import Busy
 from workspace.jobs import Work
@@ -41,6 +42,12 @@ def read_file(work: Work) -> dict[str, Any]:
 def fill_list(work: Work) -> dict[str, Any]:
     """Put contacts on the list of a segment, and calculate its members."""
     return asdict(fixed_lists.fill_requested(work, at=timezone.now()))
+
+
+@jobs.handler(importing.SYNC_JOB)
+def sync_imported(work: Work) -> dict[str, Any]:
+    """Read segments of another system that somebody asked for."""
+    return importing.sync_as_requested(work)
 
 
 @jobs.handler(indexes.INDEX_JOB)

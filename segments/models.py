@@ -849,6 +849,7 @@ class Finding(models.Model):
     class Kind(models.TextChoices):
         ASTRAY = "astray", _("members were wrong")
         CONTRADICTION = "contradiction", _("nobody can fit")
+        MISSING = "missing", _("missing in the other system")
         LATE = "late", _("refresh is late")
         EMPTY_FIELD = "empty_field", _("field always empty")
         DUPLICATE = "duplicate", _("duplicate")
@@ -872,3 +873,7 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id} {self.kind} {self.key}".rstrip()
+
+
+# Here, because Django looks for the models of an app in its module `models`.
+from segments.imported.models import ImportedSegment, SkippedKey  # noqa: E402, F401

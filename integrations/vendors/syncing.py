@@ -23,7 +23,7 @@ from integrations.errors import (
 )
 from integrations.models import VendorConnection, VendorSync
 from integrations.vendors import accounts, connections, registry
-from integrations.vendors.registry import Sync, SyncRun
+from integrations.vendors.registry import Sync, SyncRun, Vendor
 from workspace import jobs, locks
 from workspace.access import SYSTEM, Actor, require
 from workspace.errors import DomainError, Problem
@@ -139,18 +139,30 @@ def run_sync(
         kept = VendorSync.objects.create(
             connection=connection, name=name, job=job, started_at=now()
         )
-        credentials = accounts.credentials_of(connection)
-        run = SyncRun(
-            connection_id=connection_id,
-            settings=connection.settings,
-            credentials=credentials,
-            http=accounts.http_of(connection, vendor, credentials, now=now),
-            now=now,
-            sleep=sleep,
-            advance=advance,
-        )
+        run = open_run(connection, vendor, now=now, sleep=sleep, advance=advance)
         _do(sync, run, kept)
     return kept
+
+
+def open_run(
+    connection: VendorConnection,
+    vendor: Vendor,
+    *,
+    now: Callable[[], datetime] = timezone.now,
+    sleep: Callable[[float], None] = time.sleep,
+    advance: Callable[[int, int | None, str], None] = lambda done, total, message: None,
+) -> SyncRun:
+    """What speaks to a connection: for a synchronization, or to look something up meanwhile."""
+    credentials = accounts.credentials_of(connection)
+    return SyncRun(
+        connection_id=connection.pk,
+        settings=connection.settings,
+        credentials=credentials,
+        http=accounts.http_of(connection, vendor, credentials, now=now),
+        now=now,
+        sleep=sleep,
+        advance=advance,
+    )
 
 
 def _do(sync: Sync, run: SyncRun, kept: VendorSync) -> None:

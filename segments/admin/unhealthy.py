@@ -14,7 +14,7 @@ from workspace import access
 from workspace.access import actor_of
 from workspace.admin.pictures import badge
 
-_GRAVE = (Finding.Kind.CONTRADICTION, Finding.Kind.LATE)
+_GRAVE = (Finding.Kind.CONTRADICTION, Finding.Kind.MISSING, Finding.Kind.LATE)
 
 
 def health_badges(findings: Sequence[Finding]) -> list[SafeString]:
@@ -45,7 +45,11 @@ class HealthFilter(DropdownFilter):
         found = Finding.objects.filter(_known(request))
         if value != "any":
             found = found.filter(kind=value)
-        return queryset.filter(status=Segment.Status.ACTIVE, pk__in=found.values("segment_id"))
+        told = Q(status=Segment.Status.ACTIVE, pk__in=found.values("segment_id"))
+        # They are out of use because of it.
+        missing = found.filter(kind=Finding.Kind.MISSING)
+        told |= Q(status=Segment.Status.INACTIVE, pk__in=missing.values("segment_id"))
+        return queryset.filter(told)
 
 
 def _known(request: HttpRequest) -> Q:

@@ -1,0 +1,1 @@
+"""Segments of other systems as segments of ours: chosen once, synchronized daily."""
