@@ -876,4 +876,5 @@ class Finding(models.Model):
 
 
 # Here, because Django looks for the models of an app in its module `models`.
-from segments.imported.models import ImportedSegment, SkippedKey  # noqa: E402, F401
+from segments.imported.models import ImportedSegment as ImportedSegment  # noqa: E402
+from segments.imported.models import SkippedKey as SkippedKey  # noqa: E402
