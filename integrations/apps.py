@@ -32,6 +32,7 @@ class IntegrationsConfig(AppConfig):
         )
         from integrations.bounces import heard
         from integrations.connectors.address import AddressConnector
+        from integrations.connectors.dotdigital import vendor as dotdigital
         from integrations.connectors.fcm import FcmConnector
         from integrations.connectors.web_push import WebPushConnector
         from integrations.connectors.webhook import WebhookConnector
@@ -94,6 +95,7 @@ class IntegrationsConfig(AppConfig):
         extensions.register_merger("mail reports", heard.merge)
         retention.register("mail reports", heard.purge)
         mail.register_mail()
+        dotdigital.register()
         timeline.register()
         held_timeline.register()
         push_timeline.register()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from integrations.sandbox.dotdigital import Dotdigital
 from integrations.sandbox.server import Sandbox
 
 
@@ -16,4 +17,6 @@ class Offered:
 
 
 # By name; each vendor adds its own line.
-SANDBOXES: dict[str, Offered] = {}
+SANDBOXES: dict[str, Offered] = {
+    "dotdigital": Offered(Dotdigital, 8301, ("DOTDIGITAL_URL",)),
+}

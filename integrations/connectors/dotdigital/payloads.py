@@ -1,0 +1,213 @@
+"""What is sent to Dotdigital and what it answers, as its documents describe them. Pure."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from integrations.errors import MalformedAnswer
+
+# *Source:* the vendor's OpenAPI document of Insight data.
+COLLECTION = re.compile(r"[-A-Za-z_][-A-Za-z0-9_]{1,255}")
+IDENTIFIER = re.compile(r"[-A-Za-z0-9_]{1,50}")
+NAME_LIMIT = 128
+# The document says Complete, its examples say Finished.
+_DONE = frozenset({"Complete", "Finished"})
+_PENDING = frozenset({"NotStarted", "Processing", "NotFinished"})
+_FAILED = frozenset({"Failed", "RejectedByWatchdog", "ExceedsAllowedContactLimit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account: its name, and the address at which its region is called."""
+
+    name: str
+    endpoint: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportState:
+    """How far an import of records is, and when it is over, which were refused: (key, reason)."""
+
+    is_over: bool
+    is_failed: bool = False
+    imported: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A segment or a list."""
+
+    id: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact of the account: its number there, and the names it has."""
+
+    id: int
+    identifiers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsTaken:
+    """What came of an import of contacts: who was taken, and who was not, with the reason."""
+
+    is_failed: bool
+    taken: tuple[tuple[int, str], ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+def record_text(identifier: str, value: str, key: str, document: str) -> str:
+    """One record of an import; `document` is JSON already."""
+    identity = json.dumps({"identifier": identifier, "value": value}, ensure_ascii=False)
+    name = json.dumps(key, ensure_ascii=False)
+    return f'{{"contactIdentity":{identity},"key":{name},"json":{document}}}'
+
+
+def import_body(collection: str, records: Iterable[str]) -> bytes:
+    """The body of an import of such records into a collection of the contacts' own."""
+    head = json.dumps(
+        {"collectionName": collection, "collectionScope": "contact", "collectionType": "custom"}
+    )
+    return f'{head[:-1]}, "records":[{",".join(records)}]}}'.encode()
+
+
+def write_contacts(emails: Sequence[str], list_id: int) -> bytes:
+    """The body of an import that puts contacts on a list and changes nothing else of them."""
+    contacts = [
+        {"matchIdentifier": "email", "identifiers": {"email": email}, "lists": [list_id]}
+        for email in emails
+    ]
+    given = {"mergeOption": "overwriteIfEmpty", "contacts": contacts}
+    return json.dumps(given, ensure_ascii=False).encode()
+
+
+def read_error(text: str) -> tuple[str, str]:
+    """The code and the words of a refusal, in the envelope of either family; "" where missing."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return "", text.strip()[:200]
+    if not isinstance(found, Mapping):
+        return "", ""
+    if code := found.get("errorCode"):
+        details = found.get("details")
+        items = [str(one.get("item", "")) for one in details] if _are_objects(details) else []
+        return str(code), " ".join([str(found.get("description", "")), *items]).strip()
+    message = str(found.get("message", ""))
+    code_found = re.search(r"ERROR_[A-Z_]+", message)
+    return (code_found.group() if code_found else ""), message
+
+
+def read_account(found: Any) -> Account:
+    """Raises MalformedAnswer."""
+    listed = found.get("properties") if isinstance(found, Mapping) else None
+    if not _are_objects(listed):
+        raise _malformed("properties")
+    properties = {str(one.get("name", "")): str(one.get("value", "")) for one in listed}
+    endpoint = properties.get("ApiEndpoint", "").rstrip("/")
+    if not endpoint:
+        raise _malformed("ApiEndpoint")
+    return Account(properties.get("Name", ""), endpoint, properties)
+
+
+def read_import(found: Any) -> ImportState:
+    """Raises MalformedAnswer, as where a state is one that the documents do not know."""
+    state = found.get("status") if isinstance(found, Mapping) else None
+    if state in _PENDING:
+        return ImportState(is_over=False)
+    if state in _FAILED:
+        return ImportState(is_over=True, is_failed=True)
+    if state not in _DONE:
+        raise _malformed("status")
+    summary, failures = found.get("summary") or {}, found.get("failures") or []
+    if not _are_objects(failures) or not isinstance(summary, Mapping):
+        raise _malformed("failures")
+    refused = tuple(
+        (str(one.get("key")), str(one.get("failureReason") or "Unknown")) for one in failures
+    )
+    return ImportState(
+        is_over=True, imported=int(summary.get("totalImported") or 0), refused=refused
+    )
+
+
+def read_groups(found: Any) -> list[Group]:
+    """Raises MalformedAnswer."""
+    if not _are_objects(found):
+        raise _malformed("id")
+    try:
+        return [
+            Group(int(one["id"]), str(one["name"]), int(one.get("contacts") or 0)) for one in found
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed("id") from error
+
+
+def read_contacts(found: Any) -> tuple[list[Contact], str]:
+    """The contacts of a page, and the marker of the next one, "" at the end.
+
+    Raises MalformedAnswer.
+    """
+    items = found.get("_items") if isinstance(found, Mapping) else None
+    if not _are_objects(items):
+        raise _malformed("_items")
+    try:
+        contacts = [
+            Contact(
+                int(one["contactId"]),
+                {k: str(v) for k, v in (one.get("identifiers") or {}).items() if v},
+            )
+            for one in items
+        ]
+        following = (found.get("_links") or {}).get("next") or {}
+        return contacts, str(following.get("marker") or "")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _malformed("_items") from error
+
+
+def read_contacts_taken(found: Any) -> ContactsTaken | None:
+    """None while it goes on. Raises MalformedAnswer."""
+    state = found.get("status") if isinstance(found, Mapping) else None
+    if state in _PENDING:
+        return None
+    if state in _FAILED:
+        return ContactsTaken(is_failed=True)
+    if state not in _DONE:
+        raise _malformed("status")
+    taken = [*(found.get("created") or []), *(found.get("updated") or [])]
+    failures = found.get("failures") or []
+    if not _are_objects(taken) or not _are_objects(failures):
+        raise _malformed("failures")
+    return ContactsTaken(
+        is_failed=False,
+        taken=tuple((int(one.get("contactId") or 0), _email(one)) for one in taken),
+        refused=tuple((_email(one), _failure_code(one)) for one in failures),
+    )
+
+
+def _email(one: Mapping[str, Any]) -> str:
+    identifiers = one.get("identifiers")
+    return str(identifiers.get("email") or "") if isinstance(identifiers, Mapping) else ""
+
+
+def _failure_code(one: Mapping[str, Any]) -> str:
+    failures = one.get("failures")
+    first = failures[0] if _are_objects(failures) and failures else {}
+    return str(first.get("failureCode") or "Unknown")
+
+
+def _are_objects(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(one, Mapping) for one in found)
+
+
+def _malformed(name: str) -> MalformedAnswer:
+    words = _("Dotdigital's answer is not as documented: look at “%(name)s”.")
+    return MalformedAnswer(words % {"name": name})
