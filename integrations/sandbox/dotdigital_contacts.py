@@ -218,7 +218,7 @@ class Contacts:
         name = str(given["name"]).strip()
         if not name or len(name) > _NAME_LIMIT:
             raise Refused(400, "ERROR_ADDRESSBOOK_INVALID")
-        taken = [*self.lists.values(), *self.segments.values()]
+        taken: list[ListOf | SegmentOf] = [*self.lists.values(), *self.segments.values()]
         if any(one.name.lower() == name.lower() and one.id != besides for one in taken):
             raise Refused(400, "ERROR_ADDRESSBOOK_DUPLICATE")
         return name
@@ -305,7 +305,9 @@ class Contacts:
 
     def _taken(self, contacts: list[dict[str, Any]]) -> dict[str, Any]:
         """Take the contacts of an import; what came of it."""
-        created, updated, failures = [], [], []
+        created: list[dict[str, Any]] = []
+        updated: list[dict[str, Any]] = []
+        failures: list[dict[str, Any]] = []
         seen: set[str] = set()
         for given in contacts:
             email = str(given["identifiers"].get("email", ""))
@@ -359,8 +361,11 @@ class Contacts:
 
     def _forget(self, known: Known) -> None:
         del self.by_id[known.id], self.by_email[known.email.lower()]
-        for group in (*self.lists.values(), *self.segments.values()):
-            group.members.discard(known.id)
+        for members in (
+            *(one.members for one in self.lists.values()),
+            *(one.members for one in self.segments.values()),
+        ):
+            members.discard(known.id)
 
     def _filter(self, groups: dict[int, Any], number: str) -> set[int]:
         if not number.isdecimal() or int(number) not in groups:

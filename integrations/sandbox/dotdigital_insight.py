@@ -148,7 +148,8 @@ class InsightData:
 
     def _take(self, one: _Import) -> dict[str, Any]:
         collection = self._collection(one.collection, one.scope, one.type)
-        failures, seen = [], set()
+        failures: list[dict[str, Any]] = []
+        seen: set[str] = set()
         for given in one.records:
             reason = self._put(collection, given, seen)
             if reason:

@@ -18,7 +18,8 @@ def clock() -> Clock:
 
 @pytest.fixture(params=SIDES, ids=lambda side: side.kind)
 def side(request: Any) -> Side:
-    return request.param
+    chosen: Side = request.param
+    return chosen
 
 
 @pytest.fixture

@@ -148,11 +148,9 @@ def test_no_secret_is_written_down(
     connection = authorize(side, sandbox, clock)
     http = http_of(side, sandbox, clock, connection_id=connection.pk)
     side.call(http, side.credentials(sandbox))
-    secrets = {
-        side.credentials(sandbox)[one.name]
-        for one in registry.find_vendor(side.kind).credentials
-        if one.is_secret
-    }
+    vendor = registry.find_vendor(side.kind)
+    assert vendor is not None
+    secrets = {side.credentials(sandbox)[one.name] for one in vendor.credentials if one.is_secret}
     written = [f"{one.request}{one.answer}{one.url}" for one in VendorCall.objects.all()]
     written += [str(one.changes) for one in AuditEntry.objects.all()]
     written.append(repr(connection.__dict__) + caplog.text)

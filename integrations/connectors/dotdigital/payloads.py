@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.utils.translation import gettext as _
 
@@ -204,7 +204,7 @@ def _failure_code(one: Mapping[str, Any]) -> str:
     return str(first.get("failureCode") or "Unknown")
 
 
-def _are_objects(found: Any) -> bool:
+def _are_objects(found: Any) -> TypeGuard[list[Mapping[str, Any]]]:
     return isinstance(found, list) and all(isinstance(one, Mapping) for one in found)
 
 
