@@ -19,11 +19,11 @@ from contacts.values import ValueRefused
 from integrations import rendering
 from integrations.models import Connection, Template
 from journeys.documents import Slot, named, slots_of, slots_of_settings
+from journeys.drawing.checks import read_instant
 from journeys.drawing.faults import Fault
 from journeys.drawing.kinds import ENTRIES, REACTIONS
 from journeys.drawing.known import Known
 from journeys.drawing.validate import validate
-from journeys.drawing.values import read_instant
 from journeys.errors import DrawingInvalid
 from journeys.models import Journey, JourneyVersion, Lane
 from loyalty.gift_cards.campaigns import known_campaigns

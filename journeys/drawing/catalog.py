@@ -213,7 +213,10 @@ CATALOG: Sequence[Kind] = (
         "condition",
         "orchestration",
         gettext_noop("Condition"),
-        gettext_noop("The first path whose criteria hold, from the top."),
+        gettext_noop(
+            "The first path that is open, from the top: by criteria, by the time of day, by the"
+            " date, or for so many and no more."
+        ),
         (
             Field("paths", FieldType.CRITERIA_PATHS, gettext_noop("Paths"), required=True),
             Field("else", FieldType.BOOLEAN, gettext_noop("Show a path for all others")),

@@ -45,7 +45,10 @@ class FieldType(StrEnum):
     WHERE = "where"
     """A group of conditions on the event that stands beside it."""
     CRITERIA_PATHS = "paths:criteria"
-    """[{"name": "vip", "criteria": {…}}]"""
+    """[{"name": "vip", "criteria": {…}}]; in the place of criteria one of
+    "time": {"from": "09:00", "to": "17:00", "days": ["mon"], "zone": …},
+    "date": {"from": "2026-12-01", "to": "2026-12-24", "zone": …},
+    "cap": {"limit": 1000, "per": "journey" or "day"}; a zone is "contact", "journey", or a name"""
     PERCENT_PATHS = "paths:percent"
     """[{"name": "a", "percent": 50}, …]"""
     # Of settings.

@@ -3,10 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from journeys.drawing.faults import Faults, Place, Translate, gettext_noop
-from journeys.drawing.fields import Field, FieldType
-from journeys.drawing.known import Known
-from journeys.drawing.values import (
+from journeys.drawing.checks import (
     check_clock,
     check_criteria,
     check_duration,
@@ -18,6 +15,9 @@ from journeys.drawing.values import (
     is_whole,
     read_instant,
 )
+from journeys.drawing.faults import Faults, Place, Translate, gettext_noop
+from journeys.drawing.fields import Field, FieldType
+from journeys.drawing.known import Known
 
 CAP_LIMIT = 1000
 SETTINGS: Sequence[Field] = (

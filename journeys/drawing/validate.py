@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any, TypeGuard
 
 from journeys.drawing.catalog import KINDS_BY_NAME, Kind
+from journeys.drawing.checks import is_missing, is_text
 from journeys.drawing.durations import read_duration
 from journeys.drawing.faults import Fault, Faults, Place, Translate, gettext_noop
 from journeys.drawing.fields import Field
 from journeys.drawing.kinds import NEXT, NODE_LIMIT
 from journeys.drawing.known import Known
 from journeys.drawing.settings import check_settings
-from journeys.drawing.values import Asked, check, is_missing, is_text
+from journeys.drawing.values import Asked, check
 from journeys.drawing.ways import Ways, check_ways, outcomes_of
 
 LABEL_LIMIT = 200

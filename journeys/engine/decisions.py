@@ -1,18 +1,12 @@
-"""Decisions: where those go who come to a condition, a split or an end. They go at once."""
+"""Decisions by lot and none at all: where those go who come to a split or an end. At once."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from journeys.drawing.kinds import ELSE, NEXT
+from journeys.drawing.kinds import NEXT
 from journeys.drawing.syntax import Node
-from journeys.engine.cohort import Acted, Cohort
 from journeys.engine.course import Course
 from journeys.engine.moves import Moved, Source, Way, move
-from segments.criteria import compile_vector
-from segments.facts import catalog_for, parse_criteria
-from workspace import sql
-from workspace.access import SYSTEM
 
 HOLDOUT = "holdout"
 # Of so many lots; a hundredth of a percent is one.
@@ -49,29 +43,3 @@ def end(course: Course, node: Node, place: int, *, as_of: datetime, limit: int) 
     """End the passages of those who stand at an end."""
     source = Source(_STANDING.format(way="0"), {"place": place, "limit": limit})
     return move(course, source, [Way(node.id, NEXT, None)], as_of=as_of)
-
-
-def decide(cohort: Cohort) -> Acted:
-    """The first path of a condition whose criteria hold for each, as of the tick.
-
-    Who meets none goes by "else" where the condition has that way; without it his passage ends.
-    One statement for all paths. Raises CriteriaRefused where criteria became wrong.
-    """
-    config: Any = cohort.node.config
-    catalog = catalog_for(SYSTEM)
-    trees = {
-        number: parse_criteria(path["criteria"], SYSTEM, catalog=catalog)
-        for number, path in enumerate(config["paths"])
-    }
-    query = compile_vector(trees, now=cohort.at, among=cohort.contact_ids)
-    names = [path["name"] for path in config["paths"]]
-    with sql.local_settings(query.settings):
-        first = {
-            contact: holding[0]
-            for contact, holding in sql.lists(query.text, query.params)
-            if holding
-        }
-    other = ELSE if config.get("else") else NEXT
-    return Acted(
-        [names[first[contact]] if contact in first else other for contact in cohort.contact_ids]
-    )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from journeys.engine import arrivals, decisions, goals, health, tick
+from journeys.engine import arrivals, conditions, goals, health, tick
 from journeys.engine.cohort import register_act
 from workspace import checkup, rounds
 
@@ -22,7 +22,7 @@ def wake() -> None:
 def register() -> None:
     """Register the activities that decide, what webhooks may hear, the rounds, the checkup."""
     arrivals.register()
-    register_act("condition", decisions.decide, holds_contacts=False)
+    register_act("condition", conditions.decide, holds_contacts=False)
     checkup.register("journeys", health.examine)
     rounds.register_round("journeys", run, channel=CHANNEL, every=tick.EVERY, place=60)
     rounds.register_round(

@@ -8,7 +8,6 @@ does not move his waking.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from journeys.drawing.durations import length_of
@@ -16,7 +15,7 @@ from journeys.drawing.kinds import NEXT, TIMEOUT
 from journeys.drawing.plan import Place
 from journeys.drawing.syntax import Node
 from journeys.engine.course import Course
-from workspace import sql
+from journeys.engine.zones import zone_of
 
 _DUE = "{arrived} + %({n}seconds)s::float8 * interval '1 second'"
 # The first time that clocks there show it, from `arrived` on.
@@ -28,8 +27,6 @@ _TIME_OF_DAY = """(
   WHERE day.at >= {arrived})"""
 # Who has no such date does not wait.
 _DATE = "greatest({arrived}, segments_instant({value}, {zone}))"
-_ZONE = "%({n}zone)s::text"
-_CONTACT_ZONE = f"CASE WHEN c.time_zone = ANY(%({{n}}zones)s) THEN c.time_zone ELSE {_ZONE} END"
 _FIELDS = frozenset({"birth_date", "created_at"})
 
 
@@ -80,11 +77,7 @@ def _after(course: Course, node: Node, outcome: str, wait: timedelta | int) -> A
 
 def _until(course: Course, node: Node, until: Mapping[str, Any]) -> Alarm:
     n = _prefix(course, node)
-    params: dict[str, Any] = {f"{n}zone": course.terms.zone.key}
-    zone = _ZONE
-    if until.get("zone") == "contact":
-        zone = _CONTACT_ZONE
-        params[f"{n}zones"] = _known_zones()
+    zone, params = zone_of(until.get("zone"), course.terms.zone, n)
     if "time" in until:
         text = _TIME_OF_DAY
         params[f"{n}time"] = until["time"]
@@ -99,9 +92,3 @@ def _until(course: Course, node: Node, until: Mapping[str, Any]) -> Alarm:
 def _prefix(course: Course, node: Node) -> str:
     """What the names of its parameters begin with."""
     return f"alarm{course.plan.drawing.nodes.index(node)}_"
-
-
-@cache
-def _known_zones() -> list[str]:
-    """The time zones that the database knows: what contacts have may be any text."""
-    return [name for (name,) in sql.lists("SELECT name FROM pg_timezone_names ORDER BY name")]

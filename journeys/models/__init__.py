@@ -3,6 +3,7 @@
 from journeys.models.journeys import Journey, JourneyVersion, Lane, TestProfile
 from journeys.models.messages import Message
 from journeys.models.participants import (
+    CapCount,
     Entrance,
     Participant,
     Passage,
@@ -14,6 +15,7 @@ from journeys.models.participants import (
 from journeys.models.rehearsals import Rehearsal
 
 __all__ = [
+    "CapCount",
     "Entrance",
     "Journey",
     "JourneyVersion",

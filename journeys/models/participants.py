@@ -344,3 +344,33 @@ class Passage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} {self.outcome}: {self.count}"
+
+
+class CapCount(models.Model):
+    """How many went through a path of a condition that lets so many through, and no more.
+
+    In all versions of a journey together; `lane` parts what is tested from what is live. `day` is
+    that in the journey's time zone, or 0001-01-01 where it counts for the whole journey. Written
+    under the lock of the journey (`journeys.engine.capped`).
+    """
+
+    pk = models.CompositePrimaryKey("journey_id", "lane", "node", "path", "day")
+    journey = models.ForeignKey(Journey, on_delete=models.CASCADE, db_index=False, related_name="+")
+    lane = models.SmallIntegerField(choices=Lane)
+    node = models.CharField(max_length=63)
+    path = models.CharField(max_length=63)
+    day = models.DateField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("count of a cap")
+        verbose_name_plural = _("counts of caps")
+        ordering = ["journey", "lane", "node", "path", "day"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(count__gt=0), name="journeys_capcount_counts_somebody"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.path}: {self.count}"

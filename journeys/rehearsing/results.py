@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from journeys.drawing.durations import length_of
+from journeys.drawing.forms import CAP, form_of
 from journeys.drawing.plan import Plan
 from journeys.engine.terms import Terms
 from journeys.models import JourneyVersion
@@ -221,6 +222,11 @@ def _zone(told: Told) -> str:
     return Terms.read(told.version.settings).zone.key
 
 
+def _has_caps(plan: Plan) -> bool:
+    conditions = (node for node in plan.drawing.nodes if node.kind == "condition")
+    return any(form_of(path) == CAP for node in conditions for path in node.config["paths"])
+
+
 def _notes(told: Told) -> list[str]:
     """What a reader has to know of how it was done."""
     kinds = {node.kind for node in told.plan.drawing.nodes}
@@ -228,6 +234,8 @@ def _notes(told: Told) -> list[str]:
     if told.share < 1:
         message = _("%(share).1f %% of the contacts were rehearsed, and the numbers scaled.")
         notes.append(message % {"share": told.share * 100})
+        if _has_caps(told.plan):
+            notes.append(_("Of the caps of conditions the same share was let through."))
     if "reaction" in kinds:
         assumed = told.version.settings.get(stand_ins.SETTING) or {}
         shares = ", ".join(f"{name} {share} %" for name, share in sorted(assumed.items()) if share)

@@ -69,6 +69,8 @@ def rehearse(
         history = History(version, plan, since=since, until=until)
         count = history.count()
         share = min(1.0, limit / count) if count else 1.0
+        version.settings[stand_ins.SHARE] = share
+        version.save(update_fields=["settings"])
         history.threshold = int(share * LOTS)
         history.prepare()
         step_count = _go_through(version, history, since, until, step_of(drawing), work)

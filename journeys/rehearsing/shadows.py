@@ -13,6 +13,7 @@ from django.db import connection
 
 from journeys.engine.portions import alone
 from journeys.models import (
+    CapCount,
     Entrance,
     JourneyVersion,
     Message,
@@ -27,7 +28,7 @@ from workspace import sql
 
 _MODELS = (
     *(JourneyVersion, Participant, Transition, Passage, Entrance, Refusal, Signal, Reading),
-    Message,
+    *(Message, CapCount),
 )
 TABLES = tuple(model._meta.db_table for model in _MODELS)
 # Those who are to enter, until it is their time.

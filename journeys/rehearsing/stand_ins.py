@@ -10,6 +10,7 @@ from typing import Any
 
 from integrations.models import Template
 from journeys.drawing.kinds import NEXT
+from journeys.engine import conditions
 from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.models import Lane, Message
 from workspace import sql
@@ -18,8 +19,10 @@ COUNTED = ("update", "voucher", "jump", "webhook")
 # So long after a message those react who do, where it is said how many.
 REACTS_AFTER = timedelta(hours=1)
 _CHANNELS = (Message.Channel.EMAIL, Message.Channel.PUSH)
-# How many of a hundred react, by activity, is kept with the version: nothing else goes with it.
+# How many of a hundred react, by activity, is kept with the version.
 SETTING = "rehearsal_reactions"
+# Beside it, the share of all contacts that is rehearsed.
+SHARE = "rehearsal_share"
 
 _SEND = """
 INSERT INTO journeys_message (journey_id, version_id, lane, participant_id, node, channel,
@@ -93,8 +96,15 @@ def count_only(cohort: Cohort) -> Acted:
     return _all_go_on(cohort)
 
 
+def let_a_share_through(cohort: Cohort) -> Acted:
+    """Decide as for the living; of a sample as many go through a cap as would be of its size."""
+    share = float(cohort.version.settings.get(SHARE, 1))
+    return conditions.decide(cohort, share=share)
+
+
 def register() -> None:
     """Have the engine do so in rehearsals. May be called again."""
+    register_act("condition", let_a_share_through, lane=Lane.REHEARSAL, holds_contacts=False)
     register_act("message", send_nothing, lane=Lane.REHEARSAL, holds_contacts=False)
     for kind in COUNTED:
         register_act(kind, count_only, lane=Lane.REHEARSAL, holds_contacts=False)

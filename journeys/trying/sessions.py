@@ -65,6 +65,8 @@ _EMPTIED = (
     "DELETE FROM journeys_participant WHERE version_id = %s",
     "DELETE FROM journeys_passage WHERE version_id = %s",
     "DELETE FROM journeys_reading WHERE version_id = %s",
+    "DELETE FROM journeys_capcount c USING journeys_journeyversion v"
+    " WHERE v.id = %s AND c.journey_id = v.journey_id AND c.lane = v.lane",
 )
 
 
