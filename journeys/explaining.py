@@ -14,6 +14,7 @@ from journeys.drawing.plan import Plan, make_plan
 from journeys.drawing.syntax import Node, read
 from journeys.hiding import Hiding
 from journeys.models import JourneyVersion, Message, Participant, Transition
+from journeys.path_words import why_decided
 from workspace.access import SYSTEM, Actor
 
 # What was noticed so much later than it was due is said to be late.
@@ -85,7 +86,11 @@ class Words:
 
     def sentence(self, step: Transition, entrance: str) -> str:
         """What happened at one step, and where it led."""
-        words = {"node": self.label(step.node), "outcome": _outcome(step.outcome)}
+        words = {
+            "node": self.label(step.node),
+            "outcome": _outcome(step.outcome),
+            "why": self._why(step),
+        }
         told = self._told(step, entrance) % words
         if step.cause in (Cause.FAILED, Cause.EXIT, Cause.STOPPED):
             return told
@@ -133,13 +138,22 @@ class Words:
                 return _("The journey was stopped.")
             case Cause.FAILED:
                 return _("“%(node)s” could not be done.")
-        if node is not None and node.kind in ("condition", "split"):
+        if node is not None and node.kind == "condition":
+            return _("“%(node)s” decided for “%(outcome)s”: %(why)s.")
+        if node is not None and node.kind == "split":
             return _("“%(node)s” decided for “%(outcome)s”.")
         if node is not None and node.kind == "message":
             return _("“%(node)s” was handed over.")
         if step.outcome not in ("", "next"):
             return _("“%(node)s” was done, and left by “%(outcome)s”.")
         return _("“%(node)s” was done.")
+
+    def _why(self, step: Transition) -> str:
+        """Why a condition decided as it did; nothing of other steps."""
+        node = self.nodes.get(step.node)
+        if node is None or node.kind != "condition":
+            return ""
+        return why_decided(node, step.outcome, step.data or {})
 
     def _waits(self, node: Node) -> str:
         words = {"node": self.label(node.id), "event": node.config.get("event", "")}

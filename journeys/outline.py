@@ -12,13 +12,15 @@ from django.utils.translation import gettext as _
 
 from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS
 from journeys.drawing.kinds import ENTRIES, NEXT
+from journeys.path_words import words_of
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line: the activity, the way on which one comes to it, how far it is set in.
 
-    Where `is_again`, the activity stood above already, and the way goes on there.
+    `when` says who goes that way, where it is a path that is open by a clock or for so many. Where
+    `is_again`, the activity stood above already, and the way goes on there.
     """
 
     node: str
@@ -27,6 +29,7 @@ class Line:
     way: str
     depth: int
     is_again: bool = False
+    when: str = ""
 
     @property
     def indent(self) -> str:
@@ -67,30 +70,43 @@ def _walk(
     ways: Mapping[str, list[tuple[str, str]]],
     seen: set[str],
 ) -> Iterator[Line]:
-    to_see = [(start, "", 0)]
+    to_see = [(start, "", 0, "")]
     while to_see:
-        name, way, depth = to_see.pop()
+        name, way, depth, when = to_see.pop()
         is_again = name in seen
         seen.add(name)
-        yield _line(nodes[name], way, depth, is_again=is_again)
+        yield _line(nodes[name], way, depth, when, is_again=is_again)
         if is_again:
             continue
         following = ways.get(name, [])
         is_branching = len(following) > 1
+        paths = _paths(nodes[name])
         to_see += [
-            (target, outcome if outcome != NEXT else "", depth + is_branching)
+            (
+                target,
+                outcome if outcome != NEXT else "",
+                depth + is_branching,
+                words_of(paths.get(outcome)),
+            )
             for outcome, target in reversed(following)
         ]
 
 
-def _line(node: Mapping[str, Any], way: str, depth: int, *, is_again: bool) -> Line:
+def _paths(node: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The paths of a condition by their names."""
+    config = node.get("config")
+    paths = _parts(config, "paths") if node.get("kind") == "condition" else []
+    return {path["name"]: path for path in reversed(paths) if _is_text(path.get("name"))}
+
+
+def _line(node: Mapping[str, Any], way: str, depth: int, when: str, *, is_again: bool) -> Line:
     kind = node.get("kind")
     known = KINDS_BY_NAME.get(kind) if isinstance(kind, str) else None
     kind_label = _(known.label) if known else str(kind or "")[:63]
     label = node.get("label")
     told = label[:200] if isinstance(label, str) and label else kind_label
     way_label = _(OUTCOME_LABELS[way]) if way in OUTCOME_LABELS else way
-    return Line(node["id"], kind_label, told, way_label, depth, is_again)
+    return Line(node["id"], kind_label, told, way_label, depth, is_again, when)
 
 
 def _parts(drawing: Any, name: str) -> list[Mapping[str, Any]]:

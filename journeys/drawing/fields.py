@@ -20,7 +20,8 @@ class FieldType(StrEnum):
     DURATION = "duration"
     """{"amount": 1, "unit": "day"}"""
     UNTIL = "until"
-    """{"time": "09:00", "zone": "contact" or "journey"} or {"attribute": "attribute.<key>"}"""
+    """{"time": "09:00", "zone": "contact" or "journey"}; or, in the place of the time, of an
+    attribute that holds a date: {"attribute": "attribute.<key>"}"""
     SCHEDULE = "schedule"
     """{"at": ISO time} or {"every": duration}, or both: from then on, every"""
     SAME = "same"

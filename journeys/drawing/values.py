@@ -114,11 +114,12 @@ def _until(asked: Asked) -> None:
     if not isinstance(value, Mapping) or ("time" in value) == ("attribute" in value):
         message = gettext_noop("A time of day is wanted, or an attribute with a date.")
         asked.add("wrong_type", message)
-    elif "time" in value:
+        return
+    if "time" in value:
         check_clock(value["time"], f"{asked.path}.time", asked.place)
-        check_of_whom(value.get("zone"), f"{asked.path}.zone", asked.place)
     else:
         _date_attribute(asked, value["attribute"])
+    check_of_whom(value.get("zone"), f"{asked.path}.zone", asked.place)
 
 
 def _date_attribute(asked: Asked, name: Any) -> None:

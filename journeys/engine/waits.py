@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from journeys.drawing.durations import length_of
+from journeys.drawing.forms import CONTACT
 from journeys.drawing.kinds import NEXT, TIMEOUT
 from journeys.drawing.plan import Place
 from journeys.drawing.syntax import Node
@@ -77,7 +78,9 @@ def _after(course: Course, node: Node, outcome: str, wait: timedelta | int) -> A
 
 def _until(course: Course, node: Node, until: Mapping[str, Any]) -> Alarm:
     n = _prefix(course, node)
-    zone, params = zone_of(until.get("zone"), course.terms.zone, n)
+    # No other zone can be named here: what else stands there means nothing.
+    said = CONTACT if until.get("zone") == CONTACT else None
+    zone, params = zone_of(said, course.terms.zone, n)
     if "time" in until:
         text = _TIME_OF_DAY
         params[f"{n}time"] = until["time"]

@@ -248,6 +248,16 @@ def test_ways_leave_by_what_there_is() -> None:
                 ("config.paths[2]", "wrong_type"),
             },
         ),
+        (
+            "wait",
+            {"until": {"attribute": "attribute.renewal", "zone": "contact"}},
+            set(),
+        ),
+        (
+            "wait",
+            {"until": {"attribute": "attribute.renewal", "zone": "Mars"}},
+            {("config.until.zone", "wrong_type")},
+        ),
         ("split", {"paths": [{"name": "a", "percent": 50}, {"name": "b", "percent": 50}]}, set()),
         (
             "split",
@@ -274,6 +284,58 @@ def test_ways_leave_by_what_there_is() -> None:
 )
 def test_what_an_activity_is_told(kind: str, config: Any, faults: set[tuple[str, str]]) -> None:
     assert of_one(kind, **config) == faults
+
+
+@pytest.mark.parametrize(
+    ("form", "faults"),
+    [
+        ({"time": {"from": "09:00", "to": "17:00", "days": ["mon", "fri"]}}, set()),
+        ({"time": {"from": "22:00", "to": "06:00", "zone": "contact"}}, set()),
+        ({"time": {"days": ["sun"], "zone": "journey"}}, set()),
+        ({"time": {"from": "09:00", "to": "", "zone": "Europe/Warsaw"}}, set()),
+        ({"time": {"from": "00:00", "zone": None}}, set()),
+        ({"time": "09:00"}, {("time", "wrong_type")}),
+        ({"time": {"zone": "contact"}}, {("time", "missing_value")}),
+        ({"time": {"from": "9:00"}}, {("time.from", "wrong_type")}),
+        ({"time": {"to": "24:00"}}, {("time.to", "wrong_type")}),
+        ({"time": {"from": "09:00", "to": "09:00"}}, {("time.to", "wrong_type")}),
+        ({"time": {"to": "00:00"}}, {("time.to", "wrong_type")}),
+        ({"time": {"days": "mon"}}, {("time.days", "wrong_type")}),
+        ({"time": {"days": ["mon", "mon"]}}, {("time.days", "wrong_type")}),
+        ({"time": {"days": ["monday"]}}, {("time.days", "wrong_type")}),
+        ({"time": {"days": [["mon"]]}}, {("time.days", "wrong_type")}),
+        ({"time": {"from": "09:00", "zone": "Mars"}}, {("time.zone", "wrong_type")}),
+        ({"time": {"from": "09:00", "zone": 1}}, {("time.zone", "wrong_type")}),
+        ({"time": {"from": "09:00", "untl": "17:00"}}, {("time", "unknown_key")}),
+        ({"date": {"from": "2026-12-01", "to": "2026-12-24"}}, set()),
+        ({"date": {"from": "2026-12-24", "to": "2026-12-24", "zone": "contact"}}, set()),
+        ({"date": {"to": "2026-12-24"}}, set()),
+        ({"date": 1}, {("date", "wrong_type")}),
+        ({"date": {"from": None}}, {("date", "missing_value")}),
+        ({"date": {"from": "2026-02-30"}}, {("date.from", "wrong_type")}),
+        ({"date": {"to": "20261224"}}, {("date.to", "wrong_type")}),
+        ({"date": {"from": "2026-12-25", "to": "2026-12-24"}}, {("date.to", "wrong_type")}),
+        ({"cap": {"limit": 1000}}, set()),
+        ({"cap": {"limit": 1000.0, "per": "day"}}, set()),
+        ({"cap": {"limit": 1, "per": "journey"}}, set()),
+        ({"cap": 1000}, {("cap", "wrong_type")}),
+        ({"cap": {"per": "day"}}, {("cap.limit", "wrong_type")}),
+        ({"cap": {"limit": 0}}, {("cap.limit", "wrong_type")}),
+        ({"cap": {"limit": 1.5}}, {("cap.limit", "wrong_type")}),
+        ({"cap": {"limit": 10, "per": "week"}}, {("cap.per", "wrong_type")}),
+        ({"cap": {"limit": 10, "per": ["day"]}}, {("cap.per", "wrong_type")}),
+        ({"criteria": {}, "cap": {"limit": 1}}, set()),
+        ({"time": {"days": ["sun"]}, "cap": {"limit": 1}}, {("cap", "wrong_type")}),
+        ({"cap": {}}, {("criteria", "missing_value")}),
+    ],
+)
+def test_a_path_of_a_condition_is_of_one_form(
+    form: dict[str, Any], faults: set[tuple[str, str]]
+) -> None:
+    known = replace(KNOWN, is_zone={"Europe/Warsaw"}.__contains__)
+    document = in_a_row(START, node("it", "condition", paths=[{"name": "a", **form}]))
+    found = {(fault.path, fault.code) for fault in validate(document, known) if fault.is_error}
+    assert found == {(f"config.paths[0].{path}", code) for path, code in faults}
 
 
 @pytest.mark.parametrize(
@@ -432,7 +494,21 @@ _ANY = st.recursive(
 _WORDS = st.sampled_from(
     ["south", "purchase", "first-message", "cards", "newsletter", "vip", "a", "n0", "n1", "contact"]
 )
-_VALUES = _ANY | _WORDS | st.just(DAY) | st.just([{"name": "a", "percent": 100}])
+_FORMS = st.dictionaries(
+    st.sampled_from(["criteria", "time", "date", "cap"]),
+    _ANY
+    | st.dictionaries(
+        st.sampled_from(["from", "to", "days", "zone", "limit", "per"]),
+        _ANY | st.sampled_from(["09:00", "17:00", "2026-12-24", "mon", "day", "contact", 7]),
+    ),
+)
+_VALUES = (
+    _ANY
+    | _WORDS
+    | st.just(DAY)
+    | st.just([{"name": "a", "percent": 100}])
+    | st.lists(_FORMS.map(lambda form: {"name": "a", **form}), min_size=1, max_size=2)
+)
 _CONFIGS = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(

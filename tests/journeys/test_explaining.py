@@ -168,3 +168,29 @@ def test_who_is_on_the_journey_is_told_so_and_that_of_others_is_not_named() -> N
     found = explain_absence(version.journey, contact.pk, at=NOW + HOUR)
     assert found.is_inside
     assert found.reasons == ()
+
+
+def test_of_a_condition_it_is_told_which_path_was_open_and_why() -> None:
+    rome = {"field": "contact.city", "operator": "=", "value": "Rome"}
+    paths = [
+        {"name": "romans", "criteria": {"combinator": "and", "rules": [rome]}},
+        {"name": "first", "cap": {"limit": 1}},
+        {"name": "noon", "time": {"from": "12:00", "to": "12:30", "zone": "Europe/London"}},
+    ]
+    version = make_version(node("which", "condition", paths=paths, **{"else": True}))
+    contacts = [make_contact(city=city).pk for city in ("Rome", "Oslo", "Oslo", "Oslo")]
+    for contact, at in zip(contacts, (NOW, NOW, NOW, NOW + HOUR), strict=True):
+        happens("enter", contact, at=at)
+    tick_journey(version.journey_id, as_of=NOW + HOUR)
+    told = [
+        explain_participant(passage).steps[1].sentence
+        for passage in Participant.objects.order_by("contact_id")
+    ]
+    over = " There the journey ended."
+    assert told == [
+        f"“Condition” decided for “romans”: its criteria held.{over}",
+        f"“Condition” decided for “first”: number 1 of at most 1.{over}",
+        "“Condition” decided for “noon”: it was Monday, 2 Mar 2026, 12:00 (Europe/London),"
+        f" and it is open 12:00–12:30, Europe/London; “first” was full.{over}",
+        f"“Condition” decided for “all others”: no path was open; “first” was full.{over}",
+    ]

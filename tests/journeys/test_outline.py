@@ -23,7 +23,20 @@ _ANY_JSON = st.recursive(
     max_leaves=3,
 )
 _IDS = st.sampled_from(["a", "b", "c", "d"])
-_NODES = st.fixed_dictionaries({"id": _IDS | _ANY_JSON, "kind": _ANY_JSON, "label": _ANY_JSON})
+_FORMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.just("next") | _ANY_JSON,
+        "time": _ANY_JSON
+        | st.dictionaries(st.sampled_from(["from", "to", "days", "zone"]), _ANY_JSON),
+        "date": _ANY_JSON | st.dictionaries(st.sampled_from(["from", "to"]), _ANY_JSON),
+        "cap": _ANY_JSON | st.dictionaries(st.sampled_from(["limit", "per"]), _ANY_JSON),
+    },
+)
+_NODES = st.fixed_dictionaries(
+    {"id": _IDS | _ANY_JSON, "kind": st.just("condition") | _ANY_JSON, "label": _ANY_JSON},
+    optional={"config": st.fixed_dictionaries({"paths": st.lists(_FORMS, max_size=2)}) | _ANY_JSON},
+)
 _EDGES = st.fixed_dictionaries({"from": _IDS, "to": _IDS, "outcome": _ANY_JSON})
 _DRAWINGS = _ANY_JSON | st.fixed_dictionaries(
     {
@@ -53,6 +66,35 @@ def test_what_no_way_leads_to_stands_in_it_too() -> None:
     assert [line.node for line in outline_of(alone)] == ["in", "alone", "x"]
     circle = drawing(node("a", "wait"), node("b", "wait"), edge("a", "b"), edge("b", "a"))
     assert [line.node for line in outline_of(circle)] == ["a", "b", "a"]
+
+
+def test_a_path_of_a_condition_says_when_it_is_open() -> None:
+    forms: list[dict[str, Any]] = [
+        {"time": {"from": "09:00", "to": "17:00", "days": ["tue", "mon"], "zone": "contact"}},
+        {"time": {"from": "18:00", "zone": "Asia/Tokyo"}},
+        {"time": {"to": "06:00", "zone": "journey"}},
+        {"date": {"from": "2026-12-01", "to": "2026-12-24"}},
+        {"date": {"to": "soon"}},
+        {"cap": {"limit": 1000}},
+        {"cap": {"limit": 50, "per": "day"}},
+        {"criteria": {"combinator": "and", "rules": []}},
+        {"time": 7, "cap": []},
+    ]
+    paths = [{"name": f"way_{number}", **form} for number, form in enumerate(forms)]
+    ends = [node(f"end_{number}", "end") for number in range(len(forms))]
+    ways = [edge("which", f"end_{number}", f"way_{number}") for number in range(len(forms))]
+    which = drawing(node("which", "condition", paths=paths), *ends, *ways)
+    assert [line.when for line in outline_of(which)[1:]] == [
+        "Mon, Tue, 09:00–17:00, by the contact's clock",
+        "from 18:00, Asia/Tokyo",
+        "until 06:00",
+        "1 Dec 2026 – 24 Dec 2026",
+        "until soon",
+        "at most 1000",
+        "at most 50 a day",
+        "",
+        "",
+    ]
 
 
 @given(_DRAWINGS)

@@ -77,6 +77,7 @@ def _described(journey: Journey) -> dict[str, Any]:
 
 
 def _told(line: Any) -> str:
-    way = f"{line.way}: " if line.way else ""
+    when = f" ({line.when})" if line.when else ""
+    way = f"{line.way}{when}: " if line.way else ""
     again = " (above)" if line.is_again else ""
     return f"{'  ' * (line.depth + 1)}{way}{line.label} [{line.node}]{again}"

@@ -1,9 +1,11 @@
 """The engine by sets and the engine for one: the same steps, whatever is drawn and happens."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
@@ -19,7 +21,7 @@ from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.models import Entrance, JourneyVersion, Message, Participant, Refusal
 from tests.factories import HOUR, NOW
 from tests.journeys.engine.passages import make_version
-from tests.reference.journeys import Happened, Journey
+from tests.reference.journeys import Happened, Journey, tick_together
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +29,9 @@ SECOND = timedelta(seconds=1)
 EVENTS = ("bought", "called")
 CITIES = ("Oslo", "Bern", "Rome")
 WAITING = ("wait", "wait", "event", "event", "reaction")
+# Where the span is within a day, goes over midnight, begins a day before and after, and none.
+ZONES = ("UTC", "Europe/Warsaw", "Asia/Kathmandu", "America/New_York", "Pacific/Kiritimati")
+NO_ZONES = ("", "Nowhere/Land")
 
 hours = st.integers(1, 3)
 # Where something is due, a second before, a second after.
@@ -34,6 +39,22 @@ instants = st.builds(
     lambda hours, seconds: NOW + hours * HOUR + seconds * SECOND,
     st.integers(0, 9),
     st.sampled_from([-1, 0, 0, 1]),
+)
+
+
+# What clocks show at such instants, in one zone or another.
+clocks = st.builds(
+    lambda hours, zone: (NOW + hours * HOUR).astimezone(ZoneInfo(zone)).strftime("%H:%M"),
+    st.integers(0, 9),
+    st.sampled_from(ZONES),
+)
+days = st.sampled_from(["2026-03-01", "2026-03-02", "2026-03-03"])
+# Dates of contacts: days, instants, and what is none.
+dates = st.one_of(
+    st.sampled_from([None, "soon", "2026-02-30", 7]),
+    days,
+    instants.map(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+    instants.map(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S")),
 )
 
 
@@ -54,10 +75,52 @@ def timeouts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def zones(draw: st.DrawFn, *named: str) -> dict[str, Any]:
+    zone = draw(st.sampled_from(["", "journey", "contact", "contact", *named]))
+    return {"zone": zone} if zone else {}
+
+
+@st.composite
+def untils(draw: st.DrawFn) -> dict[str, Any]:
+    told = {"attribute": "attribute.renewal"} if draw(st.booleans()) else {"time": draw(clocks)}
+    return {**told, **draw(zones())}
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> dict[str, Any]:
+    """Who goes a path of a condition, in one of its forms."""
+    form = draw(st.sampled_from(["criteria", "criteria", "time", "time", "date", "cap", "cap"]))
+    if form == "criteria":
+        some = st.lists(st.sampled_from(CITIES), min_size=1, max_size=2, unique=True)
+        return {form: lives_in(draw(some))}
+    if form == "cap":
+        per: dict[str, Any] = draw(st.sampled_from([{}, {"per": "journey"}, {"per": "day"}]))
+        return {form: {"limit": draw(st.integers(1, 2)), **per}}
+    zone = draw(zones(*ZONES))
+    if form == "date":
+        ends = sorted(draw(st.lists(days, min_size=2, max_size=2)))
+        kept = draw(st.sampled_from([("from", "to"), ("from",), ("to",)]))
+        return {
+            form: {
+                **{name: dict(zip(("from", "to"), ends, strict=True))[name] for name in kept},
+                **zone,
+            }
+        }
+    some_days = draw(st.lists(st.sampled_from(["sun", "mon", "tue"]), max_size=2, unique=True))
+    window: dict[str, Any] = {"days": some_days} if some_days else {}
+    begin, end = draw(clocks), draw(clocks)
+    if not window or draw(st.booleans()):
+        window["from"] = begin
+    if ("from" not in window or draw(st.booleans())) and end != window.get("from", "00:00"):
+        window["to"] = end
+    return {form: {**(window or {"days": ["mon"]}), **zone}}
+
+
+@st.composite
 def waiting_configs(draw: st.DrawFn, kind: str, messages: list[str]) -> dict[str, Any]:
     if kind == "wait":
-        if draw(st.integers(0, 4)) == 0:
-            return {"until": {"time": f"{12 + draw(hours)}:00"}}
+        if draw(st.integers(0, 2)) == 0:
+            return {"until": draw(untils())}
         return {"duration": duration(draw(hours))}
     if kind == "event":
         return {"event": draw(st.sampled_from(EVENTS)), **draw(timeouts())}
@@ -68,10 +131,8 @@ def waiting_configs(draw: st.DrawFn, kind: str, messages: list[str]) -> dict[str
 def acting_configs(draw: st.DrawFn, kind: str) -> tuple[dict[str, Any], list[str]]:
     """The config of an activity that acts, and its ways out."""
     if kind == "condition":
-        some = st.lists(st.sampled_from(CITIES), min_size=1, max_size=2, unique=True)
         paths: list[dict[str, Any]] = [
-            {"name": name, "criteria": lives_in(draw(some))}
-            for name in ("a", "b")[: draw(st.integers(1, 2))]
+            {"name": name, **draw(forms())} for name in ("a", "b", "c")[: draw(st.integers(1, 3))]
         ]
         has_else = draw(st.booleans())
         names = [path["name"] for path in paths]
@@ -130,10 +191,12 @@ def drawings(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def people(draw: st.DrawFn) -> dict[str, Any]:
-    """A contact: of which city, when it is to enter, and what happens to it."""
+    """A contact: of which city and zone, when it is to enter, and what happens to it."""
     what = st.sampled_from([*EVENTS, *EVENTS, "left", "open"])
     return {
         "city": draw(st.sampled_from(CITIES)),
+        "zone": draw(st.sampled_from([*ZONES, *NO_ZONES])),
+        "renewal": draw(dates),
         "entrances": draw(st.lists(instants, min_size=1, max_size=3, unique=True)),
         "happened": draw(st.lists(st.tuples(what, instants), max_size=6, unique=True)),
     }
@@ -142,7 +205,11 @@ def people(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def terms(draw: st.DrawFn) -> dict[str, Any]:
     again: Any = st.sampled_from(["never", "always", {"after": duration(1)}])
-    found = {"timeout": duration(draw(st.integers(2, 9))), "re_entry": draw(again)}
+    found = {
+        "timeout": duration(draw(st.integers(2, 9))),
+        "re_entry": draw(again),
+        "time_zone": draw(st.sampled_from(ZONES)),
+    }
     if draw(st.integers(0, 3)) == 0:
         found["exit"] = {"event": "left"}
     return found
@@ -180,7 +247,13 @@ def run(
     """Both engines, tick by tick; they have to agree after each."""
     version = make_version(document, at=NOW - HOUR, **settings_)
     following.rewatch(at=NOW - HOUR)
-    contacts = [Contact.objects.create(city=one["city"]) for one in many]
+    contacts = [
+        Contact.objects.create(
+            city=one["city"], time_zone=one["zone"], attributes=attributes_of(one)
+        )
+        for one in many
+    ]
+    through: Counter[tuple[str, str, str]] = Counter()
     ones = [
         Journey(
             document,
@@ -188,6 +261,9 @@ def run(
             version.journey_id,
             contact.pk,
             partial(asks_for, one["city"]),
+            one["zone"],
+            attributes_of(one),
+            through,
             waiting=list(one["entrances"]),
         )
         for contact, one in zip(contacts, many, strict=True)
@@ -205,9 +281,13 @@ def run(
         while followed_events.follow_events(following.FOLLOWER, as_of):
             pass
         tick.tick_journey(version.journey_id, as_of=as_of)
+        tick_together(ones, as_of)
         for one in ones:
-            one.tick(as_of)
             assert passages_of(one.contact_id) == expected(one), f"{one.contact_id} at {as_of}"
+
+
+def attributes_of(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {} if one["renewal"] is None else {"renewal": one["renewal"]}
 
 
 def tell(version: JourneyVersion, one: Journey, happened: list[Any], as_of: Any) -> None:

@@ -254,3 +254,46 @@ def test_as_many_statements_for_many_contacts_as_for_few(
     with django_assert_max_num_queries(260):
         found = rehearse(journey, until=UNTIL, days=30)
     assert found["ended"] == {"ended": 300}
+
+
+@pytest.mark.django_db
+def test_windows_and_caps_are_those_of_then_and_no_live_cap_is_used_up() -> None:
+    # Of eight, four in the morning; two of those go first.
+    for number in range(8):
+        contact = Contact.objects.create()
+        happened("signup", contact.pk, SINCE + DAY + number % 2 * 12 * HOUR)
+    paths = [
+        {"name": "evening", "time": {"from": "12:00", "to": "18:00"}},
+        {"name": "first", "cap": {"limit": 2}},
+    ]
+    journey = draw(
+        node("start", "event_entry", event="signup"),
+        node("which", "condition", paths=paths, **{"else": True}),
+        settings={"time_zone": "UTC"},
+    )
+    models.CapCount.objects.create(
+        journey=journey,
+        lane=models.Lane.LIVE,
+        node="which",
+        path="first",
+        day="0001-01-01",
+        count=2,
+    )
+    found = rehearse(journey, until=UNTIL, days=30)
+    assert found["nodes"]["which"]["passed"] == {"evening": 4, "first": 2, "else": 2}
+    assert models.CapCount.objects.get().count == 2
+
+
+@pytest.mark.django_db
+def test_of_a_sample_a_share_of_the_cap_goes_through() -> None:
+    for _number in range(400):
+        contact = Contact.objects.create()
+        happened("signup", contact.pk, SINCE + DAY)
+    journey = draw(
+        node("start", "event_entry", event="signup"),
+        node("which", "condition", paths=[{"name": "first", "cap": {"limit": 100}}]),
+    )
+    found = rehearse(journey, until=UNTIL, days=30, limit=200)
+    assert found["share"] == 0.5
+    assert found["nodes"]["which"]["passed"]["first"] == 100
+    assert any("caps of conditions" in note for note in found["notes"])

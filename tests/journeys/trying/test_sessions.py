@@ -183,6 +183,20 @@ def test_ending_a_test_empties_it_and_what_waits_is_not_sent(greeting: Journey) 
     assert {"journey.test_started", "journey.test_profiles_added", "journey.test_ended"} <= actions
 
 
+def test_each_test_begins_to_count_who_goes_through_a_cap_anew(poles: None) -> None:
+    paths = [{"name": "first", "cap": {"limit": 1}}]
+    journey = draw(read_poles(), node("which", "condition", paths=paths, **{"else": True}))
+    profiles_ = people(2)
+    for _time in range(2):
+        version = sessions.start_test(journey, actor=SYSTEM, at=NOW)
+        sessions.add_profiles(journey, profiles_, actor=SYSTEM, at=NOW)
+        tick_journey(journey.pk, as_of=NOW)
+        steps = [row["steps"][1]["outcome"] for row in read_log(version)["profiles"]]
+        assert sorted(steps) == ["else", "first"]
+        sessions.end_test(journey, actor=SYSTEM, at=NOW + SECOND)
+        assert not models.CapCount.objects.exists()
+
+
 def test_only_test_profiles_enter_and_a_hundred_at_most(greeting: Journey) -> None:
     sessions.start_test(greeting, actor=SYSTEM, at=NOW)
     stranger = people(1, are_profiles=False)
