@@ -31,7 +31,7 @@ def test_every_text_that_the_canvas_shows_is_in_the_list_and_none_is_there_for_n
     used = set(re.findall(r'\bt\(\s*"(\w+)"', code))
     assert used
     assert used <= TEXTS.keys()
-    # Some keys are put together: refused_<code>, unit_<unit>.
-    begun = ("refused_", "unit_")
+    # Some keys are put together: refused_<code>, unit_<unit>, form_<form>, day_<day>.
+    begun = ("refused_", "unit_", "form_", "day_")
     for_nothing = [key for key in TEXTS if f'"{key}"' not in code and not key.startswith(begun)]
     assert for_nothing == []

@@ -5,6 +5,8 @@ import { App, type Config } from "./app";
 import "./style.css";
 
 let mounted = 0;
+// How each island is taken away again.
+const mountedOn = new WeakMap<HTMLElement, () => void>();
 
 function configOf(element: HTMLElement): Config {
   const text = document.getElementById(element.dataset["config"] ?? "")?.textContent;
@@ -41,13 +43,15 @@ export function mount(element: HTMLElement): void {
     isOurs = false;
   };
   // Whoever else writes to the field, such as a browser that restores a form, is followed.
-  field?.addEventListener("input", () => {
-    if (!isOurs) load?.(field.value);
-  });
-  element.addEventListener("criteria:replace", (event) => {
+  const follow = () => {
+    if (!isOurs) load?.(field?.value ?? "");
+  };
+  const replace = (event: Event) => {
     const text = (event as CustomEvent<unknown>).detail;
     if (typeof text === "string") load?.(text);
-  });
+  };
+  field?.addEventListener("input", follow);
+  element.addEventListener("criteria:replace", replace);
   const props = {
     id: `island-${mounted}`,
     config: configOf(element),
@@ -58,7 +62,20 @@ export function mount(element: HTMLElement): void {
       load = ready;
     },
   };
-  createRoot(element).render(<App {...props} />);
+  const root = createRoot(element);
+  root.render(<App {...props} />);
+  mountedOn.set(element, () => {
+    root.unmount();
+    field?.removeEventListener("input", follow);
+    element.removeEventListener("criteria:replace", replace);
+    delete element.dataset["mounted"];
+  });
+}
+
+/** Take the island away again, with all that it listens to; it may be mounted anew. */
+export function unmount(element: HTMLElement): void {
+  mountedOn.get(element)?.();
+  mountedOn.delete(element);
 }
 
 function start(): void {

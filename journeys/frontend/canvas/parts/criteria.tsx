@@ -7,6 +7,7 @@ import { Icon } from "./basics";
 
 interface BuilderScript {
   mount: (element: HTMLElement) => void;
+  unmount: (element: HTMLElement) => void;
 }
 
 declare global {
@@ -102,6 +103,7 @@ function Mounted({ document: value, event, onChange }: { document: Json | undefi
     island.current = element;
     return () => {
       box.removeEventListener("input", listen);
+      globalThis.criteriaBuilder?.unmount(element);
       box.replaceChildren();
       island.current = null;
     };

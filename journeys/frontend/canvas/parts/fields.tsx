@@ -230,7 +230,10 @@ function Until({ spec, activity, set, invalid }: FieldProps) {
         <option value="attribute">{t("until_attribute")}</option>
       </select>
       {isAttribute ? (
-        <Picker label={t("until_attribute")} source="date" value={textAt(now, "attribute")} invalid={invalid} isOptional={false} onChange={(attribute) => set(withKey(now, "attribute", attribute))} />
+        <>
+          <Picker label={t("until_attribute")} source="date" value={textAt(now, "attribute")} invalid={invalid} isOptional={false} onChange={(attribute) => set(withKey(now, "attribute", attribute))} />
+          <Zone label={t("zone")} value={textAt(now, "zone") || "journey"} onChange={(zone) => set(withKey(now, "zone", zone))} />
+        </>
       ) : (
         <span className="jc-pair">
           <input type="time" aria-label={t("until_time")} aria-invalid={invalid || undefined} disabled={readOnly} value={textAt(now, "time")} onChange={({ target }) => set(withKey(now, "time", target.value), key)} />

@@ -1,10 +1,10 @@
-// Paths of conditions and splits: each has a name, which is a way out, and what leads into it.
+// Paths of conditions and splits: each has a name, which is a way out, and who goes there.
 
 import { useEditor } from "../editor";
 import { isObject, type Json, type JsonObject, listAt, num, Num, textAt, withKey } from "../model/json";
 import { Icon, IconButton } from "./basics";
-import { Criteria } from "./criteria";
 import { type FieldProps, NumberInput } from "./fields";
+import { PathForm } from "./forms";
 
 const object = (...entries: [string, Json][]): JsonObject => new Map<string, Json>(entries);
 
@@ -56,7 +56,7 @@ export function CriteriaPaths(props: FieldProps) {
                   </>
                 )}
               </div>
-              <Criteria name={textAt(path, "name")} document={path.get("criteria")} onChange={(criteria) => change(index, withKey(path, "criteria", criteria), `${activity.id}.${spec.name}.${index}`)} />
+              <PathForm path={path} onChange={(next, form) => change(index, next, form && `${activity.id}.${spec.name}.${index}.${form}`)} />
             </li>
           ) : (
             <li key={index}><code>{t("unreadable")}</code></li>
