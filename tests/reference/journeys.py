@@ -116,7 +116,8 @@ class Journey:
             local = at.astimezone(self._zone_of("journey"))
             day = str(local.date()) if path["cap"].get("per") == "day" else ""
             key = (node["id"], path["name"], day)
-            has_room = self.through[key] < path["cap"]["limit"]
+            limit: int = path["cap"]["limit"]
+            has_room = self.through[key] < limit
             self.through[key] += has_room
             return has_room
         if "date" in path:
