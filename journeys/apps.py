@@ -12,7 +12,7 @@ class JourneysConfig(AppConfig):
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
         from journeys import announcements, entrances, following, journey_links, merging, reading
-        from journeys.acts import jump, update, voucher, webhook
+        from journeys.acts import jump, update, vendor, voucher, webhook
         from journeys.engine import running
         from journeys.messages import message_links
         from journeys.rehearsing import rehearsals as rehearsals  # its job
@@ -27,7 +27,7 @@ class JourneysConfig(AppConfig):
         reading.register()
         message_links.register()
         journey_links.register()
-        for act in (jump, update, voucher, webhook):
+        for act in (jump, update, vendor, voucher, webhook):
             act.register()
         stand_ins.register()
         sessions.register()

@@ -18,6 +18,7 @@ from contacts.models import AttributeDefinition, Category, ConsentDefinition, Ev
 from contacts.values import ValueRefused
 from integrations import rendering
 from integrations.models import Connection, Template
+from integrations.vendors import updates
 from journeys.documents import Slot, named, slots_of, slots_of_settings
 from journeys.drawing.checks import read_instant
 from journeys.drawing.faults import Fault
@@ -153,6 +154,7 @@ class _Things:
                     "pk", "is_enabled"
                 )
             ),
+            vendors=dict(updates.updatable_connections().values_list("pk", "is_enabled")),
             consents=_keys(ConsentDefinition),
             tags=_keys(Tag),
             categories=_keys(Category),

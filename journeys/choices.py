@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.models import AttributeDefinition, Category, ConsentDefinition, EventDefinition, Tag
-from integrations.models import Connection, Template
+from integrations.models import Connection, Template, VendorConnection
+from integrations.vendors import updates
 from journeys.documents import Slot, slots_of, slots_of_settings
 from journeys.journeys import known_journeys
 from journeys.models import Journey
@@ -102,7 +103,7 @@ def _named(slots: Iterable[Slot]) -> Iterable[tuple[str, str]]:
         if isinstance(value, Mapping):
             source, part = _PARTS.get(source, ("", ""))
             value = value.get(part)
-        if source == "connection" and isinstance(value, int):
+        if source in ("connection", "vendor") and isinstance(value, int):
             value = str(value)
         if isinstance(value, str):
             yield source, value
@@ -126,6 +127,14 @@ def _all(model: Any) -> Callable[[Actor], "QuerySet[Any]"]:
 
 def _webhooks(actor: Actor) -> "QuerySet[Connection]":
     return Connection.objects.filter(kind=Connection.Kind.WEBHOOK)
+
+
+def _vendors(actor: Actor) -> "QuerySet[VendorConnection]":
+    return updates.updatable_connections()
+
+
+def _kind(connection: Connection) -> str:
+    return str(connection.get_kind_display())
 
 
 def _live(actor: Actor) -> "QuerySet[Journey]":
@@ -153,6 +162,7 @@ _SOURCES: Mapping[str, _Source] = {
     "journey": _Source(_live, known_journeys, note=_state),
     "event": _Source(_all(EventDefinition), _all(EventDefinition), key="name"),
     "connection": _Source(_webhooks, _webhooks, key="pk"),
+    "vendor": _Source(_vendors, _vendors, key="pk", note=_kind),
     "consent": _Source(_all(ConsentDefinition), _all(ConsentDefinition), name="label"),
     "tag": _Source(_all(Tag), _all(Tag), name="label"),
     "category": _Source(_all(Category), _all(Category), name="label"),

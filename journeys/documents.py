@@ -159,7 +159,7 @@ def _add(slot: Slot, naming: _Naming) -> None:
     elif slot.type in _CHANGES and isinstance(value, Mapping):
         if isinstance(key := value.get("key"), str):
             naming.add("definitions", (_CHANGES[slot.type], key))
-    elif slot.type == FieldType.CONNECTION and isinstance(value, int):
+    elif slot.type in (FieldType.CONNECTION, FieldType.VENDOR) and isinstance(value, int):
         naming.add("connections", value)
     elif slot.type == FieldType.UNTIL and isinstance(value, Mapping):
         name = value.get("attribute")

@@ -48,6 +48,7 @@ _ICONS: Mapping[str, str] = {
     "split": "call_split",
     "message": "mail",
     "webhook": "webhook",
+    "update_vendor": "sync_alt",
     "update": "edit_note",
     "voucher": "card_giftcard",
     "jump": "redo",

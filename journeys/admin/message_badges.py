@@ -19,6 +19,7 @@ CHANNEL_ICONS = {
     Message.Channel.EMAIL: "mail",
     Message.Channel.PUSH: "notifications",
     Message.Channel.WEBHOOK: "webhook",
+    Message.Channel.VENDOR: "sync_alt",
 }
 
 

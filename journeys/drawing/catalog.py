@@ -279,6 +279,29 @@ CATALOG: Sequence[Kind] = (
         one_of=("connection", "url"),
     ),
     Kind(
+        "update_vendor",
+        "action",
+        gettext_noop("Update Dotdigital or Emarsys"),
+        gettext_noop("Changes what another system knows of the contact."),
+        (
+            Field("vendor", FieldType.VENDOR, gettext_noop("Account"), required=True),
+            Field(
+                "fields",
+                FieldType.VENDOR_FIELDS,
+                gettext_noop("Fields"),
+                gettext_noop("As that system names them, with texts that may have gaps in Liquid."),
+                required=True,
+            ),
+            Field(
+                "timeout",
+                FieldType.DURATION,
+                gettext_noop("Wait for an answer"),
+                gettext_noop("Where there is a way for a timeout; 30 seconds if nothing is said."),
+            ),
+        ),
+        outcomes=(NEXT, ERROR, TIMEOUT),
+    ),
+    Kind(
         "update",
         "action",
         gettext_noop("Update the contact"),

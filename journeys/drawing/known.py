@@ -23,10 +23,11 @@ class Known:
     """Keys of things, with what matters of each.
 
     `segments` and `campaigns` give their states ("active"), `sizes` the members of segments,
-    `attributes` their types, `connections` whether a webhook is enabled, `journeys` their states,
-    and `jumps` where the running ones jump to. The functions give the faults of criteria (the
-    second argument tells which place they stand at: "start:config.where"), of conditions on one
-    event and of texts in Liquid; `is_zone` whether there is a time zone of that name.
+    `attributes` their types, `connections` whether a webhook is enabled, `vendors` whether an
+    account is, `journeys` their states, and `jumps` where the running ones jump to. The functions
+    give the faults of criteria (the second argument tells which place they stand at:
+    "start:config.where"), of conditions on one event and of texts in Liquid; `is_zone` whether
+    there is a time zone of that name.
     """
 
     segments: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Known:
     jumps: Mapping[str, Collection[str]] = field(default_factory=dict)
     events: Collection[str] = frozenset()
     connections: Mapping[int, bool] = field(default_factory=dict)
+    vendors: Mapping[int, bool] = field(default_factory=dict)
     consents: Collection[str] = frozenset()
     tags: Collection[str] = frozenset()
     categories: Collection[str] = frozenset()

@@ -22,6 +22,7 @@ from journeys.drawing.paths import check_condition_paths, check_percent_paths
 
 URL_LIMIT = 2000
 KEY_SHOWN = 63
+VENDOR_FIELDS_LIMIT = 100
 ACTIVE = "active"
 _ENTRY, _PROPERTIES, _ATTRIBUTE = "entry.properties.", "properties.", "attribute."
 _UNKNOWN = {
@@ -203,6 +204,31 @@ def _connection(asked: Asked) -> None:
         asked.add("connection_disabled", message, severity="warning")
 
 
+def _vendor(asked: Asked) -> None:
+    if not is_whole(asked.value):
+        asked.add("wrong_type", gettext_noop("The number of an account is wanted here."))
+    elif asked.value not in asked.known.vendors:
+        asked.add("unknown_key", gettext_noop("There is no such account that takes changes."))
+    elif not asked.known.vendors[asked.value]:
+        message = gettext_noop("The account is paused, or its credentials were refused.")
+        asked.add("connection_disabled", message, severity="warning")
+
+
+def _vendor_fields(asked: Asked) -> None:
+    given = asked.value
+    if not isinstance(given, Mapping) or not 1 <= len(given) <= VENDOR_FIELDS_LIMIT:
+        asked.add("wrong_type", gettext_noop("Name one to a hundred fields, each with a text."))
+        return
+    for name, text in given.items():
+        if not is_text(name) or len(name) > KEY_SHOWN or not isinstance(text, str):
+            message = gettext_noop("Each field has a name, and a text that it is set to.")
+            asked.add("wrong_type", message)
+            return
+        for problem in asked.known.check_liquid(text):
+            message = gettext_noop("{reason}")
+            asked.add("wrong_type", message, at=f".{name}", reason=problem.message)
+
+
 def _consent_change(asked: Asked) -> None:
     value = asked.value
     if not isinstance(value, Mapping) or not is_text(value.get("key")):
@@ -268,6 +294,8 @@ _CHECKS: Mapping[FieldType, Callable[[Asked], None]] = {
     FieldType.JOURNEY: _named(lambda known: known.journeys),
     FieldType.EVENT: _named(lambda known: known.events),
     FieldType.CONNECTION: _connection,
+    FieldType.VENDOR: _vendor,
+    FieldType.VENDOR_FIELDS: _vendor_fields,
     FieldType.CONSENT: _named(lambda known: known.consents),
     FieldType.TAG: _named(lambda known: known.tags),
     FieldType.CATEGORY: _named(lambda known: known.categories),

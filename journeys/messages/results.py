@@ -70,6 +70,8 @@ UPDATE journeys_message SET {column} = %s WHERE id = %s AND {column} IS NULL RET
 """  # noqa: S608  made of our own words only
     for column in ("opened_at", "bounced_at", "complained_at", "unsubscribed_at")
 }
+# Calls of other systems are told of to who waits for them (`journeys.acts.calling`).
+_WRITTEN = (Message.Channel.EMAIL, Message.Channel.PUSH)
 
 
 Kind = MailReport.Kind
@@ -108,7 +110,7 @@ def about(participant_id: int, journey_key: str, node: str, *, is_test: bool) ->
 def follow_deliveries(finished: Sequence[Finished], at: datetime) -> None:
     """Say of messages what became of their deliveries. A consumer of the outbox."""
     ours = {pk: one for one in finished if (pk := message_id_of(one.key)) is not None}
-    told = [one for one in facts_of(list(ours)) if one.channel != Message.Channel.WEBHOOK]
+    told = [one for one in facts_of(list(ours)) if one.channel in _WRITTEN]
     if not told:
         return
     hold_siblings(told)

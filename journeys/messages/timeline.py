@@ -21,7 +21,7 @@ SELECT {_KEY} AS key, {_AT} AS at, m.id, m.channel, m.state, m.reason, m.error, 
   m.node, m.opened_at IS NOT NULL AS is_opened, m.clicked_at IS NOT NULL AS is_clicked,
   m.bounced_at IS NOT NULL AS is_bounced, j.name AS journey, j.key AS journey_key
 FROM journeys_message m JOIN journeys_journey j ON j.id = m.journey_id
-WHERE m.contact_id = %s AND m.channel <> 'webhook' AND m.journey_id = ANY(%s)
+WHERE m.contact_id = %s AND m.channel NOT IN ('webhook', 'vendor') AND m.journey_id = ANY(%s)
 {{conditions}} {{order}}
 """  # noqa: S608  made of our own words only
 _ICONS = {Message.Channel.EMAIL: "mail", Message.Channel.PUSH: "notifications"}

@@ -26,6 +26,7 @@ class Message(models.Model):
         EMAIL = "email", _("e-mail")
         PUSH = "push", _("push message")
         WEBHOOK = "webhook", _("webhook")
+        VENDOR = "vendor", _("vendor's system")
 
     class State(models.TextChoices):
         PLANNED = "planned", _("planned")

@@ -248,7 +248,7 @@ def _notes(told: Told) -> list[str]:
         notes.append(_("What the draft changes of contacts was not changed, and no rule saw it."))
     if "jump" in kinds:
         notes.append(_("Other journeys were not entered."))
-    if "webhook" in kinds:
+    if kinds & {"webhook", "update_vendor"}:
         notes.append(_("Nobody was called: every webhook is taken to have worked."))
     if told.plan.drawing.entry.config.get("rate"):
         notes.append(_("The reading rate was left aside: all of a segment entered at once."))

@@ -15,7 +15,7 @@ from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.models import Lane, Message
 from workspace import sql
 
-COUNTED = ("update", "voucher", "jump", "webhook")
+COUNTED = ("update", "voucher", "jump", "webhook", "update_vendor")
 # So long after a message those react who do, where it is said how many.
 REACTS_AFTER = timedelta(hours=1)
 _CHANNELS = (Message.Channel.EMAIL, Message.Channel.PUSH)

@@ -14,6 +14,7 @@ KNOWN = Known(
     journeys={"other": "live", "draft": "draft", "self": "draft"},
     events={"purchase", "purchase_thank_you", "visited"},
     connections={1: True, 2: False},
+    vendors={3: True},
     consents={"newsletter"},
     tags={"vip"},
     categories={"shoes"},

@@ -217,6 +217,15 @@ def test_ways_leave_by_what_there_is() -> None:
         ("webhook", {"connection": 1, "url": "https://a.b"}, {("config.url", "wrong_type")}),
         ("webhook", {"connection": 9}, {("config.connection", "unknown_key")}),
         ("webhook", {"url": "ftp://a.b"}, {("config.url", "wrong_type")}),
+        ("update_vendor", {"vendor": 3, "fields": {"NAME": "{{ contact.first_name }}"}}, set()),
+        (
+            "update_vendor",
+            {},
+            {("config.vendor", "missing_value"), ("config.fields", "missing_value")},
+        ),
+        ("update_vendor", {"vendor": 9, "fields": {"A": ""}}, {("config.vendor", "unknown_key")}),
+        ("update_vendor", {"vendor": 3, "fields": {"A": 1}}, {("config.fields", "wrong_type")}),
+        ("update_vendor", {"vendor": 3, "fields": ["A"]}, {("config.fields", "wrong_type")}),
         ("update", {}, {("config.add_tag", "missing_value")}),
         (
             "update",

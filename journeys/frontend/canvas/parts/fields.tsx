@@ -111,6 +111,8 @@ export function Field(props: FieldProps) {
       return row(<Until {...props} />, true);
     case "same":
       return row(<Same {...props} />, true);
+    case "vendor_fields":
+      return row(<VendorFields {...props} />, true);
     case "where":
       return row(<Criteria name={spec.label} document={value} event={textAt(activity.config, "event")} onChange={(next) => set(isUnset(next) ? undefined : next, `${activity.id}.${spec.name}`)} />, true);
     case "criteria":
@@ -136,7 +138,7 @@ export function Field(props: FieldProps) {
     case "consent_change":
     case "attribute_change":
       return row(<KeyedChange {...props} />, true);
-    case "connection":
+    case "connection": case "vendor":
       return row(<Picker label={spec.label} source={spec.type} value={text} invalid={invalid} onChange={(next) => set(/^\d+$/.test(next) ? new Num(next) : next || undefined)} />, true);
     case "segment": case "template:email": case "template:push": case "campaign": case "journey": case "consent": case "tag": case "category":
       return row(<Picker label={spec.label} source={spec.type} value={text} invalid={invalid} onChange={(next) => set(next || undefined)} />, true);
@@ -240,6 +242,27 @@ function Until({ spec, activity, set, invalid }: FieldProps) {
           <Zone label={t("zone")} value={textAt(now, "zone") || "journey"} onChange={(zone) => set(withKey(now, "zone", zone))} />
         </span>
       )}
+    </>
+  );
+}
+
+// What another system is told of the contact: its fields, and texts with gaps.
+function VendorFields({ spec, activity, set, invalid }: FieldProps) {
+  const { t, readOnly } = useEditor();
+  const rows = [...objectAt(activity.config, spec.name)];
+  const key = `${activity.id}.${spec.name}`;
+  const put = (next: [string, Json][]) => set(next.length ? object(...next) : undefined, key);
+  return (
+    <>
+      {rows.map(([name, text], index) => (
+        <span className="jc-pair" key={index}>
+          <input type="text" aria-label={t("vendor_field", { number: index + 1 })} placeholder="FIRSTNAME" aria-invalid={invalid || undefined} disabled={readOnly} value={name} onChange={({ target }) => put(rows.map((row, at) => (at === index ? [target.value, row[1]] : row)))} />
+          <span aria-hidden="true">=</span>
+          <input type="text" aria-label={t("vendor_value", { number: index + 1 })} className="jc-mono" placeholder="{{ contact.first_name }}" disabled={readOnly} value={typeof text === "string" ? text : ""} onChange={({ target }) => put(rows.map((row, at) => (at === index ? [row[0], target.value] : row)))} />
+          {!readOnly && <button type="button" className="jc-button" aria-label={t("vendor_remove", { number: index + 1 })} onClick={() => put(rows.filter((_row, at) => at !== index))}>×</button>}
+        </span>
+      ))}
+      {!readOnly && <button type="button" className="jc-button" disabled={rows.some(([name]) => !name)} onClick={() => put([...rows, ["", ""]])}>{t("vendor_add")}</button>}
     </>
   );
 }
