@@ -3,10 +3,12 @@
 Knows neither the database nor the clock, so that a connector can be tried by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from integrations.errors import ConnectorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,17 @@ class Connector(Protocol):
         """Hand one message over.
 
         Raises TemporaryError where it may succeed later, PermanentError where it never will.
+        """
+
+
+@runtime_checkable
+class BatchConnector(Connector, Protocol):
+    """Speaks to another side that takes many messages in one call."""
+
+    def send_many(self, messages: Sequence[Message]) -> Sequence[Receipt | ConnectorError]:
+        """Hand messages of one connection over; what came of each, in their order.
+
+        Raises TemporaryError or PermanentError where the same came of all.
         """
 
 

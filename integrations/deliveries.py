@@ -28,12 +28,15 @@ FORGOTTEN = {"erased": True}
 _AT_ONCE = 10_000
 
 _FORGET = """
-WITH forgotten AS (
-  UPDATE integrations_delivery SET payload = '{"erased": true}'::jsonb, last_error = '',
+WITH theirs AS MATERIALIZED (
+  SELECT id FROM integrations_delivery WHERE contact_id = ANY(%s)
+  ORDER BY id FOR NO KEY UPDATE),
+forgotten AS (
+  UPDATE integrations_delivery d SET payload = '{"erased": true}'::jsonb, last_error = '',
     reference = '', claimed_at = NULL,
     state = CASE WHEN state IN ('queued', 'in_flight') THEN 'cancelled' ELSE state END,
     finished_at = coalesce(finished_at, %s)
-  WHERE contact_id = ANY(%s) RETURNING id),
+  FROM theirs t WHERE d.id = t.id RETURNING d.id),
 answers AS (
   UPDATE integrations_deliveryattempt a SET answer = '', error = ''
   FROM forgotten f WHERE a.delivery_id = f.id)
@@ -74,8 +77,8 @@ def find_delivery(delivery_id: int, *, actor: Actor) -> Delivery:
 def retry_delivery(delivery_id: int, *, actor: Actor, at: datetime) -> Delivery:
     """Send a delivery again that has failed or was cancelled, under the same key.
 
-    It has all its attempts before it. One that waits for its next attempt is tried now. Raises
-    DeliveryUnknown, DeliveryNotFailed, DeliveryEmpty.
+    It has all its attempts before it. One that waits for its next attempt is tried now, also where
+    its connection rests. Raises DeliveryUnknown, DeliveryNotFailed, DeliveryEmpty.
     """
     require(actor, RETRY)
     find_delivery(delivery_id, actor=actor)
@@ -89,34 +92,14 @@ def retry_delivery(delivery_id: int, *, actor: Actor, at: datetime) -> Delivery:
     before = delivery.state
     delivery.state, delivery.finished_at = State.QUEUED, None
     delivery.due_at = min(delivery.due_at, at) if before == State.QUEUED else at
-    delivery.attempts, delivery.begun_at = 0, None
-    delivery.save(update_fields=["state", "finished_at", "due_at", "attempts", "begun_at"])
+    delivery.attempts, delivery.begun_at, delivery.reason = 0, None, ""
+    delivery.keeps_time = True
+    fields = ("state", "finished_at", "due_at", "attempts", "begun_at", "reason", "keeps_time")
+    delivery.save(update_fields=fields)
     outbox.wake()
     changes = {"state": [before, State.QUEUED]}
     audit.record(actor=actor, action="delivery.retried", subject=delivery, changes=changes, at=at)
     return delivery
-
-
-@transaction.atomic
-def retry_failed(connection: Connection, *, actor: Actor, at: datetime) -> int:
-    """Send all again that failed over a connection; how many."""
-    require(actor, RETRY)
-    failed = visible_deliveries(actor).filter(connection=connection, state=State.FAILED)
-    again = failed.exclude(payload=FORGOTTEN)
-    count = again.update(state=State.QUEUED, finished_at=None, due_at=at, attempts=0)
-    if count:
-        outbox.wake()
-        changes = {"retried": [None, count]}
-        action = f"{connection.kind}.failed_retried"
-        audit.record(
-            actor=actor,
-            action=action,
-            subject=connection,
-            object_type=f"integrations.{connection.kind}",
-            changes=changes,
-            at=at,
-        )
-    return count
 
 
 def queued(connection: Connection) -> "QuerySet[Delivery]":
@@ -144,7 +127,7 @@ def delete_of(connection: Connection) -> int:
 
 def erase(contact_ids: list[int]) -> int:
     """Forget what was said of contacts, and send nothing of it that waits. An eraser."""
-    return int(sql.one(_FORGET, [timezone.now(), contact_ids]))
+    return int(sql.one(_FORGET, [contact_ids, timezone.now()]))
 
 
 def merge(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved]:
@@ -180,11 +163,17 @@ def examine() -> Finding:
             len(given_up),
         )
         return Finding("outbox", False, message % {"count": len(given_up), "name": given_up[0]})
+    failing = Connection.objects.filter(is_enabled=True, breaker_until__isnull=False)
+    resting = failing.order_by("failing_since").first()
+    if resting is not None and resting.failing_since is not None:
+        message = _("“%(name)s” has taken nothing since %(at)s: look at its page.")
+        since = resting.failing_since.isoformat(timespec="seconds")
+        return Finding("outbox", False, message % {"name": resting.name, "at": since})
     late = Delivery.objects.filter(
         state=State.QUEUED, due_at__lt=timezone.now() - PATIENCE, connection__is_enabled=True
     )
-    since = late.order_by("due_at").values_list("due_at", flat=True).first()
-    if since is not None:
+    oldest = late.order_by("due_at").values_list("due_at", flat=True).first()
+    if oldest is not None:
         message = _("Deliveries wait since %(at)s: do the rounds run, and do they keep up?")
-        return Finding("outbox", False, message % {"at": since.isoformat(timespec="seconds")})
+        return Finding("outbox", False, message % {"at": oldest.isoformat(timespec="seconds")})
     return Finding("outbox", True, _("What is due was sent."))

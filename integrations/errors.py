@@ -59,7 +59,8 @@ class ConnectorError(DomainError):
 
     `http_status` and `answer` are what the other side said, where it said anything, and
     `retry_after` when it wants to be asked again. With `is_perhaps_taken` the connection broke when
-    the other side had it all: nobody knows whether it took the message.
+    the other side had it all: nobody knows whether it took the message. With `is_of_message` the
+    other side works, and it is this one message, or whom it goes to, that it does not take.
     """
 
     code = "delivery_failed"
@@ -72,6 +73,7 @@ class ConnectorError(DomainError):
         answer: str = "",
         retry_after: timedelta | None = None,
         is_perhaps_taken: bool = False,
+        is_of_message: bool = False,
         **context: Any,
     ) -> None:
         super().__init__(message, **context)
@@ -79,6 +81,7 @@ class ConnectorError(DomainError):
         self.answer = answer
         self.retry_after = retry_after
         self.is_perhaps_taken = is_perhaps_taken
+        self.is_of_message = is_of_message
 
 
 class TemporaryError(ConnectorError):
@@ -152,6 +155,12 @@ class WebhookDisabled(DomainError):
     code = "webhook_disabled"
 
 
+class ConnectionUnknown(NotFound):
+    """There is no such connection."""
+
+    code = "connection_unknown"
+
+
 class DeliveryUnknown(NotFound):
     """There is no such delivery."""
 
@@ -216,12 +225,6 @@ class MailboxUnreadable(TemporaryError):
     """The mailbox of mails that came back could not be read."""
 
     code = "mailbox_unreadable"
-
-
-class ConnectionUnknown(NotFound):
-    """There is no such connection."""
-
-    code = "connection_unknown"
 
 
 class ConnectionInvalid(InputInvalid):

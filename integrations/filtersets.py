@@ -116,6 +116,7 @@ class DeliveryFilterSet(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(choices=Delivery.State.choices)
     key = django_filters.CharFilter()
     subject = django_filters.CharFilter()
+    reason = django_filters.CharFilter()
     contact = WholeNumberFilter(field_name="contact_id", min_value=1, max_value=2**63 - 1)
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")

@@ -9,6 +9,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from integrations import gates, outbox, suppressions
@@ -67,4 +68,4 @@ def register_mail() -> None:
     """Have e-mails sent. May be called again."""
     gates.register_gate("suppressions", stop_suppressed, kinds=[KIND])
     outbox.register_consumer("refused addresses", hear_of_refused)
-    register(KIND, CONNECTOR, room=_ROOM)
+    register(KIND, CONNECTOR, room=_ROOM, find_pace=lambda: settings.EMAIL_PER_SECOND)

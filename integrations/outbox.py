@@ -6,37 +6,74 @@ once: it has failed then. Several may claim at a time; each gets others.
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils.translation import gettext as _
 
-from integrations import connections
+from integrations.claims import (
+    begin,
+    begin_all,
+    claim,
+    count_due,
+    need_not_wait,
+    release,
+    seconds_to_next_turn,
+)
 from integrations.connector import Receipt
 from integrations.errors import ConnectorError
 from integrations.gates import Stop
-from integrations.models import Connection, Delivery
+from integrations.models import Delivery
+from integrations.outcomes import (
+    DELAYS,
+    REFERENCE_LIMIT,
+    Outcome,
+    note_connections,
+    plain,
+    write,
+)
 from integrations.registry import Room
 from workspace import rounds, sql
 
+__all__ = [
+    "CHANNEL",
+    "DELAYS",
+    "LEASE",
+    "SHARE",
+    "Finished",
+    "Message",
+    "begin",
+    "begin_all",
+    "cancel",
+    "claim",
+    "count_due",
+    "enqueue",
+    "enqueue_rows",
+    "give_up",
+    "postpone",
+    "register_consumer",
+    "release",
+    "requeue_left",
+    "seconds_to_next_turn",
+    "settle",
+    "settle_all",
+    "wake",
+]
+
+logger = logging.getLogger(__name__)
+
 CHANNEL = "regulars_outbox"
-# Twelve more attempts after the first one. *Source:* spec, "Outgoing webhooks".
-DELAYS = (
-    *(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16, 32)),
-    *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24)),
-)
 # What is in flight for longer was left by somebody who died: a batch takes less.
 LEASE = timedelta(minutes=2)
 # How many of one connection may be in flight where nothing else is said; of one that fails at
 # present a single one tries.
 SHARE = Room().share
-_NOW, _DAY = timedelta(0), timedelta(days=1)
 _KEY_LIMIT = 200
-_TEXT_LIMIT = 2000
-_REFERENCE_LIMIT = 200
+_ORDER_KEY_LIMIT = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +82,9 @@ class Message:
 
     Whoever queues a `key` again changes nothing. `kind` says what it is ("email", a webhook's
     type), `subject` what it is about ("distribution:12"). It is due at once without a `due_at`.
-    Without `repeats` it is sent at most once, else at least once.
+    Without `repeats` it is sent at most once, else at least once. Those of a connection with the
+    same `order_key` go one after the other. With `keeps_time` it is tried when it is due also while
+    its connection rests because it failed.
     """
 
     key: str
@@ -56,6 +95,8 @@ class Message:
     subject: str = ""
     due_at: datetime | None = None
     repeats: bool = True
+    order_key: str = ""
+    keeps_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,51 +123,17 @@ _consumers: dict[str, Consume] = {}
 
 _ENQUEUE = """
 INSERT INTO integrations_delivery
-  (key, connection_id, kind, contact_id, subject, payload, repeats, due_at, created_at)
+  (key, connection_id, kind, contact_id, subject, payload, repeats, order_key, keeps_time, due_at,
+  created_at)
 SELECT q.key, q.connection_id, q.kind, q.contact_id, coalesce(q.subject, ''), q.payload::jsonb,
-  {repeats}, coalesce(q.due_at, %s), %s
+  {repeats}, {order_key}, {keeps_time}, coalesce(q.due_at, %s), %s
 FROM ({rows}) q ON CONFLICT (key) DO NOTHING
 """
 _GIVEN = """
 SELECT * FROM unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::text[],
-  %s::boolean[], %s::timestamptz[])
-  AS g (key, connection_id, kind, contact_id, subject, payload, repeats, due_at)
-"""
-# The connection that has the fewest in flight, among those whose turn it can be. It is not locked:
-# two who choose at once may together take a few more than its share.
-_CLAIM = """
-WITH open AS MATERIALIZED (
-  SELECT c.id, least(k.batch, CASE WHEN c.failing_since IS NULL THEN k.share ELSE 1 END - f.flying)
-    AS room
-  FROM unnest(%s::text[], %s::integer[], %s::integer[]) AS k (kind, share, batch)
-  JOIN integrations_connection c ON c.kind = k.kind
-  CROSS JOIN LATERAL (
-    SELECT count(*) AS flying FROM integrations_delivery d
-    WHERE d.connection_id = c.id AND d.state = 'in_flight') f
-  CROSS JOIN LATERAL (
-    SELECT d.due_at FROM integrations_delivery d
-    WHERE d.connection_id = c.id AND d.state = 'queued' AND d.due_at <= %s
-    ORDER BY d.due_at, d.id LIMIT 1) q
-  WHERE c.is_enabled
-    AND CASE WHEN c.failing_since IS NULL THEN k.share ELSE 1 END > f.flying
-  ORDER BY f.flying, q.due_at, c.id LIMIT 1
-), picked AS MATERIALIZED (
-  SELECT d.id FROM integrations_delivery d
-  WHERE d.connection_id = (SELECT id FROM open) AND d.state = 'queued' AND d.due_at <= %s
-  ORDER BY d.due_at, d.id LIMIT (SELECT room FROM open) FOR UPDATE SKIP LOCKED
-)
-UPDATE integrations_delivery d SET state = 'in_flight', claimed_at = %s
-FROM picked WHERE d.id = picked.id RETURNING d.id
-"""
-# Only for who still has the claim: meanwhile it may have been left for dead and sent by another.
-_RECORD = """
-WITH told AS (
-  UPDATE integrations_delivery SET state = %s, claimed_at = NULL, attempts = attempts + 1,
-    due_at = coalesce(%s, due_at), last_error = %s, reference = %s, finished_at = %s,
-    begun_at = NULL
-  WHERE id = %s AND state = 'in_flight' AND claimed_at = %s RETURNING id)
-INSERT INTO integrations_deliveryattempt (delivery_id, at, status, error, answer, milliseconds)
-SELECT id, %s, %s, %s, %s, %s FROM told
+  %s::boolean[], %s::text[], %s::boolean[], %s::timestamptz[])
+  AS g (key, connection_id, kind, contact_id, subject, payload, repeats, order_key, keeps_time,
+    due_at)
 """
 _REQUEUE = """
 WITH left_ AS (
@@ -144,10 +151,6 @@ _BEGUN = """
 SELECT id FROM integrations_delivery
 WHERE state = 'in_flight' AND claimed_at < %s AND NOT repeats AND begun_at IS NOT NULL
 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-"""
-_BEGIN = """
-UPDATE integrations_delivery SET begun_at = %s
-WHERE id = %s AND state = 'in_flight' AND claimed_at = %s
 """
 _AT_ONCE = 1000
 
@@ -167,6 +170,8 @@ def enqueue(messages: Iterable[Message], *, at: datetime) -> int:
     for one in given:
         if not 0 < len(one.key) <= _KEY_LIMIT:
             raise ValueError(f"A key has 1 to {_KEY_LIMIT} characters: {one.key[:300]!r}.")
+        if len(one.order_key) > _ORDER_KEY_LIMIT:
+            raise ValueError(f"An order key has up to {_ORDER_KEY_LIMIT} characters: {one.key!r}.")
     if not given:
         return 0
     columns = [
@@ -177,18 +182,24 @@ def enqueue(messages: Iterable[Message], *, at: datetime) -> int:
         [one.subject for one in given],
         [json.dumps(one.payload) for one in given],
         [one.repeats for one in given],
+        [one.order_key for one in given],
+        [one.keeps_time for one in given],
         [one.due_at for one in given],
     ]
-    return _enqueue(_GIVEN, columns, repeats="q.repeats", at=at)
+    return _enqueue(_GIVEN, columns, ("q.repeats", "q.order_key", "q.keeps_time"), at=at)
 
 
-def enqueue_rows(statement: str, params: Sequence[Any], *, at: datetime) -> int:
+def enqueue_rows(
+    statement: str, params: Sequence[Any], *, at: datetime, is_ordered: bool = False
+) -> int:
     """Queue what a SELECT gives, in one statement; how many were new.
 
     Its columns are key, connection_id, kind, contact_id, subject, payload (an object of JSON) and
-    due_at, by these names; subject and due_at may be NULL.
+    due_at, by these names; subject and due_at may be NULL. With `is_ordered` there is order_key,
+    too, "" where the order does not matter.
     """
-    return _enqueue(statement, params, repeats="true", at=at)
+    more = ("true", "q.order_key" if is_ordered else "''", "false")
+    return _enqueue(statement, params, more, at=at)
 
 
 def wake() -> None:
@@ -196,58 +207,45 @@ def wake() -> None:
     rounds.wake(CHANNEL)
 
 
-@transaction.atomic
-def claim(
-    *,
-    due_by: datetime,
-    kinds: Sequence[str],
-    limit: int,
-    at: datetime,
-    rooms: Mapping[str, Room] | None = None,
-) -> list[Delivery]:
-    """Take due deliveries of one enabled connection of these kinds, the oldest first.
+def settle_all(outcomes: Sequence[Outcome]) -> None:
+    """Write what came of attempts, and tell those who asked to hear of what is over.
 
-    As many as its kind has `room` for, up to `limit` where nothing is said of the kind. They are in
-    flight until who took them says what came of each, for `LEASE` at most. `at` is the present,
-    also where `due_by` is not.
+    Together where that goes well, else each by itself, so that one that comes to grief keeps
+    nobody else from being known as sent. Raises what the last of those raised that did; they stay
+    in flight, and are sent again when their lease is over.
     """
-    _need_not_wait()
-    known = [(rooms or {}).get(kind, Room(batch=limit)) for kind in kinds]
-    shares, batches = [one.share for one in known], [one.batch for one in known]
-    ids = sql.lists(_CLAIM, [list(kinds), shares, batches, due_by, due_by, at])
-    taken = Delivery.objects.select_related("connection").filter(pk__in=[pk for (pk,) in ids])
-    return list(taken.order_by("due_at", "pk")) if ids else []
+    if len(outcomes) > 1:
+        try:
+            return _settle(outcomes)
+        except OperationalError as error:
+            # Somebody else held the same rows in another order: it is all undone.
+            logger.info("Deliveries are settled one by one: %s", error)
+        except Exception:
+            logger.exception("Deliveries are settled one by one.")
+    failure: Exception | None = None
+    for outcome in outcomes:
+        # One by one, as it did not go together.
+        try:
+            _settle([outcome])
+        except Exception as error:
+            failure = error
+            if len(outcomes) > 1:
+                logger.exception("Delivery %s could not be settled.", outcome.delivery.pk)
+    if failure is not None:
+        raise failure
+    return None
 
 
-@transaction.atomic
-def begin(delivery: Delivery, *, at: datetime) -> bool:
-    """Write that a delivery which must not be repeated is handed over now; false where it is lost.
-
-    It is lost where the claim was, and then must not be sent. What repeats needs no such line.
-    """
-    return delivery.repeats or bool(sql.execute(_BEGIN, [at, delivery.pk, delivery.claimed_at]))
-
-
-@transaction.atomic
 def cancel(delivery: Delivery, stop: Stop, *, at: datetime) -> str:
     """Hold back at the last moment what was claimed; the state that it has now."""
-    _need_not_wait()
-    error = ConnectorError(stop.message)
-    error.code = stop.reason
-    _record(delivery, Delivery.State.CANCELLED, error, at=at, milliseconds=0)
-    return Delivery.State.CANCELLED
+    return _settle_one(Outcome(delivery, stop, at))
 
 
-@transaction.atomic
 def settle(delivery: Delivery, receipt: Receipt, *, at: datetime, milliseconds: int = 0) -> str:
     """The other side took a delivery; the state that it has now."""
-    _need_not_wait()
-    if _record(delivery, Delivery.State.DELIVERED, receipt, at=at, milliseconds=milliseconds):
-        connections.note_success(delivery.connection_id, at=at)
-    return Delivery.State.DELIVERED
+    return _settle_one(Outcome(delivery, receipt, at, milliseconds))
 
 
-@transaction.atomic
 def postpone(
     delivery: Delivery,
     error: ConnectorError,
@@ -258,52 +256,20 @@ def postpone(
 ) -> str:
     """It was not taken now: it is due again after the next of `DELAYS`; the state it has now.
 
-    Where the other side asks for a longer wait, it is that, up to a day.
-    After the last one it has failed; with `disables_connection` so has the connection.
+    A little sooner, in fact, so that those which failed together do not come together; to the
+    second with `disables_connection`. Where the other side asks for a longer wait, it is that, up
+    to a day. After the last one it has failed; with `disables_connection` so has the connection.
     """
-    connections.note_failure(delivery.connection_id, at=at)
-    if delivery.attempts < len(DELAYS):
-        due_at = at + max(DELAYS[delivery.attempts], min(error.retry_after or _NOW, _DAY))
-        state = Delivery.State.QUEUED
-        _record(delivery, state, error, at=at, milliseconds=milliseconds, due_at=due_at)
-        return state
-    state = Delivery.State.FAILED
-    if _record(delivery, state, error, at=at, milliseconds=milliseconds) and disables_connection:
-        connections.disable_failing(
-            delivery.connection_id, attempts=delivery.attempts + 1, error=str(error), at=at
-        )
-    return state
+    return _settle_one(
+        Outcome(delivery, error, at, milliseconds, disables_connection=disables_connection)
+    )
 
 
-@transaction.atomic
 def give_up(
     delivery: Delivery, error: ConnectorError, *, at: datetime, milliseconds: int = 0
 ) -> str:
     """The other side will never take it: it has failed; the state that it has now."""
-    _record(delivery, Delivery.State.FAILED, error, at=at, milliseconds=milliseconds)
-    return Delivery.State.FAILED
-
-
-def release(deliveries: Sequence[Delivery]) -> None:
-    """Put back what was taken and not yet tried."""
-    for one in deliveries:
-        # A handful, each with a claim of its own.
-        Delivery.objects.filter(
-            pk=one.pk, state=Delivery.State.IN_FLIGHT, claimed_at=one.claimed_at
-        ).update(state=Delivery.State.QUEUED, claimed_at=None)
-
-
-def count_due(*, kinds: Sequence[str], limit: int, at: datetime) -> int:
-    """How many deliveries wait to be sent over enabled connections of these kinds, up to `limit`.
-
-    Those count too whose connection has its share in flight.
-    """
-    due = Delivery.objects.filter(
-        state=Delivery.State.QUEUED,
-        due_at__lte=at,
-        connection__in=Connection.objects.filter(is_enabled=True, kind__in=kinds),
-    )
-    return len(due.order_by().values_list("pk")[:limit])
+    return _settle_one(Outcome(delivery, error, at, milliseconds, is_final=True))
 
 
 @transaction.atomic
@@ -323,55 +289,53 @@ def requeue_left(*, at: datetime) -> int:
     return count + len(begun)
 
 
-def _enqueue(statement: str, params: Sequence[Any], *, repeats: str, at: datetime) -> int:
-    count = sql.execute(_ENQUEUE.format(rows=statement, repeats=repeats), [at, at, *params])
+def _enqueue(
+    statement: str, params: Sequence[Any], more: tuple[str, str, str], *, at: datetime
+) -> int:
+    repeats, order_key, keeps_time = more
+    text = _ENQUEUE.format(
+        rows=statement, repeats=repeats, order_key=order_key, keeps_time=keeps_time
+    )
+    count = sql.execute(text, [at, at, *params])
     if count:
         wake()
     return count
 
 
-def _need_not_wait() -> None:
-    """Let the commit not wait for the disk: should its machine fail, a message goes out twice."""
-    sql.execute("SET LOCAL synchronous_commit = off")
+def _settle_one(outcome: Outcome) -> str:
+    settle_all([outcome])
+    return outcome.state
 
 
-def _record(
-    delivery: Delivery,
-    state: str,
-    outcome: Receipt | ConnectorError,
-    *,
-    at: datetime,
-    milliseconds: int,
-    due_at: datetime | None = None,
-) -> bool:
-    """Write what came of an attempt; false where the claim was lost meanwhile."""
-    # A text of PostgreSQL holds no NUL, whatever the other side says.
-    answer = outcome.answer.replace("\x00", "")[:_TEXT_LIMIT]
-    if isinstance(outcome, Receipt):
-        error, status, reference = "", outcome.status, outcome.reference[:_REFERENCE_LIMIT]
-    else:
-        error, status, reference = str(outcome)[:_TEXT_LIMIT], outcome.http_status, ""
-    is_over = state != Delivery.State.QUEUED
-    told = sql.execute(
-        _RECORD,
-        [
-            *(state, due_at, error, reference, at if is_over else None),
-            *(delivery.pk, delivery.claimed_at),
-            *(at, status, error, answer, milliseconds),
-        ],
-    )
-    if told and is_over:
-        finished = Finished(
-            delivery_id=delivery.pk,
-            key=delivery.key,
-            kind=delivery.kind,
-            subject=delivery.subject,
-            contact_id=delivery.contact_id,
-            state=state,
-            error=error,
-            code=outcome.code if isinstance(outcome, ConnectorError) else "",
-            reference=reference,
-        )
+@transaction.atomic
+def _settle(outcomes: Sequence[Outcome]) -> None:
+    need_not_wait()
+    believed = write(outcomes)
+    finished = [_finished(one) for one in believed if one.state != Delivery.State.QUEUED]
+    if finished:
+        at = max(one.at for one in believed)
         for consume in _consumers.values():
-            consume([finished], at)
-    return bool(told)
+            consume(finished, at)
+    note_connections(believed)
+
+
+def _finished(outcome: Outcome) -> Finished:
+    said, delivery = outcome.said, outcome.delivery
+    error = code = reference = ""
+    if isinstance(said, Receipt):
+        reference = plain(said.reference)[:REFERENCE_LIMIT]
+    elif isinstance(said, ConnectorError):
+        error, code = plain(str(said)), said.code
+    else:
+        error, code = plain(said.message), said.reason
+    return Finished(
+        delivery_id=delivery.pk,
+        key=delivery.key,
+        kind=delivery.kind,
+        subject=delivery.subject,
+        contact_id=delivery.contact_id,
+        state=outcome.state,
+        error=error,
+        code=code,
+        reference=reference,
+    )

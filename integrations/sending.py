@@ -1,10 +1,13 @@
 """Who sends: threads that claim deliveries, hand them over and say what came of each.
 
 A round keeps as many of them at work as there is anything to do, in each process that runs the
-rounds. None holds a connection to the database while it waits for the other side.
+rounds. None holds a connection to the database while it waits for the other side. What came of
+several is written together, half a second later at most: a process that is killed then repeats
+these, but for those that must not be repeated.
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +19,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from integrations import gates, outbound, outbox, registry
-from integrations.connector import Message, Receipt
+from integrations.connector import BatchConnector, Connector, Message, Receipt
 from integrations.errors import ConnectorError, PermanentError, TemporaryError
 from integrations.models import Delivery
+from integrations.outcomes import Outcome
+from integrations.registry import Registered
+from integrations.settling import Settler
 from workspace import encryption
 from workspace.encryption import SecretUnreadable
 
@@ -29,6 +35,8 @@ THREADS = 16
 BATCH = 4
 # How long a batch may last before what is left of it is put back.
 _BATCH_SECONDS = 30.0
+# Who waits for the next second of a connection looks again after this at the latest.
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -61,43 +69,70 @@ def drain(
     """Send what is due by `clock`, in this thread, until nothing is left or `goes_on` says no.
 
     What is due for less than `patience` is left to others. With a clock that stands still each
-    delivery is tried once.
+    delivery is tried once. It waits where a connection only takes no more in this second.
     """
     sent = Sent()
     while goes_on():
-        batch = outbox.claim(
-            due_by=clock() - patience,
-            kinds=registry.kinds(),
-            limit=BATCH,
-            at=timezone.now(),
-            rooms=registry.rooms(),
-        )
-        if not batch:
+        due_by, at, rooms = clock() - patience, timezone.now(), registry.rooms()
+        kinds = registry.kinds()
+        batch = outbox.claim(due_by=due_by, kinds=kinds, limit=BATCH, at=at, rooms=rooms)
+        if batch:
+            with Settler() as settler:
+                _send_batch(batch, settler, sent, clock, goes_on)
+            continue
+        wait = outbox.seconds_to_next_turn(due_by=due_by, kinds=kinds, rooms=rooms, at=at)
+        if wait is None:
             break
-        held_back = _held_back(batch, clock())
-        began = time.monotonic()
-        for position, delivery in enumerate(batch, start=1):
-            if stop := held_back.get(delivery.pk):
-                state = outbox.cancel(delivery, stop, at=clock())
-            else:
-                state = send(delivery, clock=clock)
-            sent.count(state)
-            is_long = time.monotonic() - began > _BATCH_SECONDS
-            if _stands_still(state, delivery) or is_long or not goes_on():
-                outbox.release(batch[position:])
-                break
+        # Not all of those who wait at the same moment.
+        time.sleep(min(_LOOK_SECONDS, wait * random.uniform(1, 2)))  # noqa: S311  no secret
     return sent
 
 
-def _stands_still(state: str, delivery: Delivery) -> bool:
+def _send_batch(
+    batch: Sequence[Delivery],
+    settler: Settler,
+    sent: Sent,
+    clock: Callable[[], datetime],
+    goes_on: Callable[[], bool],
+) -> None:
+    """Hand over what was claimed of one connection, or put back what is not tried."""
+    held_back = _held_back(batch, clock())
+    stopped = [Outcome(one, held_back[one.pk], clock()) for one in batch if one.pk in held_back]
+    _note(stopped, settler, sent)
+    left = [one for one in batch if one.pk not in held_back]
+    known = registry.registered(batch[0].connection.kind)
+    if known is not None and known.sends_many:
+        if left:
+            _note(_try_all(left, known, clock), settler, sent)
+        return
+    began = time.monotonic()
+    for position, delivery in enumerate(left, start=1):
+        outcome = _try(delivery, known, clock)
+        if outcome is not None:
+            _note([outcome], settler, sent)
+            if outcome.state == Delivery.State.FAILED:
+                # The next may go to the same place, of which somebody hears now that it is gone.
+                settler.settle()
+        is_long = time.monotonic() - began > _BATCH_SECONDS
+        if outcome is None or _stands_still(outcome) or is_long or not goes_on():
+            outbox.release(left[position:])
+            break
+
+
+def _note(outcomes: Sequence[Outcome], settler: Settler, sent: Sent) -> None:
+    for outcome in outcomes:
+        sent.count(outcome.state)
+    settler.add(*outcomes)
+
+
+def _stands_still(outcome: Outcome) -> bool:
     """Whether the others had better wait their turn, too, as one was not taken.
 
     Of what never will be taken that is so only where it may be the fault of the connection.
     """
-    if state != Delivery.State.FAILED:
-        return state == Delivery.State.QUEUED
-    known = registry.registered(delivery.connection.kind)
-    return known is None or known.disables_connection
+    return outcome.is_trouble or (
+        outcome.state == Delivery.State.FAILED and outcome.disables_connection
+    )
 
 
 def _held_back(batch: Sequence[Delivery], at: datetime) -> Mapping[int, gates.Stop]:
@@ -109,65 +144,131 @@ def _held_back(batch: Sequence[Delivery], at: datetime) -> Mapping[int, gates.St
         raise
 
 
-def send(delivery: Delivery, *, clock: Callable[[], datetime] = timezone.now) -> str:
-    """Try one delivery that was claimed, and record what came of it; the state that it has then."""
-    known = registry.registered(delivery.connection.kind)
+def _try(
+    delivery: Delivery, known: Registered | None, clock: Callable[[], datetime]
+) -> Outcome | None:
+    """Try one delivery that was claimed; None where the claim was lost meanwhile."""
     if known is not None and not outbox.begin(delivery, at=clock()):
-        return Delivery.State.QUEUED
+        return None
     began = time.monotonic()
-    outcome = _outcome(delivery, known)
-    milliseconds = round((time.monotonic() - began) * 1000)
-    if isinstance(outcome, Receipt):
-        return outbox.settle(delivery, outcome, at=clock(), milliseconds=milliseconds)
-    is_final = isinstance(outcome, PermanentError)
-    if is_final or (outcome.is_perhaps_taken and not delivery.repeats):
-        return outbox.give_up(delivery, outcome, at=clock(), milliseconds=milliseconds)
-    return outbox.postpone(
+    try:
+        message = _message_of(delivery, known)
+        said = _told(lambda: _connector(known).send(message), str(delivery.pk))
+    except ConnectorError as error:
+        said = error
+    return _outcome(delivery, said, known, began, clock)
+
+
+def _try_all(
+    batch: Sequence[Delivery], known: Registered, clock: Callable[[], datetime]
+) -> list[Outcome]:
+    """Try deliveries of one connection in one call, but for those whose claim was lost."""
+    began = time.monotonic()
+    outcomes, messages, handed_over = [], [], []
+    for delivery in batch:
+        try:
+            messages.append(_message_of(delivery, known))
+            handed_over.append(delivery)
+        except ConnectorError as error:
+            outcomes.append(_outcome(delivery, error, known, began, clock))
+    begun = {one.pk for one in outbox.begin_all(handed_over, at=clock())}
+    messages = [one for one, its in zip(messages, handed_over, strict=True) if its.pk in begun]
+    handed_over = [one for one in handed_over if one.pk in begun]
+    if handed_over:
+        said = _told_of_all(_connector(known), messages)
+        outcomes += [
+            _outcome(one, answer, known, began, clock)
+            for one, answer in zip(handed_over, said, strict=True)
+        ]
+    return outcomes
+
+
+def _outcome(
+    delivery: Delivery,
+    said: Receipt | ConnectorError,
+    known: Registered | None,
+    began: float,
+    clock: Callable[[], datetime],
+) -> Outcome:
+    return Outcome(
         delivery,
-        outcome,
-        at=clock(),
-        milliseconds=milliseconds,
+        said,
+        clock(),
+        round((time.monotonic() - began) * 1000),
         disables_connection=known is not None and known.disables_connection,
     )
 
 
-def _outcome(delivery: Delivery, known: registry.Registered | None) -> Receipt | ConnectorError:
-    """What the other side, or our own trouble on the way there, says to one attempt."""
-    if delivery.attempts > len(outbox.DELAYS):
-        return PermanentError(_("Each time who sent it ended before it was known what came of it."))
-    if known is None:
-        return TemporaryError(_("Nothing in this version sends to connections of this kind."))
+def _told_of_all(
+    connector: Connector, messages: Sequence[Message]
+) -> Sequence[Receipt | ConnectorError]:
+    """What the other side says to each of many."""
+    assert isinstance(connector, BatchConnector), "it says so itself"
+    answers: list[Receipt | ConnectorError] = []
+
+    def send() -> Receipt:
+        answers.extend(connector.send_many(messages))
+        if len(answers) != len(messages):
+            raise ValueError(f"{len(answers)} answers to {len(messages)} messages.")
+        return Receipt()
+
+    said = _told(send, f"{messages[0].key} …")
+    return [said] * len(messages) if isinstance(said, ConnectorError) else answers
+
+
+def _told(send: Callable[[], Receipt], what: str) -> Receipt | ConnectorError:
+    """What the other side, or our own trouble on the way there, says to one call."""
+    # It may take seconds, for which others can use the connection to the database.
+    if not connection.in_atomic_block:
+        close_old_connections()
     try:
-        message = _message_of(delivery, known)
-        # It may take seconds, for which others can use the connection to the database.
-        if not connection.in_atomic_block:
-            close_old_connections()
-        return known.connector.send(message)
+        return send()
     except ConnectorError as error:
         return error
-    except SecretUnreadable as error:
-        return TemporaryError(str(error))
     except Exception as error:
-        # A defect of ours must not stop the others, nor be met again at once for ever.
-        logger.exception("Delivery %s could not be sent.", delivery.pk)
-        words = _("It could not be sent, for a fault of ours (%(kind)s).")
-        return TemporaryError(words % {"kind": type(error).__name__})
+        logger.exception("Delivery %s could not be sent.", what)
+        return _fault(error)
 
 
-def _message_of(delivery: Delivery, known: registry.Registered) -> Message:
+def _fault(error: Exception) -> TemporaryError:
+    """A defect of ours: it must not stop the others, nor be met again at once for ever."""
+    words = _("It could not be sent, for a fault of ours (%(kind)s).")
+    return TemporaryError(words % {"kind": type(error).__name__})
+
+
+def _connector(known: Registered | None) -> Connector:
+    assert known is not None, "else there is no message"
+    return known.connector
+
+
+def _message_of(delivery: Delivery, known: Registered | None) -> Message:
+    """A delivery as it is handed over. Raises ConnectorError where it cannot be."""
+    if delivery.attempts > len(outbox.DELAYS):
+        words = _("Each time who sent it ended before it was known what came of it.")
+        raise PermanentError(words)
+    if known is None:
+        raise TemporaryError(_("Nothing in this version sends to connections of this kind."))
     account = delivery.connection
     sealed = account.sealed_secret
-    return Message(
-        key=delivery.key,
-        kind=delivery.kind,
-        payload=delivery.payload,
-        sent_at=timezone.now(),
-        subject=delivery.subject,
-        contact_id=delivery.contact_id,
-        settings=account.settings,
-        secret=encryption.unseal(sealed) if sealed else "",
-        recipient=known.find_recipient(delivery) if known.find_recipient else {},
-    )
+    try:
+        return Message(
+            key=delivery.key,
+            kind=delivery.kind,
+            payload=delivery.payload,
+            sent_at=timezone.now(),
+            subject=delivery.subject,
+            contact_id=delivery.contact_id,
+            settings=account.settings,
+            secret=encryption.unseal(sealed) if sealed else "",
+            recipient=known.find_recipient(delivery) if known.find_recipient else {},
+        )
+    except ConnectorError:
+        raise
+    except SecretUnreadable as error:
+        raise TemporaryError(str(error)) from error
+    except Exception as error:
+        logger.exception("Delivery %s could not be sent.", delivery.pk)
+        raise _fault(error) from error
 
 
 class Senders:

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from integrations import announcements, deliveries, outbound, outbox
+from integrations import announcements, connections, deliveries, outbound, outbox
 from integrations.connectors.webhook import TEST_TYPE, good_secrets
 from integrations.errors import WebhookDisabled, WebhookInvalid, WebhookUnknown
 from integrations.models import Delivery, Webhook
@@ -87,6 +87,9 @@ def change_webhook(
     _check(webhook, known=before["types"])
     if changes := audit.difference(before, _described(webhook)):
         _save(webhook, update_fields=["name", "settings", "event_types"])
+        if "url" in changes:
+            connections.try_again([webhook.pk])
+            outbox.wake()
         _record("changed", webhook, actor, at, **changes)
     return webhook
 
@@ -146,9 +149,10 @@ def enable_webhook(
         changes["dropped"] = [None, deliveries.cancel(queued, at=at, why=_("It was dropped."))]
     else:
         changes["resumed"] = [None, queued.update(due_at=at, attempts=0)]
-    webhook.is_enabled, webhook.failing_since = True, None
+    webhook.is_enabled = True
     webhook.disabled_at, webhook.disabled_reason = None, ""
-    webhook.save(update_fields=["is_enabled", "failing_since", "disabled_at", "disabled_reason"])
+    webhook.save(update_fields=["is_enabled", "disabled_at", "disabled_reason"])
+    connections.note_success(webhook.pk, at=at, took=False)
     outbox.wake()
     _record("enabled", webhook, actor, at, **changes)
     return webhook
@@ -184,7 +188,7 @@ def send_test(webhook_id: int, *, actor: Actor, at: datetime) -> Delivery:
     key = f"{TEST_TYPE}:{webhook.pk}:{randomness.token_hex(8)}"
     data = {"message": _("A test from Regulars: it was asked for by hand."), "by": actor.label}
     payload = {"id": key, "type": TEST_TYPE, "created_at": at.isoformat(), "data": data}
-    outbox.enqueue([outbox.Message(key, webhook.pk, TEST_TYPE, payload)], at=at)
+    outbox.enqueue([outbox.Message(key, webhook.pk, TEST_TYPE, payload, keeps_time=True)], at=at)
     return Delivery.objects.get(key=key)
 
 

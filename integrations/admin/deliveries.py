@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 from integrations import deliveries
 from integrations.admin.bodies import coloured
 from integrations.admin.contact_names import contacts_named
+from integrations.admin.dead_letters import DeadLetterPages
 from integrations.admin.delivery_pictures import delivery_badge, moment
 from integrations.models import Connection, Delivery
 from workspace.access import actor_of
@@ -41,7 +42,7 @@ _SCREENS = {
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
+class DeliveryAdmin(DeadLetterPages, ReadOnlyAdmin, ObjectActionsAdmin):
     """Nobody edits what was sent; what failed can be sent again."""
 
     list_display: Any = ("what", "state_badge", "over", "about", "tried", "created", "said")
@@ -61,6 +62,7 @@ class DeliveryAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
     list_per_page = 50
     rows_name = gettext_lazy("deliveries")
     show_full_result_count = False
+    list_before_template = "integrations/dead_letters_link.html"
     paginator = CappedPaginator
     list_select_related = ("connection",)
     empty_state = EmptyState(

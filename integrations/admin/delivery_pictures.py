@@ -39,9 +39,19 @@ def connection_badge(connection: Connection) -> SafeString:
         return badge(_("disabled: it failed"), "bad", "error")
     if not connection.is_enabled:
         return badge(_("disabled"), "neutral", "block")
+    if until := resting_until(connection):
+        return badge(_("fails: rests until %(time)s") % {"time": until}, "warning", "pause")
     if connection.failing_since is not None:
         return badge(_("fails at present"), "warning", "warning")
     return badge(_("enabled"), "good", "check")
+
+
+def resting_until(connection: Connection) -> str:
+    """The time until which nothing is tried, as it failed; "" where it does not rest."""
+    until = connection.breaker_until
+    if until is None or until <= timezone.now():
+        return ""
+    return timezone.localtime(until).strftime("%H:%M:%S")
 
 
 def strip(tries: Sequence[Try]) -> SafeString:

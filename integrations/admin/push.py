@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from integrations import delivery_log, sources
-from integrations.admin.delivery_pictures import ago, connection_badge, strip
+from integrations.admin.delivery_pictures import ago, connection_badge, resting_until, strip
 from integrations.admin.push_buttons import PushButtons
 from integrations.admin.push_forms import ConnectionForm, NewAppConnectionForm
 from integrations.admin.push_snippets import app_snippets, browser_snippets
@@ -167,6 +167,7 @@ class PushConnectionAdmin(PushButtons):
         context |= {
             "buttons": self.buttons(request, connection),
             "badge": connection_badge(connection),
+            "rests_until": resting_until(connection),
             "is_web": is_web,
             "queued": number(connection.row["counts"].queued),
             "failed": number(connection.row["counts"].failed),

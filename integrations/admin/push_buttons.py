@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations import deliveries, delivery_log
+from integrations import dead_letters, deliveries, delivery_log
 from integrations.admin.push_forms import AppTrialForm
 from integrations.models import PushConnection, PushSubscription
 from integrations.push import connections, subscriptions, trial
@@ -91,7 +91,9 @@ class PushButtons(PagesAdmin, ObjectActionsAdmin):
         is_offered=lambda connection: _failed(connection) > 0,
     )
     def retry_failed(self, request: HttpRequest, connection: PushConnection) -> str:
-        count = deliveries.retry_failed(connection, actor=actor_of(request), at=timezone.now())
+        count = dead_letters.retry_dead_letters(
+            connection.pk, actor=actor_of(request), at=timezone.now()
+        )
         text = ngettext("%(n)s is sent again.", "%(n)s are sent again.", count)
         return text % {"n": number(count)}
 

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations import deliveries, delivery_log, webhooks
+from integrations import dead_letters, deliveries, delivery_log, webhooks
 from integrations.admin.webhook_forms import EnablingForm, SecretForm
 from integrations.models import Webhook
 from workspace.access import actor_of
@@ -117,7 +117,9 @@ class WebhookButtons(PagesAdmin, ObjectActionsAdmin):
         is_offered=lambda webhook: _unfinished(webhook).failed > 0,
     )
     def retry_failed(self, request: HttpRequest, webhook: Webhook) -> str:
-        count = deliveries.retry_failed(webhook, actor=actor_of(request), at=timezone.now())
+        count = dead_letters.retry_dead_letters(
+            webhook.pk, actor=actor_of(request), at=timezone.now()
+        )
         text = ngettext("%(n)s is sent again.", "%(n)s are sent again.", count)
         return text % {"n": number(count)}
 

@@ -14,11 +14,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations import announcements, delivery_log, webhooks
+from integrations.admin.dead_letters import failed_url
 from integrations.admin.delivery_pictures import (
     ago,
     connection_badge,
     delivery_badge,
     moment,
+    resting_until,
     strip,
 )
 from integrations.admin.webhook_buttons import WebhookButtons
@@ -161,6 +163,8 @@ class WebhookAdmin(WebhookButtons):
             "badge": connection_badge(webhook),
             "url": webhooks.url_of(webhook),
             "types": [(name, labels.get(name, "")) for name in webhook.event_types],
+            "rests_until": resting_until(webhook),
+            "failed_url": failed_url(webhook.pk),
             "queued": number(counts.queued),
             "failed": number(counts.failed),
             "strip": strip(tries),

@@ -28,7 +28,14 @@ class PushConnectionSerializer(serializers.ModelSerializer[PushConnection]):
         model = PushConnection
         fields = (
             *("id", "name", "kind", "enabled", "public_key", "project", "ttl_seconds", "urgency"),
-            *("disabled_at", "failing_since", "last_success_at", "created_at"),
+            *(
+                "disabled_at",
+                "failing_since",
+                "failures",
+                "breaker_until",
+                "last_success_at",
+                "created_at",
+            ),
         )
         read_only_fields = fields
 

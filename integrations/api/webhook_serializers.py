@@ -12,7 +12,7 @@ from workspace.api.serializers import AnyJSONField, StrictSerializer
 
 _WEBHOOK_FIELDS: tuple[str, ...] = (
     *("id", "name", "url", "types", "enabled", "disabled_reason", "disabled_at"),
-    *("failing_since", "last_success_at", "created_at"),
+    *("failing_since", "failures", "breaker_until", "last_success_at", "created_at"),
 )
 
 
@@ -106,6 +106,33 @@ class RetriedSerializer(serializers.Serializer[Any]):
     retried = serializers.IntegerField()
 
 
+class DroppedSerializer(serializers.Serializer[Any]):
+    """How many deliveries were dropped."""
+
+    dropped = serializers.IntegerField()
+
+
+class DeadLettersSerializer(serializers.Serializer[Any]):
+    """What failed of one type over one connection for one reason."""
+
+    connection = serializers.IntegerField(source="connection.pk")
+    connection_name = serializers.CharField(source="connection.name")
+    kind = serializers.CharField()
+    reason = serializers.CharField()
+    count = serializers.IntegerField()
+    since = serializers.DateTimeField()
+    last_at = serializers.DateTimeField()
+    newest_id = serializers.IntegerField(help_text=_("The newest delivery among them."))
+
+
+class ChosenLettersSerializer(StrictSerializer):
+    """Which of the deliveries that failed: all of a connection, of a type, for a reason."""
+
+    connection = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+    kind = serializers.CharField(required=False)
+    reason = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+
+
 class DeletedSerializer(serializers.Serializer[Any]):
     """How many deliveries went with a webhook."""
 
@@ -122,7 +149,7 @@ class DeliveryAttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
 
 
 _DELIVERY_FIELDS: tuple[str, ...] = (
-    *("id", "key", "connection", "kind", "state", "attempts", "last_error", "due_at"),
+    *("id", "key", "connection", "kind", "state", "attempts", "last_error", "reason", "due_at"),
     *("contact", "subject", "reference", "created_at", "finished_at"),
 )
 

@@ -8,11 +8,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations import announcements, deliveries, webhooks
+from integrations import announcements, dead_letters, deliveries, webhooks
 from integrations.api.webhook_serializers import (
+    ChosenLettersSerializer,
     CreatedWebhookSerializer,
+    DeadLettersSerializer,
     DeletedSerializer,
     DeliverySerializer,
+    DroppedSerializer,
     EventTypeSerializer,
     FullDeliverySerializer,
     RetriedSerializer,
@@ -124,7 +127,7 @@ class WebhookViewSet(ApiViewSet):
         """Send all again that failed."""
         self.read_nothing()
         webhook = webhooks.find_webhook(int(pk))
-        count = deliveries.retry_failed(webhook, actor=self.actor, at=timezone.now())
+        count = dead_letters.retry_dead_letters(webhook.pk, actor=self.actor, at=timezone.now())
         return Response({"retried": count})
 
     @extend_schema(responses=EventTypeSerializer(many=True), filters=False)
@@ -152,6 +155,9 @@ class DeliveryViewSet(ApiViewSet):
         "list": "integrations.view_delivery",
         "retrieve": "integrations.view_delivery",
         "retry": deliveries.RETRY,
+        "dead_letters": "integrations.view_delivery",
+        "retry_dead_letters": deliveries.RETRY,
+        "drop_dead_letters": deliveries.RETRY,
     }
 
     @extend_schema(responses=DeliverySerializer(many=True))
@@ -173,3 +179,30 @@ class DeliveryViewSet(ApiViewSet):
         self.read_nothing()
         delivery = deliveries.retry_delivery(int(pk), actor=self.actor, at=timezone.now())
         return Response(self.shape(DeliverySerializer, delivery))
+
+    @extend_schema(responses=DeadLettersSerializer(many=True), filters=False)
+    @action(detail=False, methods=["get"], url_path="dead-letters")
+    def dead_letters(self, request: Request) -> Response:
+        """What failed for good, by connection, type and reason, the largest group first."""
+        found = dead_letters.find_dead_letters(actor=self.actor)
+        return Response(self.shapes(DeadLettersSerializer)(found))
+
+    @extend_schema(request=ChosenLettersSerializer, responses=RetriedSerializer)
+    @action(detail=False, methods=["post"], url_path="dead-letters/retry")
+    def retry_dead_letters(self, request: Request) -> Response:
+        """Send all again that failed over a connection, or those of one type or reason."""
+        given = self.read(ChosenLettersSerializer)
+        count = dead_letters.retry_dead_letters(
+            given.pop("connection"), **given, actor=self.actor, at=timezone.now()
+        )
+        return Response({"retried": count})
+
+    @extend_schema(request=ChosenLettersSerializer, responses=DroppedSerializer)
+    @action(detail=False, methods=["post"], url_path="dead-letters/drop")
+    def drop_dead_letters(self, request: Request) -> Response:
+        """Cancel all that failed over a connection, or those of one type or reason."""
+        given = self.read(ChosenLettersSerializer)
+        count = dead_letters.drop_dead_letters(
+            given.pop("connection"), **given, actor=self.actor, at=timezone.now()
+        )
+        return Response({"dropped": count})

@@ -27,13 +27,10 @@ from contacts.values import ValueRefused
 from integrations.bounces import marks
 from integrations.connector import Message, Receipt
 from integrations.errors import AddressUnknown, PermanentError, TemporaryError
-from workspace import rates
 
 # Servers close what is idle, and count what comes through one connection.
 _IDLE_SECONDS = 5.0
 _MESSAGES_AT_MOST = 100
-# How long a message waits for its turn where EMAIL_PER_SECOND limits them.
-_PATIENCE_SECONDS = 45.0
 # What a server says of a mailbox that does not exist (RFC 5321, RFC 3463 5.1.x), and not of what
 # was written, of who wrote it, or of a mailbox that is full.
 _NO_MAILBOX = frozenset({550, 551, 553})
@@ -52,7 +49,6 @@ class MailConnector:
         Raises TemporaryError where it may be taken later, PermanentError where it never will.
         """
         mail = mail_of(message)
-        _wait_for_turn()
         handed_over = _HandedOver()
         try:
             with self._line() as line, handed_over.watching(line):
@@ -206,18 +202,6 @@ def _backend() -> type[Any]:
     return type(get_connection())
 
 
-def _wait_for_turn() -> None:
-    """Let no more messages a second go than the mail server takes, from all processes together."""
-    limit = settings.EMAIL_PER_SECOND
-    if limit is None:
-        return
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while rates.count("email", limit=limit, window_seconds=1).is_exceeded:
-        if time.monotonic() > until:
-            raise TemporaryError(_("Too many messages wait for the mail server."))
-        time.sleep(1 / min(limit, 50))
-
-
 def _refused(
     code: int, answer: Any, *, is_of_address: bool = False
 ) -> PermanentError | TemporaryError:
@@ -227,7 +211,13 @@ def _refused(
     enhanced = _ENHANCED.search(text)
     if is_of_address and code in _NO_MAILBOX and (not enhanced or enhanced[1] == "1"):
         kind = AddressUnknown
-    return kind(message % {"code": code, "answer": text[:300]}, http_status=code, answer=text)
+    return kind(
+        message % {"code": code, "answer": text[:300]},
+        http_status=code,
+        answer=text,
+        # 421: the server closes; else it works, and has something against this one.
+        is_of_message=is_of_address and code != 421,
+    )
 
 
 def _refused_by_provider(error: AnymailError) -> PermanentError | TemporaryError:

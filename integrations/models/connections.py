@@ -15,6 +15,9 @@ class Connection(models.Model):
     `settings` are those of the kind (a webhook's `url`), `sealed_secret` is encrypted. A webhook
     hears of the `event_types` that it names. One that failed for too long is disabled by itself,
     and `disabled_reason` says why.
+
+    After several `failures` in a row it rests until `breaker_until`; then a single message tries
+    whether it takes anything again. `paced_at` is up to when what it takes in a second was used.
     """
 
     class Kind(models.TextChoices):
@@ -39,6 +42,9 @@ class Connection(models.Model):
     disabled_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
     disabled_at = models.DateTimeField(null=True, editable=False)
     failing_since = models.DateTimeField(null=True, editable=False)
+    failures = models.SmallIntegerField(default=0, db_default=0, editable=False)
+    breaker_until = models.DateTimeField(null=True, editable=False)
+    paced_at = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
     is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
@@ -56,6 +62,9 @@ class Connection(models.Model):
                 fields=["kind"],
                 condition=Q(kind__in=["web_push", "fcm"]),
                 name="integrations_connection_one_for_push",
+            ),
+            models.CheckConstraint(
+                condition=Q(failures__gte=0), name="integrations_connection_failures"
             ),
         ]
 

@@ -23,6 +23,10 @@ class Delivery(models.Model):
     It goes out at least once. One that does not `repeats` goes out at most once instead: where who
     sent it ended before it was known what came of it, it has failed and is not tried again. Of such
     a one `begun_at` is written before it is handed over.
+
+    Those of one connection with the same `order_key` go out one after the other, as they were
+    queued: one waits until all before it are over. `keeps_time` is of one that is tried when it is
+    due also while its connection rests. `reason` is why it failed, in words that others share.
     """
 
     class State(models.TextChoices):
@@ -52,11 +56,14 @@ class Delivery(models.Model):
         _("state"), max_length=9, choices=State, default=State.QUEUED, db_default="queued"
     )
     repeats = models.BooleanField(default=True, db_default=True)
+    order_key = models.CharField(max_length=120, blank=True, default="", db_default="")
+    keeps_time = models.BooleanField(default=False, db_default=False)
     begun_at = models.DateTimeField(null=True)
     attempts = models.SmallIntegerField(_("attempts"), default=0, db_default=0)
     due_at = models.DateTimeField()
     claimed_at = models.DateTimeField(null=True)
     last_error = models.TextField(_("last error"), blank=True, default="", db_default="")
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="", db_default="")
     reference = models.CharField(max_length=200, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created"))
     finished_at = models.DateTimeField(_("finished"), null=True)
@@ -74,6 +81,17 @@ class Delivery(models.Model):
                 condition=Q(state="queued"),
             ),
             models.Index(
+                fields=["connection", "due_at", "id"],
+                name="integrations_delivery_punctual",
+                condition=Q(state="queued", keeps_time=True),
+            ),
+            # Who is before whom.
+            models.Index(
+                fields=["connection", "order_key", "id"],
+                name="integrations_delivery_in_order",
+                condition=Q(state__in=["queued", "in_flight"]) & ~Q(order_key=""),
+            ),
+            models.Index(
                 fields=["connection", "claimed_at"],
                 name="integrations_delivery_flying",
                 condition=Q(state="in_flight"),
@@ -88,6 +106,11 @@ class Delivery(models.Model):
             models.Index(
                 fields=["connection", "-id"],
                 name="integrations_delivery_failed",
+                condition=Q(state="failed"),
+            ),
+            models.Index(
+                fields=["connection", "kind", "reason"],
+                name="integrations_delivery_reasons",
                 condition=Q(state="failed"),
             ),
             models.Index(

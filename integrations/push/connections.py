@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from integrations import outbound, outbox
+from integrations.connections import note_success
 from integrations.connectors import fcm
 from integrations.connectors.web_push import TTL_SECONDS, URGENCIES, public_key_of
 from integrations.errors import ConnectorError
@@ -164,8 +165,9 @@ def enable_connection(connection_id: int, *, actor: Actor, at: datetime) -> Push
     require(actor, CHANGE)
     connection = _hold(connection_id)
     if not connection.is_enabled:
-        connection.is_enabled, connection.failing_since, connection.disabled_at = True, None, None
-        connection.save(update_fields=["is_enabled", "failing_since", "disabled_at"])
+        connection.is_enabled, connection.disabled_at = True, None
+        connection.save(update_fields=["is_enabled", "disabled_at"])
+        note_success(connection.pk, at=at, took=False)
         outbox.wake()
         _record("enabled", connection, actor, at, is_enabled=[False, True])
     return connection

@@ -110,7 +110,8 @@ def pause_stranded(*, at: datetime) -> None:
 
 def follow_deliveries(finished: Sequence[Finished], at: datetime) -> None:
     """Count how the messages of a distribution end; for the outbox, in its transaction."""
-    for one in finished:
+    # In an order that all follow: others count other messages of the same distributions.
+    for one in sorted(finished, key=lambda one: one.subject):
         kind, _colon, number = one.subject.partition(":")
         if kind != "distribution" or not number.isdecimal():
             continue

@@ -10,7 +10,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from contacts.extensions import Pair
-from integrations import announcements, deliveries, delivery_log, outbox, sending, webhooks
+from integrations import (
+    announcements,
+    dead_letters,
+    deliveries,
+    delivery_log,
+    outbox,
+    sending,
+    webhooks,
+)
 from integrations.announcements import Fact
 from integrations.errors import (
     DeliveryEmpty,
@@ -213,7 +221,7 @@ def test_what_failed_is_sent_again_by_hand_under_the_same_key() -> None:
         assert server.ids == [one.key]
         with pytest.raises(DeliveryNotFailed):
             deliveries.retry_delivery(one.pk, actor=SYSTEM, at=NOW)
-        assert deliveries.retry_failed(webhook, actor=SYSTEM, at=NOW) == 2
+        assert dead_letters.retry_dead_letters(webhook.pk, actor=SYSTEM, at=NOW) == 2
         assert drain().delivered == 2
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -100,6 +101,57 @@ def test_what_a_killed_process_was_sending_comes_again_under_the_same_id() -> No
     assert is_over()
     assert set(server.ids) == {f"Shop:{number}" for number in range(12)}, "nothing is lost"
     assert len(server.ids) > 12, "what was on its way came twice, and the receiver knows it"
+
+
+def test_a_killed_process_repeats_little_and_never_what_must_not_be_repeated() -> None:
+    with receiver() as server:
+        webhook = queue(server, 300)
+        Delivery.objects.filter(key__regex="[02468]$").update(repeats=False)
+        with command("drain_outbox", "--threads", "4") as process:
+            assert wait_until(lambda: len(server.received) >= 40, seconds=90)
+            process.kill()
+            process.wait()
+        before = len(server.ids)
+        late = timezone.now() + outbox.LEASE + MINUTE
+        outbox.requeue_left(at=late)
+        sending.drain(lambda: late)
+        counts = Counter(server.ids)
+    assert before < 300, "it was killed on its way"
+    repeated = [key for key, count in counts.items() if count > 1]
+    # Four threads, each with four at most.
+    assert len(repeated) <= 16
+    assert not [key for key in repeated if key[-1] in "02468"], "at most once"
+    fates = dict(Delivery.objects.values_list("key", "state"))
+    assert all(fates[f"Shop:{n}"] == "delivered" for n in range(1, 300, 2)), "at least once"
+    unknown = {key for key, state in fates.items() if state == "failed"}
+    assert unknown <= set(fates) - set(counts) | {key for key in counts if key[-1] in "02468"}
+    assert {*counts} | unknown == {f"Shop:{n}" for n in range(300)}
+    assert webhook.deliveries.filter(state="in_flight").count() == 0
+
+
+def test_what_was_taken_is_known_while_the_next_answer_is_waited_for() -> None:
+    released = Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if len(server.received) > 1:
+            released.wait(20)
+        handler.send_response(200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    senders = sending.Senders(limit=1)
+    with receiver(answer) as server:
+        queue(server, 2)
+        try:
+            senders.wake(timezone.now())
+            done = Delivery.objects.filter(state="delivered")
+            assert wait_until(lambda: done.count() == 1, seconds=15)
+            assert len(server.received) == 2
+            assert not released.is_set()
+        finally:
+            released.set()
+            senders.stop()
+    assert is_over()
 
 
 def test_two_processes_send_each_message_once() -> None:

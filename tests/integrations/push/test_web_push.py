@@ -124,7 +124,9 @@ def test_a_busy_service_is_asked_again_when_it_says(
 
     delivery = Delivery.objects.get()
     assert delivery.state == "queued"
-    assert delivery.due_at == NOW + wait
+    # What failed together does not come together: a backoff of ours is up to a fifth shorter.
+    least = wait * 0.8 if wait == MINUTE else wait
+    assert NOW + least <= delivery.due_at <= NOW + wait
     subscription.refresh_from_db()
     assert subscription.ended_at is None
 
