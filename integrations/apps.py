@@ -32,6 +32,7 @@ class IntegrationsConfig(AppConfig):
         )
         from integrations.bounces import heard
         from integrations.connectors.address import AddressConnector
+        from integrations.connectors.dotdigital import updating as updating_dotdigital
         from integrations.connectors.dotdigital import vendor as dotdigital
         from integrations.connectors.fcm import FcmConnector
         from integrations.connectors.web_push import WebPushConnector
@@ -39,7 +40,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.models import Connection
         from integrations.push import subscriptions
         from integrations.push import timeline as push_timeline
-        from integrations.vendors import calls, syncing  # noqa: F401 - it does jobs
+        from integrations.vendors import calls, syncing, updates  # noqa: F401 - it does jobs
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
@@ -96,6 +97,7 @@ class IntegrationsConfig(AppConfig):
         retention.register("mail reports", heard.purge)
         mail.register_mail()
         dotdigital.register()
+        updates.register_update(dotdigital.KIND, updating_dotdigital.update)
         timeline.register()
         held_timeline.register()
         push_timeline.register()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations import outbound, sending
 from integrations import registry as outgoing
-from integrations import sending
 from integrations.connector import Http
 from integrations.errors import CredentialsRejected, PermanentError, TemporaryError
 from integrations.models import Delivery, VendorConnection
@@ -94,6 +94,7 @@ def directory(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Direct
         )
         updates.register_update("dotdigital", update)
         yield sandbox
+        outbound.hang_up()
 
 
 def connect() -> VendorConnection:

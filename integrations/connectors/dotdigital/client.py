@@ -171,6 +171,11 @@ class DotdigitalClient:
         path = f"/contacts/v3/import/{_part(import_id)}"
         return payloads.read_contacts_taken(self._ask("GET", path, limit=_REPORT_LIMIT))
 
+    def change_contact(self, identifier: str, value: str, fields: Mapping[str, Any]) -> int:
+        """Set these data fields of a contact, and leave the others; its id. Raises ThingMissing."""
+        path = f"/contacts/v3/{_part(identifier)}/{_part(value)}?merge-option=overwrite"
+        return _number(self._ask("PATCH", path, {"dataFields": dict(fields)}), "contactId")
+
     def take_off_list(self, list_id: int, contact_ids: Sequence[int]) -> None:
         """Take contacts off a list; who is not on it does not matter. Raises ThingMissing."""
         self._ask("POST", f"/v2/address-books/{list_id}/contacts/delete", list(contact_ids))
