@@ -398,6 +398,8 @@ SPECTACULAR_SETTINGS = {
         "ActionKind": "segments.models.SegmentAction.Kind",
         "CalculationState": "segments.models.Segment.CalculationState",
         "ConsentLineState": "contacts.models.ConsentEntry.State",
+        "MetricFunction": "contacts.models.ComputedMetric.Function",
+        "MetricType": "contacts.models.MetricDefinition.Type",
         "ConsentState": "contacts.consents.STATES",
         "MechanismKind": "loyalty.models.Mechanism.Kind",
         "MechanismStatus": "loyalty.models.Mechanism.Status",

@@ -208,6 +208,21 @@ def computables_of(
     return computables, taking_part
 
 
+def ranked_of(formula: Formula) -> MetricDefinition | None:
+    """The metric by which a formula ranks; None for one that ranks by none."""
+    if not formula.ranked_key:
+        return None
+    return MetricDefinition.objects.select_related("computed").get(key=formula.ranked_key)
+
+
+def select_formula(formula: Formula, as_of: datetime) -> tuple[str, dict[str, Any]]:
+    """The statement of a formula that no metric has yet, as `select_values` gives it."""
+    of, ranked = orders(), ranked_of(formula)
+    trial = ComputedMetric(ranked=ranked, **formula.columns())
+    computables, taking_part = computables_of([trial], of, as_of)
+    return select_values(computables, scope_of(taking_part, of=of, as_of=as_of))
+
+
 def computable_of(
     formula: Formula | None, computed: ComputedMetric, of: Orders, as_of: datetime
 ) -> Computable:

@@ -29,6 +29,7 @@ from contacts.models import (
     MetricValue,
     Tag,
 )
+from contacts.ready_metrics import READY_METRICS
 from contacts.values import TEXT_LIMIT, Type
 from workspace import audit
 from workspace.access import Actor
@@ -160,22 +161,38 @@ def change_definition(
 def delete_definition(kind: Kind, key: str, *, actor: Actor, at: datetime) -> None:
     """Delete a definition that nothing uses.
 
-    Raises DefinitionUnknown, and DefinitionInUse where contacts have it, where something above
-    this floor names it, or for a metric that Regulars computes.
+    What Regulars computed of a metric goes with it. Raises DefinitionUnknown, and DefinitionInUse
+    where contacts have it, where something above this floor names it, for a metric that comes with
+    the product, and for one by which another is ranked.
     """
     definition = _hold(kind, key)
     words = {"kind": _SHELVES[kind].label, "key": key}
-    if isinstance(definition, MetricDefinition) and definition.is_computed:
-        message = _("The %(kind)s “%(key)s” cannot be deleted: Regulars computes it.")
-        raise DefinitionInUse(message % words)
+    is_computed = isinstance(definition, MetricDefinition) and definition.is_computed
+    if isinstance(definition, MetricDefinition) and is_computed:
+        _check_computed(definition)
     if uses := uses_of(kind, key, actor):
         message = _("The %(kind)s “%(key)s” cannot be deleted: %(uses)s ask for it.")
         raise DefinitionInUse(message % {**words, "uses": ", ".join(uses[:5])})
-    if _SHELVES[kind].is_on_contacts(definition):
+    if not is_computed and _SHELVES[kind].is_on_contacts(definition):
         message = _("The %(kind)s “%(key)s” cannot be deleted: contacts have it.")
         raise DefinitionInUse(message % words)
     audit.record(actor=actor, action=f"{kind}.deleted", subject=definition, at=at)
     definition.delete()
+
+
+def is_ready(metric: MetricDefinition) -> bool:
+    """Whether a metric comes with the product: its key is told everywhere, and it stays."""
+    return metric.is_computed and (bool(metric.computed.computation) or metric.key in READY_METRICS)
+
+
+def _check_computed(metric: MetricDefinition) -> None:
+    words = {"kind": _SHELVES[Kind.METRIC].label, "key": metric.key}
+    if is_ready(metric):
+        message = _("The %(kind)s “%(key)s” cannot be deleted: Regulars computes it.")
+        raise DefinitionInUse(message % words)
+    if (rank := metric.ranks.select_related("metric").first()) is not None:
+        message = _("The %(kind)s “%(key)s” cannot be deleted: “%(rank)s” ranks by it.")
+        raise DefinitionInUse(message % {**words, "rank": rank.metric.label})
 
 
 def find_definition(kind: Kind, key: str) -> Definition:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from contacts.models import MetricDefinition
+from contacts.values import Type
 from workspace import sql
 
 STEP_LIMIT = 12
@@ -14,25 +15,30 @@ _COVERED = Decimal("0.98")
 
 
 def distribution_of(metric: MetricDefinition) -> list[dict[str, Any]]:
-    """The steps from the smallest value to the greatest, as `ComputedMetric.distribution`.
+    """How the values of a metric are spread, as `ComputedMetric.distribution`."""
+    source = f"FROM contacts_metricvalue WHERE metric_id = %s AND {metric.type} IS NOT NULL"
+    return spread_of(Type(metric.type), metric.type, source, [metric.pk])
+
+
+def spread_of(type_: Type, value: str, source: str, params: list[Any]) -> list[dict[str, Any]]:
+    """The steps from the smallest value to the greatest, of the column `value` of a source.
 
     Of dates the steps are of days; of texts the most frequent ones are given, and no steps.
+    `source` is SQL from FROM to WHERE, and has only what is not null.
     """
-    kept = "FROM contacts_metricvalue WHERE metric_id = %s"
-    match metric.type:
-        case MetricDefinition.Type.TEXT:
-            return _of_texts(kept, [metric.pk])
-        case MetricDefinition.Type.DATE:
-            value = f"(date - {_DAY_ONE})::numeric"
-            steps = _of_numbers(value, f"{kept} AND date IS NOT NULL", [metric.pk])
+    match type_:
+        case Type.TEXT:
+            return _of_texts(value, source, params)
+        case Type.DATE:
+            steps = _of_numbers(f"({value} - {_DAY_ONE})::numeric", source, params)
             return [step | {"from": _day(step["from"]), "to": _day(step["to"])} for step in steps]
-    return _of_numbers("number", f"{kept} AND number IS NOT NULL", [metric.pk])
+    return _of_numbers(value, source, params)
 
 
-def _of_texts(source: str, params: list[Any]) -> list[dict[str, Any]]:
+def _of_texts(value: str, source: str, params: list[Any]) -> list[dict[str, Any]]:
     found = sql.lists(
-        f"SELECT text, count(*) {source} GROUP BY text"
-        ' ORDER BY count(*) DESC, text COLLATE "C" LIMIT %s',
+        f"SELECT {value}, count(*) {source} GROUP BY {value}"
+        f' ORDER BY count(*) DESC, {value} COLLATE "C" LIMIT %s',
         [*params, STEP_LIMIT],
     )
     return [{"from": text, "to": text, "count": count} for text, count in found]

@@ -1,5 +1,6 @@
 """The metrics that Regulars computes: what an order is, when they were computed, their spread."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -46,6 +47,23 @@ class OrderEventForm(forms.Form):
         help_text=gettext_lazy("A number, such as “amount”; “total.gross” for one inside another."),
         widget=UnfoldAdminTextInputWidget(attrs={"list": "seen-amounts", "autocomplete": "off"}),
     )
+    category_property = forms.CharField(
+        label=gettext_lazy("Property with the category"),
+        max_length=400,
+        help_text=gettext_lazy(
+            "Such as “products.category”, where an order lists its products; several parted by"
+            " commas: the first that is there."
+        ),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+    website_property = forms.CharField(
+        label=gettext_lazy("Property with the website"),
+        max_length=200,
+        help_text=gettext_lazy(
+            "Its key or domain. Of orders without it the address of the page (“url”) decides."
+        ),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
 
 
 def computing_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -58,8 +76,9 @@ def computing_view(request: HttpRequest, context: dict[str, Any]) -> HttpRespons
         return _answer(request, actor)
     current = orders.orders()
     asked = request.GET if actor.is_admin and "event_name" in request.GET else None
-    shown = {"event_name": current.event_name, "amount_property": current.amount_property}
-    form = OrderEventForm(asked, initial=shown)
+    shown = _named(current)
+    # What a question does not name stays what it is.
+    form = OrderEventForm(None if asked is None else {**shown, **asked.dict()}, initial=shown)
     proposal = _proposal(form, current) if asked is not None and form.is_valid() else None
     event_name = form.data.get("event_name", current.event_name) if asked else current.event_name
     running = _running(actor)
@@ -78,7 +97,7 @@ def computing_view(request: HttpRequest, context: dict[str, Any]) -> HttpRespons
     return TemplateResponse(request, "contacts/metric_computing.html", context)
 
 
-def metric_context(metric: MetricDefinition) -> dict[str, Any]:
+def metric_context(metric: MetricDefinition, *, may_change: bool) -> dict[str, Any]:
     """What the page of a computed metric says of it; nothing for others."""
     if not metric.is_computed:
         return {}
@@ -88,9 +107,14 @@ def metric_context(metric: MetricDefinition) -> dict[str, Any]:
         "how": computed_metrics.how_computed(computed, orders.orders()),
         "value_count": number(computed.value_count),
         "changed_count": number(computed.changed_count),
-        "spread": _spread(computed),
+        "spread": spread_chart(computed.distribution, metric.type),
         "is_hourly": computed_metrics.is_hourly(computed),
         "computing_url": reverse(_PAGE),
+        "formula_url": (
+            reverse("admin:contacts_metricdefinition_formula", args=[metric.pk])
+            if may_change
+            else ""
+        ),
     }
 
 
@@ -112,6 +136,11 @@ def _answer(request: HttpRequest, actor: Actor) -> HttpResponseRedirect:
         chosen = orders.choose_order_event(
             event_name=request.POST["event_name"],
             amount_property=request.POST.get("amount_property", ""),
+            **{
+                name: request.POST[name]
+                for name in ("category_property", "website_property")
+                if name in request.POST
+            },
             actor=actor,
             at=timezone.now(),
         )
@@ -137,18 +166,24 @@ def _proposal(form: OrderEventForm, current: Orders) -> dict[str, Any] | None:
             form.add_error(name, problem.message)
         return None
     found = orders.count_orders(wanted)
-    same = (wanted.event_name, wanted.amount_property) == (
-        current.event_name,
-        current.amount_property,
-    )
     return {
         "orders": wanted,
         "found": found,
-        "is_same": same,
+        "is_same": _named(wanted) == _named(current),
         "events": number(found.event_count),
         "contacts": number(found.contact_count),
         "amounts": number(found.amount_count),
         "missing": number(found.event_count - found.amount_count),
+    }
+
+
+def _named(of: Orders) -> dict[str, str]:
+    """What the form says of an order."""
+    return {
+        "event_name": of.event_name,
+        "amount_property": of.amount_property,
+        "category_property": of.category_property,
+        "website_property": of.website_property,
     }
 
 
@@ -173,12 +208,12 @@ def _uses(actor: Actor) -> list[str]:
     return sorted({name for key in keys for name in uses_of(Kind.METRIC, key, actor)})
 
 
-def _spread(computed: ComputedMetric) -> dict[str, Any] | None:
-    steps = computed.distribution
+def spread_chart(steps: Sequence[Mapping[str, Any]], type_: str) -> dict[str, Any] | None:
+    """A picture of how values are spread; None without any."""
     if not steps:
         return None
     return chart(
-        [_step(step["from"], step["to"], computed.metric.type) for step in steps],
+        [_step(step["from"], step["to"], type_) for step in steps],
         [(_("Contacts"), [step["count"] for step in steps], "primary")],
         kind="bar",
         axis=_("Value"),

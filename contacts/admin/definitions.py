@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,8 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from contacts.admin import computing
-from contacts.definitions import Kind, change_definition, create_definition, delete_definition
+from contacts.admin import computing, formulas
+from contacts.definitions import (
+    Kind,
+    change_definition,
+    create_definition,
+    delete_definition,
+    is_ready,
+)
 from contacts.models import AttributeDefinition, Category, ConsentDefinition, MetricDefinition, Tag
 from workspace.access import actor_of
 from workspace.admin import EmptyState, ObjectActionsAdmin, object_action, page_context
@@ -98,11 +104,20 @@ class DefinitionAdmin(ObjectActionsAdmin):
         ),
         icon="delete",
         variant="danger",
-        is_offered=lambda definition: not getattr(definition, "is_computed", False),
+        is_offered=lambda definition: (
+            not isinstance(definition, MetricDefinition) or not is_ready(definition)
+        ),
         consequence=lambda definition: (
-            _(
-                "“%(name)s” is deleted. That is refused while contacts have it or something, such"
-                " as a segment, asks for it."
+            (
+                _(
+                    "“%(name)s” is deleted with all values that were computed. That is refused"
+                    " while something, such as a segment, asks for it."
+                )
+                if getattr(definition, "is_computed", False)
+                else _(
+                    "“%(name)s” is deleted. That is refused while contacts have it or something,"
+                    " such as a segment, asks for it."
+                )
             )
             % {"name": definition}
         ),
@@ -253,7 +268,8 @@ class MetricDefinitionAdmin(DefinitionAdmin):
     empty_state = EmptyState(
         gettext_lazy(
             "A metric is a number, date or text computed for each contact, such as the number of"
-            " orders in 30 days. Write values through the API; segments can ask for them."
+            " orders in 30 days. Have it computed from events, or write values through the API;"
+            " segments can ask for both."
         ),
         icon="monitoring",
     )
@@ -264,12 +280,35 @@ class MetricDefinitionAdmin(DefinitionAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[MetricDefinition]":
         metrics: QuerySet[MetricDefinition] = super().get_queryset(request)
-        return metrics.select_related("computed")
+        return metrics.select_related("computed__ranked__computed")
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.computing_view)
-        own = path("computing/", view, name="contacts_metricdefinition_computing")
-        return [own, *super().get_urls()]
+        view = self.admin_site.admin_view
+        name = "contacts_metricdefinition"
+        return [
+            path("computing/", view(self.computing_view), name=f"{name}_computing"),
+            path("formula/", view(self.new_formula_view), name=f"{name}_new_formula"),
+            path("<path:object_id>/formula/", view(self.formula_view), name=f"{name}_formula"),
+            *super().get_urls(),
+        ]
+
+    def new_formula_view(self, request: HttpRequest) -> HttpResponse:
+        """Define a metric that is computed."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        context = page_context(self, request, title=_("Define a computed metric"))
+        return formulas.formula_view(request, context, None)
+
+    def formula_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Change how a metric is computed."""
+        metric = self.get_object(request, object_id)
+        if metric is None or not metric.is_computed:
+            raise Http404
+        if not self.has_change_permission(request, metric):
+            raise PermissionDenied
+        title = _("How “%(name)s” is computed") % {"name": metric.label}
+        context = page_context(self, request, title=title, thing=metric)
+        return formulas.formula_view(request, context, metric)
 
     def computing_view(self, request: HttpRequest) -> HttpResponse:
         """What an order is, and the metrics that follow from it."""
@@ -288,6 +327,13 @@ class MetricDefinitionAdmin(DefinitionAdmin):
                 "url": reverse("admin:contacts_metricdefinition_computing"),
             }
         ]
+        if self.has_add_permission(request):
+            new = {
+                "title": _("Define a computed metric"),
+                "icon": "function",
+                "url": reverse("admin:contacts_metricdefinition_new_formula"),
+            }
+            links.append(new)
         answer: HttpResponse = super().changelist_view(
             request, {**(extra_context or {}), "links": links}
         )
@@ -297,7 +343,9 @@ class MetricDefinitionAdmin(DefinitionAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         metric = context.get("original")
-        context.update({} if metric is None else computing.metric_context(metric))
+        if metric is not None:
+            may_change = self.has_change_permission(request, metric)
+            context.update(computing.metric_context(metric, may_change=may_change))
         return super().render_change_form(request, context, *args, **kwargs)
 
     @object_action(

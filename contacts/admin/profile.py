@@ -17,6 +17,7 @@ from contacts.merge_records import moved_words, told_reason
 from contacts.models import (
     AttributeDefinition,
     Category,
+    ComputedMetric,
     ConsentDefinition,
     ConsentEntry,
     ConsentState,
@@ -27,12 +28,15 @@ from contacts.models import (
     LabelledKey,
     LastSeen,
     LeadScoreChange,
+    MetricDefinition,
     MetricValue,
     Tag,
 )
 from contacts.timeline.identities import namespace_name
+from contacts.website_metrics import website_values_of
 from workspace.admin.pictures import badge, number, sparkline
 from workspace.exactjson import exact_dumps
+from workspace.models import Website
 
 Type = AttributeDefinition.Type
 _FIELDS = (
@@ -91,6 +95,7 @@ def profile_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
         ],
         "consents": _consents(contact),
         "metrics": _metrics(contact),
+        "website_metrics": _website_metrics(contact),
         "event_count": number(_event_count(contact)),
         "last_seen_at": last_seen.last_seen_at if last_seen else None,
         "score": number(contact.lead_score.normalize() + 0),
@@ -232,6 +237,34 @@ def _metrics(contact: Contact) -> list[tuple[str, str]]:
             shown = value.text
         found.append((value.metric.label, shown))
     return found
+
+
+def _website_metrics(contact: Contact) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The same for each website, where there are several: with one it is said already."""
+    if Website.objects.all()[:2].count() < 2:
+        return []
+    known = ComputedMetric.objects.select_related("metric").order_by("metric__label")
+    metrics = [(one.upload_name, one.metric) for one in known]
+    return [
+        (
+            website.name,
+            [
+                (metric.label, _website_value(values[name], metric.type))
+                for name, metric in metrics
+                if name in values
+            ],
+        )
+        for website, values in website_values_of(contact.pk)
+    ]
+
+
+def _website_value(value: Any, type_: str) -> str:
+    match type_:
+        case MetricDefinition.Type.NUMBER:
+            return number(Decimal(value).normalize() + 0)
+        case MetricDefinition.Type.DATE:
+            return date_format(date.fromisoformat(value), "DATE_FORMAT")
+    return str(value)
 
 
 def _event_count(contact: Contact) -> int:

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from contacts.models import AttributeDefinition, MetricDefinition
+from contacts.models import AttributeDefinition
 from workspace.api.serializers import StrictSerializer
 
 
@@ -42,9 +42,3 @@ class AttributeDefinitionSerializer(ConsentDefinitionSerializer):
 
     type = serializers.ChoiceField(choices=AttributeDefinition.Type.choices, default="text")
     choices = serializers.ListField(child=serializers.CharField(), required=False)
-
-
-class MetricDefinitionSerializer(ConsentDefinitionSerializer):
-    """A number, date or text that is computed for each contact."""
-
-    type = serializers.ChoiceField(choices=MetricDefinition.Type.choices, default="number")

@@ -17,14 +17,12 @@ from contacts.api.definition_serializers import (
     ConsentDefinitionSerializer,
     LabelChangeSerializer,
     LabelDefinitionSerializer,
-    MetricDefinitionSerializer,
 )
 from contacts.definitions import Kind
 from contacts.models import (
     AttributeDefinition,
     Category,
     ConsentDefinition,
-    MetricDefinition,
     Tag,
 )
 from workspace.api.pages import Ordering
@@ -83,7 +81,8 @@ class DefinitionViewSet(ApiViewSet):
         return Response(status=204)
 
 
-def _permissions(model: str) -> dict[str, str]:
+def permissions_of(model: str) -> dict[str, str]:
+    """What each way to use a kind of definition needs."""
     return {
         "list": f"contacts.view_{model}",
         "create": f"contacts.add_{model}",
@@ -111,7 +110,7 @@ class AttributeViewSet(DefinitionViewSet):
     queryset = AttributeDefinition.objects.all()
     serializer_class = AttributeDefinitionSerializer
     change_serializer_class = AttributeChangeSerializer
-    permissions = _permissions("attributedefinition")
+    permissions = permissions_of("attributedefinition")
 
 
 @_schema(LabelDefinitionSerializer, LabelChangeSerializer)
@@ -122,7 +121,7 @@ class TagViewSet(DefinitionViewSet):
     queryset = Tag.objects.all()
     serializer_class = LabelDefinitionSerializer
     change_serializer_class = LabelChangeSerializer
-    permissions = _permissions("tag")
+    permissions = permissions_of("tag")
 
 
 @_schema(LabelDefinitionSerializer, LabelChangeSerializer)
@@ -133,7 +132,7 @@ class CategoryViewSet(DefinitionViewSet):
     queryset = Category.objects.all()
     serializer_class = LabelDefinitionSerializer
     change_serializer_class = LabelChangeSerializer
-    permissions = _permissions("category")
+    permissions = permissions_of("category")
 
 
 @_schema(ConsentDefinitionSerializer, ConsentChangeSerializer)
@@ -144,15 +143,4 @@ class ConsentViewSet(DefinitionViewSet):
     queryset = ConsentDefinition.objects.all()
     serializer_class = ConsentDefinitionSerializer
     change_serializer_class = ConsentChangeSerializer
-    permissions = _permissions("consentdefinition")
-
-
-@_schema(MetricDefinitionSerializer, ConsentChangeSerializer)
-class MetricViewSet(DefinitionViewSet):
-    """Metrics."""
-
-    kind = Kind.METRIC
-    queryset = MetricDefinition.objects.all()
-    serializer_class = MetricDefinitionSerializer
-    change_serializer_class = ConsentChangeSerializer
-    permissions = _permissions("metricdefinition")
+    permissions = permissions_of("consentdefinition")

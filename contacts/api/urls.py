@@ -7,10 +7,10 @@ from contacts.api.definition_views import (
     AttributeViewSet,
     CategoryViewSet,
     ConsentViewSet,
-    MetricViewSet,
     TagViewSet,
 )
 from contacts.api.event_views import EventDefinitionViewSet, EventViewSet
+from contacts.api.metric_views import MetricViewSet
 from contacts.api.part_views import (
     ContactConsentViewSet,
     ContactLabelViewSet,

@@ -25,7 +25,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     "tags": {"key": "vip", "label": "VIP"},
     "categories": {"key": "media", "label": "Media"},
     "consents": {"key": "sms", "label": "SMS", "description": "May we write?"},
-    "metrics": {"key": "orders", "label": "Orders", "type": "number", "description": ""},
+    "metrics": {
+        "key": "orders",
+        "label": "Orders",
+        "type": "number",
+        "description": "",
+        "computed": None,
+    },
 }
 KINDS = dict(zip(SHAPES, Kind, strict=True))
 
@@ -116,7 +122,7 @@ def test_what_contacts_have_cannot_be_deleted(program: Program) -> None:
 def test_metrics_that_regulars_computes_are_there_and_cannot_be_written(program: Program) -> None:
     found = {one["key"]: one for one in program.get("/api/metrics/").json()["results"]}
     assert set(found) == {*READY_METRICS, "age", "rewards_redeemed"}
-    assert set(found["lifetime_value"]) == {"key", "label", "type", "description"}
+    assert set(found["lifetime_value"]) == {"key", "label", "type", "description", "computed"}
     path = f"/api/contacts/{Contact.objects.create().pk}/metrics/"
     body = assert_problem(program.put(path, {"lifetime_value": 5}), 400, "contact_invalid")
     assert [(error["path"], error["code"]) for error in body["errors"]] == [
