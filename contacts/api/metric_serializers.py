@@ -9,7 +9,6 @@ from rest_framework import serializers
 from contacts import computed_metrics
 from contacts.api.definition_serializers import ConsentDefinitionSerializer, LabelChangeSerializer
 from contacts.models import ComputedMetric, MetricDefinition
-from contacts.orders import orders
 from workspace.api.serializers import StrictSerializer
 
 # What the parts of a formula are called here, where they have a shorter name.
@@ -60,7 +59,10 @@ class FormulaSerializer(FormulaChangeSerializer):
 
 
 class ComputedSerializer(serializers.Serializer[Any]):
-    """How a metric is computed, and how that went the last time. A recipe has no function."""
+    """How a metric is computed, and how that went the last time. A recipe has no function.
+
+    The context says as `orders` what an order is.
+    """
 
     function = serializers.CharField(allow_blank=True)
     event = serializers.CharField(source="event_name", allow_blank=True)
@@ -80,9 +82,6 @@ class ComputedSerializer(serializers.Serializer[Any]):
 
     def get_said(self, computed: ComputedMetric) -> str:
         """In words, how it is computed."""
-        if "orders" not in self.context:
-            # The same for all of a page.
-            self.context["orders"] = orders()
         return computed_metrics.how_computed(computed, self.context["orders"])
 
 

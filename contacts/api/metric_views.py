@@ -24,6 +24,7 @@ from contacts.definitions import Kind
 from contacts.errors import DefinitionInvalid
 from contacts.formulas import Formula, formula_of
 from contacts.models import MetricDefinition
+from contacts.orders import orders
 from workspace.errors import Problem
 
 _NAMES = {part: name for name, part in PARTS.items()}
@@ -49,6 +50,10 @@ class MetricViewSet(DefinitionViewSet):
     def get_queryset(self) -> "QuerySet[Any]":
         known: QuerySet[Any] = MetricDefinition.objects.select_related("computed__ranked__computed")
         return known
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        # Looked up once for all of a page.
+        return {**super().get_serializer_context(), "orders": orders()}
 
     def create(self, request: Request) -> Response:
         """Define one: that others write, or with `computed` one that is computed from now on."""
