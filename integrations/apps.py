@@ -34,6 +34,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.connectors.address import AddressConnector
         from integrations.connectors.dotdigital import updating as updating_dotdigital
         from integrations.connectors.dotdigital import vendor as dotdigital
+        from integrations.connectors.emarsys import vendor as emarsys
         from integrations.connectors.fcm import FcmConnector
         from integrations.connectors.web_push import WebPushConnector
         from integrations.connectors.webhook import WebhookConnector
@@ -77,6 +78,7 @@ class IntegrationsConfig(AppConfig):
                 # Services answer in a fraction of a second, from many places.
                 room=registry.Room(share=160, batch=8),
             )
+        emarsys.register()
         outbox.register_consumer("push", subscriptions.note_finished)
         checkup.register("outbox", deliveries.examine)
         retention.register("deliveries", deliveries.purge)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from integrations.sandbox import emarsys
 from integrations.sandbox.dotdigital import Dotdigital
 from integrations.sandbox.server import Sandbox
 
@@ -19,4 +20,5 @@ class Offered:
 # By name; each vendor adds its own line.
 SANDBOXES: dict[str, Offered] = {
     "dotdigital": Offered(Dotdigital, 8301, ("DOTDIGITAL_URL",)),
+    "emarsys": Offered(emarsys.make_sandbox, 8302, ("EMARSYS_URL", "EMARSYS_AUTH_URL")),
 }

@@ -7,9 +7,11 @@ tables of its own what must not be done twice.
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -84,11 +86,31 @@ def request_due(*, at: datetime) -> int:
         with transaction.atomic():
             taken = VendorConnection.objects.filter(
                 pk=connection.pk, next_sync_at=connection.next_sync_at
-            ).update(next_sync_at=at + timedelta(hours=connection.sync_hours))
+            ).update(next_sync_at=next_due(connection, after=at))
             if taken:
                 request_sync(connection.pk, actor=SYSTEM, at=at)
                 count += 1
     return count
+
+
+def next_due(connection: VendorConnection, *, after: datetime) -> datetime:
+    """When a connection is synchronized next.
+
+    Where that is every so many days, and a setting `sync_hour` says at which hour of the
+    workspace's day, it is then; else so many hours later.
+    """
+    due = after + timedelta(hours=connection.sync_hours)
+    hour = str(connection.settings.get("sync_hour") or "")
+    if connection.sync_hours % 24 or not hour.isdecimal() or int(hour) > 23:
+        return due
+    local = due.astimezone(ZoneInfo(settings.TIME_ZONE))
+    moment = local.replace(hour=int(hour), minute=0, second=0, microsecond=0, fold=0)
+    # On the clock of the wall: a day may have 23 hours, or 25.
+    if moment.astimezone(UTC) > due:
+        moment -= timedelta(days=1)
+    if moment.astimezone(UTC) <= after:
+        moment += timedelta(days=1)
+    return moment.astimezone(UTC)
 
 
 @jobs.handler(JOB)

@@ -128,9 +128,8 @@ def _sync_one(
 ) -> DomainError | None:
     """Read one segment. What goes wrong with it alone is written into it, and given back."""
     try:
-        if imported.remote_id not in names:
-            raise ThingMissing(_("There is no such segment."))
-        title = names[imported.remote_id][:300]
+        # Whether it is missing says who is asked for it: a list may be short for other reasons.
+        title = names.get(imported.remote_id, imported.remote_name)[:300]
         pages = _checked(run, importer.fetch_members(run, imported.remote_id))
         with staging.staged(pages, imported.match_by, advance=lambda count: None) as count:
             staging.take_over(

@@ -1,0 +1,1 @@
+"""SAP Emarsys: its segments, and who is in them."""
