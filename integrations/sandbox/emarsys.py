@@ -98,7 +98,7 @@ class EmarsysSandbox(Sandbox):
         self.combined: dict[int, Combined] = {}
         self.lists: dict[int, list[int]] = {}
         self.runs: dict[str, Run] = {}
-        self.run_states = ("waiting", "running", "done")
+        self.run_states = ["waiting", "running", "done"]
         self.run_seconds = 60.0
         self.count_waits = 0
         self.per_minute = _PER_MINUTE

@@ -160,7 +160,7 @@ class Client:
         status = answer.status
         if (status, code) in {(200, 0), (202, 10001)}:
             return
-        told = {"http_status": status, "answer": answer.text[:500]}
+        told: dict[str, Any] = {"http_status": status, "answer": answer.text[:500]}
         words = {"text": text or f"HTTP {status}", "code": code if code is not None else "–"}
         if status == 401:
             raise self._rejected(answer)
@@ -197,7 +197,7 @@ class Client:
 
     def _rejected(self, answer: HttpAnswer) -> CredentialsRejected | TemporaryError:
         """Why it refuses us: with WSSE that may be our clock, which is no fault of the secret."""
-        told = {"http_status": answer.status, "answer": answer.text[:500]}
+        told: dict[str, Any] = {"http_status": answer.status, "answer": answer.text[:500]}
         off = _clock_difference(answer)
         if not self._is_oauth and off is not None and off > _SKEW:
             words = _(
@@ -263,7 +263,7 @@ class Client:
             body=b"grant_type=client_credentials",
             seconds=_SECONDS,
         )
-        told = {"http_status": answer.status}
+        told: dict[str, Any] = {"http_status": answer.status}
         if answer.status in {400, 401, 403}:
             words = _("Emarsys does not accept the client id and secret.")
             raise CredentialsRejected(words, **told)

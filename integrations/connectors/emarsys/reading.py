@@ -7,7 +7,7 @@ the numbers of contacts.
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -30,6 +30,7 @@ _ATTEMPTS = 4
 _MISSING_SHARE = 0.01
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Reading:
@@ -62,7 +63,7 @@ class Reading:
         count = 0
         while True:
             page = self._patiently(
-                lambda at=count: self._client.list_keys(run.contact_list_id, self._field, offset=at)
+                self._client.list_keys, run.contact_list_id, self._field, offset=count
             )
             if not page:
                 break
@@ -71,12 +72,12 @@ class Reading:
         _check_whole(count, run)
 
     def _keys_of_combined(self, combined_id: str) -> Iterator[Sequence[str]]:
-        definition = self._patiently(lambda: self._client.combined_definition(combined_id))
+        definition = self._patiently(self._client.combined_definition, combined_id)
         ids = self._ids_of(definition.include) - self._ids_of(definition.exclude)
         ordered = array("q", sorted(ids))
         for start in range(0, len(ordered), BATCH):
             batch = ordered[start : start + BATCH]
-            yield self._patiently(lambda part=batch: self._client.find_keys(part, self._field))
+            yield self._patiently(self._client.find_keys, batch, self._field)
 
     def _ids_of(self, part: Part) -> set[int]:
         lists = list(part.list_ids)
@@ -93,7 +94,7 @@ class Reading:
     def _listed(self, list_id: str) -> set[int]:
         found = set[int]()
         count = 0
-        while page := self._patiently(lambda at=count: self._client.list_ids(list_id, offset=at)):
+        while page := self._patiently(self._client.list_ids, list_id, offset=count):
             found.update(page)
             count += len(page)
             self._run.check()
@@ -101,7 +102,7 @@ class Reading:
 
     def _ran(self, segment_id: str) -> Run:
         """A run of a segment that is done. Raises ThingMissing where there is no such segment."""
-        found = self._patiently(lambda: self._client.begin_run(segment_id))
+        found = self._patiently(self._client.begin_run, segment_id)
         until, pause = self._run.now() + _RUN_LIMIT, _POLL_FIRST
         while found.status in {"waiting", "running"}:
             if self._run.now() > until:
@@ -109,19 +110,18 @@ class Reading:
                 raise TemporaryError(words % {"hours": _RUN_LIMIT // timedelta(hours=1)})
             self._wait(pause)
             pause = min(pause * 2, _POLL_MOST)
-            run_id = found.id
-            found = self._patiently(lambda one=run_id: self._client.find_run(one))
+            found = self._patiently(self._client.find_run, found.id)
         if found.status != "done":
             words = _("Emarsys could not evaluate the segment: its run ended with “%(status)s”.")
             raise TemporaryError(words % {"status": found.status[:40]})
         return found
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _patiently(self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """What a call gives, asked again while Emarsys asks for patience or does not answer."""
         waited, attempt = timedelta(0), 0
         while True:
             try:
-                return call()
+                return call(*given, **named)
             except TemporaryError as error:
                 attempt += 1
                 wait = error.retry_after or timedelta(seconds=_BETWEEN * attempt)

@@ -149,7 +149,7 @@ def test_a_run_that_fails_leaves_the_members(
     (segment,) = take(connection, there.id)
     sync(connection)
     there.contact_ids = []
-    emarsys.run_states = ("waiting", "error")
+    emarsys.run_states = ["waiting", "error"]
     with pytest.raises(ConnectorError, match="ended with “error”"):
         sync(connection)
     assert member_ids(segment) == {ann}
@@ -288,7 +288,7 @@ def test_members_are_always_those_of_the_last_whole_reading(
             there.contact_ids = emarsys.learn(sorted(step["there"]))
             emarsys.segments[there.id] = there
         emarsys.run_states = (
-            ("waiting", "error") if step["fault"] == "error" else ("waiting", "done")
+            ["waiting", "error"] if step["fault"] == "error" else ["waiting", "done"]
         )
         emarsys.fail_next(*faults_of(step["fault"]), path=step["at"])
         clock.sleep(3600 * 24)
