@@ -30,7 +30,7 @@ class IntegrationsConfig(AppConfig):
             suppressions,
             timeline,
         )
-        from integrations.bounces import heard
+        from integrations.bounces import heard, mailboxes
         from integrations.connectors.address import AddressConnector
         from integrations.connectors.dotdigital import updating as updating_dotdigital
         from integrations.connectors.dotdigital import vendor as dotdigital
@@ -81,6 +81,7 @@ class IntegrationsConfig(AppConfig):
         emarsys.register()
         outbox.register_consumer("push", subscriptions.note_finished)
         checkup.register("outbox", deliveries.examine)
+        checkup.register("bounces", mailboxes.examine)
         retention.register("deliveries", deliveries.purge)
         extensions.register_eraser("deliveries", deliveries.erase)
         extensions.register_merger("deliveries", deliveries.merge)

@@ -3,22 +3,27 @@
 import imaplib
 import mailbox
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from integrations.bounces.heard import hear
 from integrations.bounces.reports import SIZE_LIMIT, read_report
 from integrations.errors import MailboxUnreadable
+from workspace.checkup import Finding
 
 # In one go, so that a mailbox that was forgotten for years does not hold up a worker.
 AT_MOST = 1_000
 _TIMEOUT_SECONDS = 30.0
+# Who asks whether all is well waits for it.
+_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -57,25 +62,43 @@ def read_imap(url: str, *, at: datetime) -> Read:
     `url` is imaps://user:password@host/INBOX, or imap:// for a server on this machine. Raises
     MailboxUnreadable.
     """
-    parts = urlsplit(url)
-    open_: Callable[..., imaplib.IMAP4] = imaplib.IMAP4_SSL
-    if parts.scheme == "imap":
-        open_ = imaplib.IMAP4
-    port = parts.port or (143 if parts.scheme == "imap" else 993)
     found = Read()
     try:
-        line = open_(parts.hostname or "", port, timeout=_TIMEOUT_SECONDS)
-        with line:
-            line.login(unquote(parts.username or ""), unquote(parts.password or ""))
-            _expect(line.select(_quoted(unquote(parts.path.strip("/")) or "INBOX")))
+        with _opened(url, seconds=_TIMEOUT_SECONDS) as line:
             for number in _expect(line.uid("SEARCH", "UNSEEN"))[0].decode().split()[:AT_MOST]:
                 # One by one: a mailbox holds megabytes, and what was heard is marked at once.
                 content = _content(_expect(line.uid("FETCH", number, "(BODY.PEEK[])")))
                 _take(found, content, at)
                 _expect(line.uid("STORE", number, "+FLAGS", r"(\Seen)"))
     except (imaplib.IMAP4.error, OSError, socket.gaierror) as error:
-        raise _unreadable(parts.hostname or "", error) from error
+        raise _unreadable(urlsplit(url).hostname or "", error) from error
     return found
+
+
+def examine() -> Finding:
+    """Whether the mailbox of mails that came back can be read, where one is set. An examination."""
+    url = settings.BOUNCE_IMAP_URL
+    if not url:
+        return Finding("bounces", True, _("No mailbox of mails that came back is set."))
+    try:
+        with _opened(url, seconds=_PATIENCE_SECONDS):
+            return Finding("bounces", True, _("The mailbox of mails that came back is read."))
+    except (imaplib.IMAP4.error, OSError, socket.gaierror) as error:
+        return Finding("bounces", False, str(_unreadable(urlsplit(url).hostname or "", error)))
+
+
+@contextmanager
+def _opened(url: str, *, seconds: float) -> Iterator[imaplib.IMAP4]:
+    """The mailbox, as somebody who may read it."""
+    parts = urlsplit(url)
+    open_: Callable[..., imaplib.IMAP4] = imaplib.IMAP4_SSL
+    if parts.scheme == "imap":
+        open_ = imaplib.IMAP4
+    port = parts.port or (143 if parts.scheme == "imap" else 993)
+    with open_(parts.hostname or "", port, timeout=seconds) as line:
+        line.login(unquote(parts.username or ""), unquote(parts.password or ""))
+        _expect(line.select(_quoted(unquote(parts.path.strip("/")) or "INBOX")))
+        yield line
 
 
 def _take(found: Read, content: bytes, at: datetime) -> None:

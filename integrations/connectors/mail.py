@@ -21,6 +21,8 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from django.utils.translation import gettext as _
+from requests.exceptions import ConnectTimeout
+from urllib3.exceptions import NewConnectionError
 
 from contacts.fields import read_email
 from contacts.values import ValueRefused
@@ -232,7 +234,31 @@ def _refused_by_provider(error: AnymailError) -> PermanentError | TemporaryError
         and (status is None or status in {401, 403, 408, 429} or status >= 500)
     )
     kind = PermanentError if is_of_message else TemporaryError
-    return kind(message, http_status=status, answer=answer)
+    return kind(
+        message, http_status=status, answer=answer, is_perhaps_taken=_is_perhaps_taken(error)
+    )
+
+
+def _is_perhaps_taken(error: AnymailError) -> bool:
+    """Whether a provider may have the message although it did not say that it took it.
+
+    So it is where the connection broke after it was there, and where the provider has trouble.
+    """
+    if not isinstance(error, AnymailAPIError):
+        return False
+    if error.status_code is not None:
+        return bool(error.status_code == 408 or error.status_code >= 500)
+    if isinstance(error, ConnectTimeout):
+        return False
+    # The library says the same of a connection that was refused and of one that broke.
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(getattr(seen, "reason", None), NewConnectionError):
+            return False
+        arguments = seen.args[:1]
+        inner = arguments[0] if arguments and isinstance(arguments[0], BaseException) else None
+        seen = inner or seen.__cause__ or seen.__context__
+    return True
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contacts.erasure import erase_contact
-from integrations.bounces import heard, marks
+from integrations.bounces import heard, mailboxes, marks
 from integrations.bounces.heard import ARRIVED, Heard, Kind, Told, hear
 from integrations.bounces.mailboxes import read_imap
 from integrations.bounces.reports import read_report
@@ -241,6 +241,16 @@ class TestMailboxes:
             url = f"imap://u:p@127.0.0.1:{probe.getsockname()[1]}/"
             with pytest.raises(MailboxUnreadable, match="cannot be read"):
                 read_imap(url, at=NOW)
+
+    def test_who_asks_whether_all_is_well_hears_of_the_mailbox(self, settings: Any) -> None:
+        settings.BOUNCE_IMAP_URL = ""
+        assert mailboxes.examine().is_well
+        with PostOffice([]) as office:
+            settings.BOUNCE_IMAP_URL = f"imap://u:p@127.0.0.1:{office.port}/"
+            assert mailboxes.examine().is_well
+        found = mailboxes.examine()
+        assert not found.is_well
+        assert "127.0.0.1 cannot be read" in found.sentence
 
 
 class PostOffice:

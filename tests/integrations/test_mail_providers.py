@@ -30,12 +30,16 @@ class Provider:
     def __init__(self) -> None:
         self.got: list[dict[str, Any]] = []
         self.answer: tuple[int, dict[str, Any]] | None = None
+        self.is_silent = False
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status, answer = provider.take(body)
+                if provider.is_silent:
+                    self.close_connection = True
+                    return
                 content = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -168,8 +172,27 @@ class TestSending:
         self, provider: Provider, connector: MailConnector, settings: Any
     ) -> None:
         settings.ANYMAIL = {**settings.ANYMAIL, "POSTMARK_API_URL": "http://127.0.0.1:1/"}
-        with pytest.raises(TemporaryError):
+        with pytest.raises(TemporaryError) as caught:
             connector.send(message())
+        assert not caught.value.is_perhaps_taken
+
+    def test_a_provider_that_hangs_up_without_a_word_may_have_taken_it(
+        self, provider: Provider, connector: MailConnector
+    ) -> None:
+        provider.is_silent = True
+        with pytest.raises(TemporaryError) as caught:
+            connector.send(message())
+        assert caught.value.is_perhaps_taken
+        assert len(provider.got) == 1
+
+    @pytest.mark.parametrize(("status", "is_so"), [(503, True), (401, False), (429, False)])
+    def test_a_provider_with_trouble_may_have_taken_it(
+        self, provider: Provider, connector: MailConnector, status: int, is_so: bool
+    ) -> None:
+        provider.answer = status, {"ErrorCode": 10, "Message": "Not so"}
+        with pytest.raises(TemporaryError) as caught:
+            connector.send(message())
+        assert caught.value.is_perhaps_taken is is_so
 
 
 @pytest.mark.django_db
