@@ -20,7 +20,8 @@ class Line:
     """One line: the activity, the way on which one comes to it, how far it is set in.
 
     `when` says who goes that way, where it is a path that is open by a clock or for so many. Where
-    `is_again`, the activity stood above already, and the way goes on there.
+    `is_again`, the activity stood above already, and the way goes on there. `source` is the activity
+    from which the way comes, `outcome` its name; both are empty where it begins.
     """
 
     node: str
@@ -30,6 +31,8 @@ class Line:
     depth: int
     is_again: bool = False
     when: str = ""
+    source: str = ""
+    outcome: str = ""
 
     @property
     def indent(self) -> str:
@@ -70,25 +73,20 @@ def _walk(
     ways: Mapping[str, list[tuple[str, str]]],
     seen: set[str],
 ) -> Iterator[Line]:
-    to_see = [(start, "", 0, "")]
+    to_see = [(start, "", "", 0, "")]
     while to_see:
-        name, way, depth, when = to_see.pop()
+        name, source, outcome, depth, when = to_see.pop()
         is_again = name in seen
         seen.add(name)
-        yield _line(nodes[name], way, depth, when, is_again=is_again)
+        yield _line(nodes[name], source, outcome, depth, when, is_again=is_again)
         if is_again:
             continue
         following = ways.get(name, [])
         is_branching = len(following) > 1
         paths = _paths(nodes[name])
         to_see += [
-            (
-                target,
-                outcome if outcome != NEXT else "",
-                depth + is_branching,
-                words_of(paths.get(outcome)),
-            )
-            for outcome, target in reversed(following)
+            (target, name, way, depth + is_branching, words_of(paths.get(way)))
+            for way, target in reversed(following)
         ]
 
 
@@ -99,14 +97,17 @@ def _paths(node: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return {path["name"]: path for path in reversed(paths) if _is_text(path.get("name"))}
 
 
-def _line(node: Mapping[str, Any], way: str, depth: int, when: str, *, is_again: bool) -> Line:
+def _line(
+    node: Mapping[str, Any], source: str, outcome: str, depth: int, when: str, *, is_again: bool
+) -> Line:
     kind = node.get("kind")
     known = KINDS_BY_NAME.get(kind) if isinstance(kind, str) else None
     kind_label = _(known.label) if known else str(kind or "")[:63]
     label = node.get("label")
     told = label[:200] if isinstance(label, str) and label else kind_label
+    way = outcome if outcome != NEXT else ""
     way_label = _(OUTCOME_LABELS[way]) if way in OUTCOME_LABELS else way
-    return Line(node["id"], kind_label, told, way_label, depth, is_again, when)
+    return Line(node["id"], kind_label, told, way_label, depth, is_again, when, source, outcome)
 
 
 def _parts(drawing: Any, name: str) -> list[Mapping[str, Any]]:

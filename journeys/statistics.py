@@ -114,6 +114,21 @@ def node_counts(
     return {node_id: asdict(counts) for node_id, counts in found.items()}
 
 
+def test_counts(version: JourneyVersion) -> dict[str, dict[str, Any]]:
+    """`node_counts` of a test, with the messages and the gift cards of each activity.
+
+    Messages that were left out or failed are none. Four queries.
+    """
+    found = node_counts(version)
+    rows = version.messages.exclude(state__in=[Message.State.LEFT_OUT, Message.State.FAILED])
+    messages = dict(rows.order_by().values_list("node").annotate(Count("pk")))
+    for node in read(version.drawing).nodes:
+        counts = found[node.id]
+        counts["messages"] = messages.get(node.id, 0)
+        counts["codes"] = counts["passed"].get(NEXT, 0) if node.kind == "voucher" else 0
+    return found
+
+
 def message_counts(
     version: JourneyVersion, *, since: datetime | None = None
 ) -> dict[str, dict[str, dict[str, Any]]]:

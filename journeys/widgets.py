@@ -21,9 +21,10 @@ from journeys.drawing.catalog import describe_kinds
 from journeys.drawing.faults import Fault
 from journeys.drawing.kinds import WAITING
 from journeys.drawing.settings import describe_settings
-from journeys.outline import outline_of
+from journeys.outline import Line, outline_of
 from segments.widgets import CriteriaWidget
 from workspace.access import Actor
+from workspace.admin.pictures import number
 from workspace.exactjson import ExactJSONEncoder, exact_dumps, exact_loads
 
 _BUNDLE = "journeys/canvas/canvas"
@@ -59,9 +60,10 @@ _ICONS: Mapping[str, str] = {
 class CanvasWidget(forms.Textarea):
     """The canvas of one drawing for one reader.
 
-    `urls` are where it asks: `choices`, `faults`, `counts`, each of which may be missing. `counts`
-    are figures to show where it asks for none, as `journeys.statistics` tells them. `settings`
-    stand beside the drawing; what they name is called by its name, too.
+    `urls` are where it asks: `choices`, `faults`, `counts`, each of which may be missing; it asks
+    for counts every `counts_every_seconds`. `counts` are the figures to show at first, and where it
+    asks for none, as `journeys.statistics` tells them; `counts_of` says in words what they are of.
+    `settings` stand beside the drawing; what they name is called by its name, too.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class CanvasWidget(forms.Textarea):
         faults: Sequence[Fault] = (),
         settings: Any = None,
         counts: Mapping[str, Any] | None = None,
+        counts_of: str = "",
+        counts_every_seconds: int | None = None,
         is_read_only: bool = False,
     ) -> None:
         super().__init__()
@@ -80,6 +84,8 @@ class CanvasWidget(forms.Textarea):
         self.faults = tuple(faults)
         self.settings = settings
         self.counts = counts
+        self.counts_of = counts_of
+        self.counts_every_seconds = counts_every_seconds
         self.is_read_only = is_read_only
 
     @property
@@ -106,7 +112,8 @@ class CanvasWidget(forms.Textarea):
             config_id=f"{name}-config",
             # Numbers keep all their digits.
             config=json_script(self.config(drawing), f"{name}-config", encoder=ExactJSONEncoder),
-            lines=outline_of(drawing),
+            lines=told_lines(outline_of(drawing), self.counts),
+            counts_of=self.counts_of,
             faults=self.faults,
             is_read_only=self.is_read_only,
         )
@@ -125,6 +132,12 @@ class CanvasWidget(forms.Textarea):
             "names": names_in(drawing, self.settings, actor=self.actor),
             "builder": {"config": builder, "saved": builder["saved"]},
             **({} if self.counts is None else {"counts": self.counts}),
+            **({"counts_of": self.counts_of} if self.counts_of else {}),
+            **(
+                {"counts_every_seconds": self.counts_every_seconds}
+                if self.counts_every_seconds
+                else {}
+            ),
         }
 
 
@@ -197,6 +210,38 @@ def describe_catalog() -> dict[str, Any]:
         for kind in catalog["kinds"]
     ]
     return {**catalog, "kinds": kinds, "node_limit": django_settings.JOURNEY_NODE_LIMIT}
+
+
+def told_lines(
+    lines: Sequence[Line], counts: Mapping[str, Any] | None
+) -> list[tuple[Line, str, list[tuple[str, str]]]]:
+    """The lines of an outline with their figures: how many came that way, and what they did there.
+
+    The figures are names with numbers; there are none without counts.
+    """
+    return [(line, _came(line, counts or {}), _figures(line, counts or {})) for line in lines]
+
+
+def _came(line: Line, counts: Mapping[str, Any]) -> str:
+    passed = counts.get(line.source, {}).get("passed")
+    return "" if passed is None else number(passed.get(line.outcome, 0))
+
+
+def _figures(line: Line, counts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if line.is_again or line.node not in counts:
+        return []
+    count = counts[line.node]
+    always = (
+        (gettext("here now"), count.get("waiting", 0) + count.get("ready", 0)),
+        (gettext("passed"), sum(count.get("passed", {}).values())),
+    )
+    sometimes = (
+        (gettext("messages"), count.get("messages", 0)),
+        (gettext("gift cards"), count.get("codes", 0)),
+        (gettext("failed"), count.get("failed", 0)),
+    )
+    told = [*always, *((name, value) for name, value in sometimes if value)]
+    return [(name, number(value)) for name, value in told]
 
 
 def read_drawing(text: str) -> Any:

@@ -14,6 +14,8 @@ from journeys.checking import faults_of
 from journeys.choices import find_choices
 from journeys.hiding import Hiding
 from journeys.models import Journey, JourneyVersion, Lane
+from journeys.trying import sessions
+from journeys.trying.running import running_test
 from workspace.access import actor_of
 from workspace.admin import PagesAdmin
 from workspace.exactjson import exact_loads
@@ -82,6 +84,8 @@ class CanvasPages(PagesAdmin):
     def counts_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
         """Who stands where in a version, and how many went which way: ever, or in the last day."""
         journey: Journey = self.visible_or_404(request, object_id)
+        if "test" in request.GET:
+            return self._test_counts(request, journey)
         version = find_version(journey, request.GET.get("version", ""))
         if version is None:
             return JsonResponse({"nodes": {}})
@@ -97,6 +101,13 @@ class CanvasPages(PagesAdmin):
             for node, count in counts.items()
         }
         return JsonResponse({"nodes": nodes})
+
+    def _test_counts(self, request: HttpRequest, journey: Journey) -> JsonResponse:
+        """The same of the test that runs; nothing where none does."""
+        if not actor_of(request).may(sessions.PERMISSION):
+            raise PermissionDenied
+        version = running_test(journey)
+        return JsonResponse({"nodes": {} if version is None else statistics.test_counts(version)})
 
 
 def find_version(journey: Journey, number: str = "") -> JourneyVersion | None:

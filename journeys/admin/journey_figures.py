@@ -10,6 +10,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from journeys import statistics
+from journeys.admin import journey_charts
 from journeys.admin.canvas import address_of, find_version
 from journeys.drawing.catalog import OUTCOME_LABELS
 from journeys.drawing.kinds import NEXT
@@ -30,8 +31,9 @@ class FiguresPages(PagesAdmin):
         version = find_version(journey, request.GET.get("version", ""))
         if version is None:
             raise Http404
-        is_live = request.GET.get("period") == "live"
-        since = timezone.now() - statistics.LIVE if is_live else None
+        is_live, now = request.GET.get("period") == "live", timezone.now()
+        since = now - statistics.LIVE if is_live else None
+        counts = statistics.node_counts(version, since=since)
         summary = statistics.summarize(version, since=since)
         people = f"{address_of('participants', journey)}?version={version.number}"
         context = self.thing_context(request, journey, page="statistics", title=_("Statistics"))
@@ -49,7 +51,10 @@ class FiguresPages(PagesAdmin):
             finished=_labelled(summary.finished, Participant.Outcome.choices),
             refused=_labelled(summary.refused, Refusal.Reason.choices),
             goal=_goal_of(version, summary),
-            activities=_activities_of(version, since),
+            funnel=journey_charts.funnel(version, summary, counts),
+            entrances=journey_charts.entrance_chart(version, as_of=now, since=since),
+            messages_chart=journey_charts.message_chart(version, as_of=now, since=since),
+            activities=_activities_of(version, counts),
             messages_sent=_messages_of(version, since),
         )
         return TemplateResponse(request, "journeys/statistics.html", context)
@@ -71,6 +76,7 @@ def _goal_of(version: JourneyVersion, summary: Summary) -> dict[str, Any] | None
         "control_share": _percent(goal.control_reached, goal.control_entered),
         "has_control": goal.control_entered > 0,
         "sentence": "",
+        "intervals": journey_charts.goal_intervals(goal),
     }
     if goal.difference is not None:
         points = {name: _points(goal.difference[name]) for name in ("difference", "low", "high")}
@@ -98,8 +104,9 @@ def _percent(part: int, whole: int) -> str:
     return f"{number_format(part / whole * 100, decimal_pos=1)} %" if whole else "–"
 
 
-def _activities_of(version: JourneyVersion, since: Any) -> list[dict[str, Any]]:
-    counts = statistics.node_counts(version, since=since)
+def _activities_of(
+    version: JourneyVersion, counts: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     found = []
     for line in outline_of(version.drawing):
         if line.is_again or line.node not in counts:

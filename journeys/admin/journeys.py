@@ -20,12 +20,13 @@ from journeys.admin.journey_forms import DraftForm, NewJourneyForm
 from journeys.admin.journey_life import JourneyLife
 from journeys.admin.journey_list import JourneyListing, standing_of
 from journeys.admin.people import PeoplePages
-from journeys.admin.rehearsing import RehearsingPages
+from journeys.admin.rehearsing import RehearsingPages, rehearsed_words
 from journeys.admin.trying import TryingPages
 from journeys.checking import faults_of
 from journeys.errors import DraftChanged
 from journeys.hiding import Hiding
 from journeys.models import Journey, JourneyVersion, Lane
+from journeys.rehearsing.figures import figures_of, is_of, last_rehearsal
 from journeys.starting_points import STARTING_POINTS, find_starting_point
 from journeys.trying import is_testing
 from journeys.widgets import CanvasWidget, SettingsWidget, read_drawing
@@ -247,8 +248,21 @@ class JourneyAdmin(
         if may_write:
             urls["faults"] = address_of("faults", journey)
         settings = Hiding(actor).settings(journey.settings)
+        rehearsed = last_rehearsal(journey)
+        # What was refused is not saved, and not rehearsed.
+        is_rehearsed = (
+            rehearsed is not None
+            and request.method != "POST"
+            and is_of(rehearsed, journey.drawing, journey.settings)
+        )
         canvas = CanvasWidget(
-            actor=actor, urls=urls, faults=faults, settings=settings, is_read_only=not may_write
+            actor=actor,
+            urls=urls,
+            faults=faults,
+            settings=settings,
+            counts=figures_of(rehearsed) if rehearsed and is_rehearsed else None,
+            counts_of=rehearsed_words(rehearsed) if rehearsed and is_rehearsed else "",
+            is_read_only=not may_write,
         )
         beside = SettingsWidget(
             actor=actor, canvas="drawing", urls=urls, faults=faults, is_read_only=not may_write
@@ -257,6 +271,11 @@ class JourneyAdmin(
             "canvas": canvas.render("drawing", texts["drawing"], {"id": "id_drawing"}),
             "beside": beside.render("settings", texts["settings"], {"id": "id_settings"}),
             "media": self.media + canvas.media,
+            "rehearsed": rehearsed,
+            "is_rehearsed": is_rehearsed,
+            "rehearsal_url": address_of("rehearsal", journey)
+            if self.may_open(request, "rehearsal")
+            else "",
         }
 
     def _canvas_context(

@@ -1,6 +1,7 @@
 """The page on which a draft is rehearsed on history: how, how far it is, what it found."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -9,19 +10,25 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from journeys.checking import errors_among, faults_of
 from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
+from journeys.hiding import Hiding
 from journeys.journeys import DRAWABLE
 from journeys.models import Journey, Message, Participant, Refusal, Rehearsal
+from journeys.outline import nodes_of
 from journeys.rehearsing import rehearsals
+from journeys.rehearsing.figures import figures_of, is_of
+from journeys.widgets import CanvasWidget
 from loyalty.money import money
-from workspace.access import actor_of
+from workspace.access import Actor, actor_of
 from workspace.admin import PagesAdmin, job_context
 from workspace.admin.pictures import number
 from workspace.errors import DomainError
+from workspace.exactjson import exact_dumps
 
 _DAYS = (
     (7, gettext_lazy("the last week")),
@@ -55,12 +62,20 @@ class RehearsingPages(PagesAdmin):
             may_begin=not errors and journey.state in DRAWABLE,
             done=done,
             chosen=chosen,
-            is_of_older_draft=chosen is not None and chosen.draft_number != journey.draft_number,
+            is_of_older_draft=chosen is not None and not _is_of_draft(chosen, journey),
         )
         if chosen is not None and chosen.job is not None:
             context.update(job_context(chosen.job))
         if chosen is not None and chosen.result is not None:
-            context["told"] = _told(journey, chosen.result)
+            drawing = chosen.drawing or journey.drawing
+            canvas = _canvas(chosen, drawing, actor)
+            context.update(
+                told=_told(drawing, chosen.result),
+                canvas=canvas.render(
+                    "rehearsed_drawing", exact_dumps(Hiding(actor).drawing(drawing), indent=2)
+                ),
+                media=self.media + canvas.media,
+            )
         return TemplateResponse(request, "journeys/rehearsal.html", context)
 
 
@@ -92,6 +107,35 @@ def _chosen(done: list[Rehearsal], asked: str) -> Rehearsal | None:
     return next(iter(named or done), None)
 
 
+def _is_of_draft(rehearsal: Rehearsal, journey: Journey) -> bool:
+    return rehearsal.draft_number == journey.draft_number or is_of(
+        rehearsal, journey.drawing, journey.settings
+    )
+
+
+def _canvas(rehearsal: Rehearsal, drawing: Any, actor: Actor) -> CanvasWidget:
+    """What was rehearsed, with its figures; without them where it is not known what that was."""
+    counts = figures_of(rehearsal)
+    has_figures = bool(rehearsal.drawing) or set(counts) == set(nodes_of(drawing))
+    return CanvasWidget(
+        actor=actor,
+        settings=Hiding(actor).settings(rehearsal.settings),
+        counts=counts if has_figures else None,
+        counts_of=rehearsed_words(rehearsal) if has_figures else "",
+        is_read_only=True,
+    )
+
+
+def rehearsed_words(rehearsal: Rehearsal) -> str:
+    """What the figures of a rehearsal are of."""
+    result: Mapping[str, Any] = rehearsal.result or {}
+    words = {
+        "since": date_format(datetime.fromisoformat(result["since"]), "SHORT_DATE_FORMAT"),
+        "until": date_format(datetime.fromisoformat(result["until"]), "SHORT_DATE_FORMAT"),
+    }
+    return _("What a rehearsal found on %(since)s to %(until)s: nothing of it happened.") % words
+
+
 def _reactions_in(journey: Journey) -> list[tuple[str, str]]:
     """The reactions for which the draft waits, by name and in words."""
     nodes = journey.drawing.get("nodes") if isinstance(journey.drawing, dict) else None
@@ -103,9 +147,9 @@ def _reactions_in(journey: Journey) -> list[tuple[str, str]]:
     return [(name, _(label)) for name, label in REACTION_LABELS.items() if name in wanted]
 
 
-def _told(journey: Journey, result: Mapping[str, Any]) -> dict[str, Any]:
+def _told(drawing: Any, result: Mapping[str, Any]) -> dict[str, Any]:
     """A result in words and numbers, for the template."""
-    nodes = _nodes(journey)
+    nodes = nodes_of(drawing)
     sent, cards, cap = result["messages"], result["gift_cards"], result["cap"]
     figures = [
         (_("contacts"), number(result["contacts"])),
@@ -164,15 +208,6 @@ def _told(journey: Journey, result: Mapping[str, Any]) -> dict[str, Any]:
         "cap": cap,
         "over": number(cap["over"]),
         "notes": result["notes"],
-    }
-
-
-def _nodes(journey: Journey) -> dict[str, Mapping[str, Any]]:
-    nodes = journey.drawing.get("nodes") if isinstance(journey.drawing, dict) else None
-    return {
-        str(node.get("id")): node
-        for node in (nodes if isinstance(nodes, list) else ())
-        if isinstance(node, dict)
     }
 
 

@@ -12,11 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from journeys import statistics
+from journeys.admin.canvas import address_of
 from journeys.admin.passages import passage_row
 from journeys.checking import faults_of
-from journeys.drawing.plan import make_plan, order
 from journeys.drawing.syntax import read
 from journeys.explaining import Words, explain_steps
+from journeys.hiding import Hiding
 from journeys.journeys import DRAWABLE
 from journeys.models import Journey, JourneyVersion, Message, Participant, TestProfile, Transition
 from journeys.trying import sessions
@@ -24,13 +26,16 @@ from journeys.trying.log import PASSAGES_SHOWN, read_log
 from journeys.trying.profiles import known_profiles
 from journeys.trying.running import running_test
 from journeys.trying.triggers import offered_events, trigger
-from workspace.access import actor_of
+from journeys.widgets import CanvasWidget
+from workspace.access import Actor, actor_of
 from workspace.admin import PagesAdmin
 from workspace.admin.pictures import badge, number
 from workspace.errors import DomainError
 from workspace.exactjson import exact_dumps, exact_loads
 
 _CHOICES = 200
+# As often as the log: who tests waits for what happens.
+_COUNTS_EVERY_SECONDS = 2
 _PHASES = {
     "running": (gettext_lazy("running"), "info"),
     "finished": (gettext_lazy("finished"), "good"),
@@ -99,8 +104,12 @@ class TryingPages(PagesAdmin):
         }
         if version is not None:
             offered = offered_events(version)
+            canvas = _canvas(version, journey, actor)
+            drawing = Hiding(actor).drawing(version.drawing)
             context.update(
                 _log_context(request, version),
+                canvas=canvas.render("tested_drawing", exact_dumps(drawing, indent=2)),
+                media=self.media + canvas.media,
                 foreseen=sessions.foresee_end(version),
                 offered=offered,
                 has_event_entry=bool(offered and offered[0].enters),
@@ -144,16 +153,24 @@ def _log_context(request: HttpRequest, version: JourneyVersion) -> dict[str, Any
                 "json": exact_dumps(row, indent=2),
             }
         )
-    plan = make_plan(read(version.drawing), version.places)
     return {
         "version": version,
         "passages": passages,
         "refusals": log["refusals"],
         "coming": log["coming"],
-        "lines": [
-            (words.label(node_id), log["counts"][node_id]) for node_id in order(plan.drawing)
-        ],
     }
+
+
+def _canvas(version: JourneyVersion, journey: Journey, actor: Actor) -> CanvasWidget:
+    """What is tested, with who stands where; the page's script asks for that again and again."""
+    return CanvasWidget(
+        actor=actor,
+        urls={"counts": f"{address_of('counts', journey)}?test"},
+        settings=Hiding(actor).settings(version.settings),
+        counts=statistics.test_counts(version),
+        counts_every_seconds=_COUNTS_EVERY_SECONDS,
+        is_read_only=True,
+    )
 
 
 def _profiles() -> list[tuple[int, str]]:

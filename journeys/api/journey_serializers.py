@@ -231,6 +231,14 @@ class _ReadingSerializer(serializers.Serializer[Any]):
     waiting_for = serializers.CharField()
 
 
+class _TrendSerializer(serializers.Serializer[Any]):
+    """Counts by the hour, day, week or month, whose local begins are in `begins`."""
+
+    step = serializers.CharField()
+    begins = serializers.ListField(child=serializers.CharField())
+    counts = serializers.DictField(child=serializers.ListField(child=serializers.IntegerField()))
+
+
 class JourneyStatisticsSerializer(serializers.Serializer[Any]):
     """A version in figures."""
 
@@ -246,6 +254,10 @@ class JourneyStatisticsSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Of a version that reads a segment: how far it is with that."
     )
     nodes = serializers.DictField(child=_NodeCountsSerializer())
+    entrance_trend = _TrendSerializer(help_text="Who entered and who finished.")
+    message_trend = _TrendSerializer(
+        help_text="Messages sent, opened, clicked, bounced: each when that happened."
+    )
     messages = AnyJSONField(
         help_text='By activity and channel: `{"first": {"email": {"sent": 3, …}}}`.'
     )

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from journeys import checking, journeys, publishing, reading, statistics
+from journeys import checking, journeys, publishing, reading, statistics, trends
 from journeys.api.journey_serializers import (
     NAMES,
     DrawingFaultsSerializer,
@@ -209,12 +209,15 @@ class JourneyViewSet(ApiViewSet):
     def statistics(self, request: Request, key: str) -> Response:
         """A version in figures: who entered, stands where, went which way; messages; the goal."""
         version = find_version(self.journey(key), _version_asked(request))
-        since = _since(request.query_params.get("period", "all"), timezone.now())
+        now = timezone.now()
+        since = _since(request.query_params.get("period", "all"), now)
         told = {
             "version": version.number,
             "since": since,
             **asdict(statistics.summarize(version, since=since)),
-            "reading": reading.standing_of(version, as_of=timezone.now(), actor=self.actor),
+            "reading": reading.standing_of(version, as_of=now, actor=self.actor),
+            "entrance_trend": trends.entrance_trend(version, as_of=now, since=since).as_json(),
+            "message_trend": trends.message_trend(version, as_of=now, since=since).as_json(),
             "nodes": statistics.node_counts(version, since=since),
             "messages": statistics.message_counts(version, since=since),
         }

@@ -11,8 +11,9 @@ from workspace.models import Job
 class Rehearsal(models.Model):
     """One rehearsal of a draft: what it would have done in the `days` before `created_at`.
 
-    `draft_number` is that of the draft as it was when the work began. `reactions` says how many of
-    a hundred were taken to react, by reaction. Without a `result` it is not done yet, or was not
+    `draft_number` is that of the draft as it was when the work began, `drawing` and `settings` are
+    what it said then; both are empty in those from before they were kept. `reactions` says how many
+    of a hundred were taken to react, by reaction. Without a `result` it is not done yet, or was not
     done: the job says why.
     """
 
@@ -20,6 +21,12 @@ class Rehearsal(models.Model):
     journey = models.ForeignKey(Journey, on_delete=models.CASCADE, related_name="rehearsals")
     draft_number = models.PositiveIntegerField()
     days = models.PositiveSmallIntegerField(_("days"))
+    drawing = models.JSONField(
+        default=dict, db_default={}, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
+    )
+    settings = models.JSONField(
+        default=dict, db_default={}, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder
+    )
     reactions = models.JSONField(default=dict, db_default={})
     result = models.JSONField(null=True, encoder=ExactJSONEncoder, decoder=ExactJSONDecoder)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")

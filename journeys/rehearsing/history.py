@@ -138,7 +138,7 @@ class History:
         text, params = self._members(reading)
         lot = _LOT.format(contact_id="q.contact_id")
         drawn = f"SELECT q.contact_id FROM ({text}) q WHERE {lot}"  # noqa: S608
-        settings = {"work_mem": "128MB"}
+        settings = {"work_mem": "128MB", "enable_seqscan": "on"}
         with sql.local_settings(settings):
             rows = sql.lists(f"{drawn} ORDER BY 1", [*params, self.threshold])
         ids = [row[0] for row in rows]

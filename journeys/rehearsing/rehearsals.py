@@ -54,6 +54,8 @@ def request_rehearsal(
     found = Rehearsal.objects.create(
         journey=journey,
         draft_number=journey.draft_number,
+        drawing=journey.drawing,
+        settings=journey.settings,
         days=days,
         reactions={name: int(share) for name, share in (reactions or {}).items() if share},
         started_by=actor.label[:200],
@@ -105,7 +107,11 @@ def do_rehearsal(work: Work) -> Mapping[str, Any]:
         work=work,
     )
     Rehearsal.objects.filter(pk=rehearsal.pk).update(
-        result=result, draft_number=journey.draft_number, finished_at=timezone.now()
+        result=result,
+        draft_number=journey.draft_number,
+        drawing=journey.drawing,
+        settings=journey.settings,
+        finished_at=timezone.now(),
     )
     return {
         "contacts": result["contacts"],

@@ -25,6 +25,7 @@ from workspace.jobs import Work
 
 STEP_LEAST, STEP_MOST = timedelta(hours=1), timedelta(hours=6)
 STEPS_IN_A_WAIT = 8
+_TIDIED_AFTER = 50_000
 # Of more a stable sample is rehearsed, and the numbers are scaled.
 CONTACT_LIMIT = 100_000
 
@@ -73,7 +74,8 @@ def rehearse(
         version.save(update_fields=["settings"])
         history.threshold = int(share * LOTS)
         history.prepare()
-        step_count = _go_through(version, history, since, until, step_of(drawing), work)
+        with shadows.read_by_index():
+            step_count = _go_through(version, history, since, until, step_of(drawing), work)
         told = Told(version, plan, since, until, share, count, step_count, tuple(history.notes))
         # In a transaction of its own: the settings of its statements end with it.
         with transaction.atomic():
@@ -106,7 +108,7 @@ def _go_through(
         count += 1
         known += ticked.moved_count + ticked.entered_count
         if known > shadows_grew(count):
-            shadows.refresh_statistics()
+            shadows.tidy()
             known = 0
         if work is not None:
             work.advance((upto - since).days, (until - since).days)
@@ -117,8 +119,8 @@ def _go_through(
 
 
 def shadows_grew(step: int) -> int:
-    """After how many moves the server is told anew how large the shadows are."""
-    return 5_000 if step < 3 else 200_000
+    """After how many moves the shadows are tidied."""
+    return 5_000 if step < 3 else _TIDIED_AFTER
 
 
 def _next_due(version: JourneyVersion, history: History, after: datetime | None) -> datetime | None:

@@ -37,6 +37,18 @@ _COMING = f"""
 CREATE TEMPORARY TABLE {COMING} (
   contact_id bigint NOT NULL, cause text NOT NULL, at timestamptz NOT NULL, context jsonb NOT NULL)
 """
+# In memory they are some 3 kB for each contact. It can be said only before a connection touches its
+# first temporary table; where it is too late they are read from files, which is slower.
+_KEEP_IN_MEMORY = """
+DO $$ BEGIN
+  PERFORM set_config('temp_buffers', '256MB', false);
+EXCEPTION WHEN invalid_parameter_value THEN NULL;
+END $$
+"""
+# Statistics of shadows are always from before: by them the server would read all who are inside to
+# find that nobody is due. The engine's questions all have an index of their own.
+_BY_INDEX = "SET enable_seqscan = off"
+_AS_IT_LIKES = "RESET enable_seqscan"
 _READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 _AS_BEFORE = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"
 
@@ -45,6 +57,7 @@ _AS_BEFORE = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"
 def shadowed() -> Iterator[None]:
     """Have the engine of this connection move shadows, and nobody write anything else."""
     try:
+        sql.execute(_KEEP_IN_MEMORY)
         for table in TABLES:
             # Checks, defaults and indexes come with it; triggers and what refers to others do not.
             sql.execute(f"CREATE TEMPORARY TABLE {table} (LIKE {table} INCLUDING ALL)")
@@ -57,10 +70,27 @@ def shadowed() -> Iterator[None]:
         _put_away()
 
 
-def refresh_statistics() -> None:
-    """Let the server know how large the shadows are: nobody else looks after them."""
+@contextmanager
+def read_by_index() -> Iterator[None]:
+    """Have the server look everybody up meanwhile, whatever it believes of how many there are."""
+    sql.execute(_BY_INDEX)
+    try:
+        yield
+    finally:
+        # Nothing can be said any more in a transaction that came to grief; what ends it resets it.
+        if not connection.needs_rollback:
+            sql.execute(_AS_IT_LIKES)
+
+
+def tidy() -> None:
+    """Let the server know how large the shadows are, and sweep out what is gone from them.
+
+    Nobody else looks after temporary tables, and each look into an index passes by all that was
+    deleted or moved. Inside of a transaction, where nothing can be swept out, only the first.
+    """
+    verb = "ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)"
     for table in (COMING, *TABLES):
-        sql.execute(f"ANALYZE {table}")
+        sql.execute(f"{verb} {table}")
 
 
 def _put_away() -> None:

@@ -61,6 +61,11 @@ def compare(first: Group, second: Group) -> Difference | None:
     )
 
 
+def share_bounds(hits: int, total: int) -> tuple[float, float]:
+    """The bounds of 95 % certainty of a share, 0 to 1, by Wilson; `total` is at least 1."""
+    return _wilson(hits, total)
+
+
 def _wilson(hits: int, total: int) -> tuple[float, float]:
     share, square = hits / total, _Z * _Z
     center = (share + square / (2 * total)) / (1 + square / total)

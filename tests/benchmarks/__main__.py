@@ -54,6 +54,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--journeys", type=int, metavar="N", help="so many on a journey; by itself")
     parser.add_argument("--messages", type=int, metavar="N", help="so many e-mails; by itself")
+    parser.add_argument(
+        "--rehearsals", type=int, metavar="N", help="drafts on so many contacts; by itself"
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -98,6 +101,10 @@ def main(arguments: list[str]) -> int:
             from . import messages
 
             return messages.run(message_count=options.messages, writes=options.write)
+        if options.rehearsals:
+            from . import rehearsals
+
+            return rehearsals.run(contact_count=options.rehearsals, writes=options.write)
         if options.journeys:
             from . import journeys
 

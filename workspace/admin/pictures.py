@@ -75,6 +75,54 @@ def figures(names: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[s
     return [(str(label), values[key]) for key, label in names.items() if key in values]
 
 
+# As the theme has them for charts that stand; where there are options it takes nothing else.
+_LYING: Mapping[str, Any] = {
+    "animation": False,
+    "indexAxis": "y",
+    "maintainAspectRatio": False,
+    "responsive": True,
+    "plugins": {"legend": {"display": False}},
+    "scales": {
+        "x": {
+            "beginAtZero": True,
+            "border": {"dash": [5, 5], "width": 0},
+            "grid": {"color": "#d1d5db"},
+            "ticks": {"color": "#9ca3af", "maxTicksLimit": 6, "precision": 0},
+        },
+        "y": {
+            "border": {"width": 0},
+            "grid": {"display": False},
+            "ticks": {"autoSkip": False, "color": "#9ca3af"},
+        },
+    },
+}
+_LABEL_LIMIT = 22
+
+
+def _cut(labels: Sequence[str]) -> list[str]:
+    """Labels beside lying bars, which take the place of the bars; the table has all of them."""
+    return [
+        text if len(text) <= _LABEL_LIMIT else f"{text[: _LABEL_LIMIT - 1].rstrip()}…"
+        for text in labels
+    ]
+
+
+def interval(
+    share: float, low: float, high: float, *, begin: float = 0, end: float = 1
+) -> dict[str, str]:
+    """Where a share and its bounds stand on a line from `begin` to `end`, in per cent of it.
+
+    For `workspace/interval.html`, which has them in words besides.
+    """
+    span = (end - begin) or 1
+    places = {
+        name: min(100.0, max(0.0, (value - begin) / span * 100))
+        for name, value in (("share", share), ("low", low), ("high", high), ("zero", 0))
+    }
+    told = {name: f"{value:.2f}%" for name, value in places.items()}
+    return {**told, "width": f"{places['high'] - places['low']:.2f}%"}
+
+
 def chart(
     labels: Sequence[str],
     series: Sequence[tuple[str, Sequence[float | int], str]],
@@ -82,11 +130,13 @@ def chart(
     kind: str = "line",
     axis: str = "",
     is_stacked: bool = False,
+    is_lying: bool = False,
 ) -> dict[str, Any]:
     """What the template of a chart needs: data for Chart.js, and the same figures as a table.
 
     `series` are (name, values, tone); tones are primary, good, warning, bad and neutral. `axis`
-    says what the labels are; moments where it is empty. Stacked bars stand on each other.
+    says what the labels are; moments where it is empty. Stacked bars stand on each other; lying
+    ones go from the left to the right, the first at the top.
     """
     colours = {
         "primary": "var(--color-primary-600)",
@@ -113,7 +163,11 @@ def chart(
     columns = [list(values) for _name, values, _tone in series]
     return {
         "kind": kind,
-        "data": json.dumps({"labels": list(labels), "datasets": datasets}),
+        "data": json.dumps(
+            {"labels": _cut(labels) if is_lying else list(labels), "datasets": datasets}
+        ),
+        "options": json.dumps(_LYING) if is_lying else "",
+        "height": f"{3 + 1.75 * len(labels) * max(1, len(series))}rem" if is_lying else "",
         "names": [axis or _("When"), *(name for name, _values, _tone in series)],
         "rows": list(zip(labels, *columns, strict=True)),
         "summary": ", ".join(name for name, _values, _tone in series),

@@ -6,7 +6,7 @@ import { type Anchor, type Builder, type Change, type Editor, EditorContext, typ
 import { Flow, frozen, type Stage } from "./flow";
 import { Catalog, type CatalogData } from "./model/catalog";
 import * as commands from "./model/commands";
-import { type Drawing, drawingOf, emptyDrawing, inOrder, type Reading, wayKey } from "./model/document";
+import { type Drawing, drawingOf, emptyDrawing, inOrder, meansSame, type Reading, readText, wayKey } from "./model/document";
 import { arrange as arranged } from "./model/layout";
 import { summaryOf } from "./model/summary";
 import { Icon, IconButton } from "./parts/basics";
@@ -26,6 +26,10 @@ export interface Config {
   language?: string;
   faults?: Fault[];
   counts?: Counts;
+  /** What the figures are of, in words, where they are not asked for. */
+  counts_of?: string;
+  /** How often they are asked for. */
+  counts_every_seconds?: number;
   /** Labels of the keys that the drawing names: {"segment": {"vip": "VIP"}}. */
   names?: Record<string, Record<string, string>>;
   builder?: Builder;
@@ -71,7 +75,10 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
   const drawing = useMemo(() => drawingOf(now.raw ?? emptyDrawing()), [now.raw]);
   const [settings, setSettings] = useState(() => settingsOf(form));
   const { faults, isFresh, check } = useFaults(server, now.text, settings, config.faults ?? []);
-  const counts = useCounts(server, config.counts ?? {});
+  const counts = useCounts(server, config.counts ?? {}, config.counts_every_seconds);
+  // Figures that came with the page are of the drawing that came with it.
+  const counted = useMemo(() => (config.counts && !config.urls?.counts ? drawingOf(readText(initial).raw ?? emptyDrawing()) : null), [config, initial]);
+  const isCounted = counted ? meansSame(counted, drawing) : Boolean(config.urls?.counts);
   const [names, setNames] = useState(config.names ?? {});
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [isPanel, setPanel] = useState(false);
@@ -320,10 +327,10 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
 
   const editor: Editor = useMemo(
     () => ({
-      id, t, catalog, server, drawing, readOnly, faults, counts, hasCounts: Boolean(config.urls?.counts ?? config.counts), builder: config.builder ?? null,
+      id, t, catalog, server, drawing, readOnly, faults, counts, hasCounts: isCounted, builder: config.builder ?? null,
       nameOf, learn, selected, select, apply, setDrawing, choose, summary, number: (value: number) => format.format(value),
     }),
-    [id, t, catalog, server, drawing, readOnly, faults, counts, config, nameOf, learn, selected, select, apply, setDrawing, choose, summary, format],
+    [id, t, catalog, server, drawing, readOnly, faults, counts, isCounted, config, nameOf, learn, selected, select, apply, setDrawing, choose, summary, format],
   );
   const entries = catalog.kinds.filter((kind) => catalog.isEntry(kind.kind));
   const isShown = !isJson && now.raw !== null;
@@ -353,6 +360,9 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
           {isShown && <button type="button" className="jc-button jc-side-button" aria-expanded={isSide} onClick={() => setSideOpen(!isSide)}><Icon name="list" />{t("side")}</button>}
           {isShown && <IconButton className="jc-large-button" icon={isLarge ? "close_fullscreen" : "open_in_full"} label={isLarge ? t("shrink") : t("enlarge")} onClick={() => setLarge(!isLarge)} />}
         </div>
+        {isShown && config.counts_of && (
+          <p className="jc-counts-of" data-older={!isCounted || undefined}><Icon name={isCounted ? "query_stats" : "history"} /><span>{isCounted ? config.counts_of : t("counts_older")}</span></p>
+        )}
         {isShown ? (
           <div className="jc-main">
             <div className="jc-side" data-open={isSide || undefined}>

@@ -29,6 +29,8 @@ export interface NodeCounts {
   ready?: number;
   failed?: number;
   passed?: Record<string, number>;
+  messages?: number;
+  codes?: number;
   url?: string;
 }
 

@@ -77,10 +77,10 @@ export function useFaults(server: Server, text: string, settings: string, first:
   return { faults: answer.faults, isFresh: answer.of === now, check };
 }
 
-const POLL_MS = 10_000;
+const POLL_SECONDS = 10;
 
 /** Who stands where, asked for again and again while the page is looked at. */
-export function useCounts(server: Server, first: Counts): Counts {
+export function useCounts(server: Server, first: Counts, everySeconds = POLL_SECONDS): Counts {
   const [counts, setCounts] = useState(first);
   useEffect(() => {
     if (!server.urls.counts) return undefined;
@@ -89,11 +89,11 @@ export function useCounts(server: Server, first: Counts): Counts {
       if (document.visibilityState === "visible") server.counts(stop.signal).then(setCounts, () => undefined);
     };
     ask();
-    const timer = setInterval(ask, POLL_MS);
+    const timer = setInterval(ask, everySeconds * 1000);
     return () => {
       clearInterval(timer);
       stop.abort();
     };
-  }, [server]);
+  }, [server, everySeconds]);
   return counts;
 }

@@ -1,7 +1,7 @@
 // The drawing as activities and ways. Each keeps the JSON it came from, so what nobody touches is
 // written as it was, also what we do not know: it is kept, and not shown.
 
-import { isObject, type Json, type JsonObject, JsonFault, listAt, numberAt, objectAt, parse, textAt } from "./json";
+import { isObject, isSame, type Json, type JsonObject, JsonFault, listAt, numberAt, objectAt, parse, textAt } from "./json";
 
 export interface Activity {
   readonly raw: JsonObject;
@@ -102,6 +102,19 @@ export function readText(text: string): Reading {
     if (fault instanceof JsonFault) return { text, raw: null, fault };
     throw fault;
   }
+}
+
+/** Whether two drawings mean the same: where an activity was put, and what it is called, is not asked. */
+export function meansSame(one: Drawing, other: Drawing): boolean {
+  return (
+    one.activities.length === other.activities.length &&
+    one.ways.length === other.ways.length &&
+    one.activities.every(({ id, kind, config }, place) => {
+      const there = other.activities[place]!;
+      return there.id === id && there.kind === kind && isSame(there.config, config);
+    }) &&
+    one.ways.every((way, place) => wayKey(way) === wayKey(other.ways[place]!))
+  );
 }
 
 export function targets(drawing: Drawing, from: string, outcome: string): Activity[] {

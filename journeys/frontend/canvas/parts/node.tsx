@@ -39,6 +39,8 @@ export const ActivityNode = memo(function ActivityNode({ id }: NodeProps) {
         <div className="jc-counts">
           <Count name={t("count_waiting")} icon="hourglass_empty" value={(count?.waiting ?? 0) + (count?.ready ?? 0)} url={count?.url} />
           <Count name={t("count_passed")} icon="check" value={passed} />
+          {Boolean(count?.messages) && <Count name={t("count_messages")} icon="mail" value={count!.messages!} />}
+          {Boolean(count?.codes) && <Count name={t("count_codes")} icon="card_giftcard" value={count!.codes!} />}
           {Boolean(count?.failed) && <Count name={t("count_failed")} icon="error" value={count!.failed!} url={count?.url && `${count.url}&state=failed`} isBad />}
         </div>
       )}

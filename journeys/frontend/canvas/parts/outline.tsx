@@ -12,6 +12,18 @@ export function Outline({ onOpen, onRemove }: { onOpen: (id: string) => void; on
   const { t, catalog, drawing, faults, readOnly } = editor;
   const list = useRef<HTMLUListElement>(null);
   const all = inOrder(drawing);
+  const told = (id: string) => {
+    const count = editor.counts[id];
+    const passed = Object.values(count?.passed ?? {}).reduce((sum, one) => sum + one, 0);
+    const figures: [number, string][] = [
+      [(count?.waiting ?? 0) + (count?.ready ?? 0), t("count_waiting")],
+      [passed, t("count_passed")],
+      [count?.messages ?? 0, t("count_messages")],
+      [count?.codes ?? 0, t("count_codes")],
+      [count?.failed ?? 0, t("count_failed")],
+    ];
+    return figures.filter(([value], place) => value || place < 2).map(([value, name]) => `${name} ${editor.number(value)}`).join(", ");
+  };
   const chosen = all.find(({ id }) => editor.selected.has(id)) ?? all[0];
   const focusAt = (index: number) => {
     const items = [...(list.current?.querySelectorAll<HTMLElement>("[data-item]") ?? [])];
@@ -60,6 +72,7 @@ export function Outline({ onOpen, onRemove }: { onOpen: (id: string) => void; on
                 <span className="jc-node-text">
                   <strong>{catalog.label(activity)}</strong>
                   {ways.length > 0 && <span>{t("leads_to", { names: ways.join(", ") })}</span>}
+                  {editor.hasCounts && <span className="jc-told">{told(activity.id)}</span>}
                 </span>
                 {count > 0 && <span className="jc-badge jc-bad"><Icon name="error" />{count}</span>}
               </button>
