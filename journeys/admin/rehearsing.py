@@ -14,15 +14,17 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.models import Contact
 from journeys.checking import errors_among, faults_of
 from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
 from journeys.hiding import Hiding
 from journeys.journeys import DRAWABLE
 from journeys.models import Journey, Message, Participant, Refusal, Rehearsal
 from journeys.outline import nodes_of
-from journeys.rehearsing import rehearsals
+from journeys.rehearsing import gift_cards, rehearsals
 from journeys.rehearsing.figures import figures_of, is_of
 from journeys.widgets import CanvasWidget
+from loyalty.gift_cards.campaigns import known_campaigns
 from loyalty.money import money
 from workspace.access import Actor, actor_of
 from workspace.admin import PagesAdmin, job_context
@@ -70,7 +72,7 @@ class RehearsingPages(PagesAdmin):
             drawing = chosen.drawing or journey.drawing
             canvas = _canvas(chosen, drawing, actor)
             context.update(
-                told=_told(drawing, chosen.result),
+                told=_told(drawing, chosen.result, actor),
                 canvas=canvas.render(
                     "rehearsed_drawing", exact_dumps(Hiding(actor).drawing(drawing), indent=2)
                 ),
@@ -147,7 +149,7 @@ def _reactions_in(journey: Journey) -> list[tuple[str, str]]:
     return [(name, _(label)) for name, label in REACTION_LABELS.items() if name in wanted]
 
 
-def _told(drawing: Any, result: Mapping[str, Any]) -> dict[str, Any]:
+def _told(drawing: Any, result: Mapping[str, Any], actor: Actor) -> dict[str, Any]:
     """A result in words and numbers, for the template."""
     nodes = nodes_of(drawing)
     sent, cards, cap = result["messages"], result["gift_cards"], result["cap"]
@@ -197,18 +199,52 @@ def _told(drawing: Any, result: Mapping[str, Any]) -> dict[str, Any]:
         "ended": [
             (outcomes.get(name, name), number(count)) for name, count in result["ended"].items()
         ],
-        "cards": [
-            (
-                _label(nodes, row["node"]),
-                number(row["count"]),
-                money(row["amount_minor"], row["currency"]),
-            )
-            for row in cards["nodes"]
-        ],
+        "cards": _cards(cards, actor),
         "cap": cap,
         "over": number(cap["over"]),
+        "people": _people(cap, actor),
         "notes": result["notes"],
     }
+
+
+def _cards(cards: Mapping[str, Any], actor: Actor) -> list[dict[str, Any]]:
+    """What each campaign would give, and to whom not; those of other groups without their name."""
+    rows = cards.get("campaigns", [])
+    wanted = known_campaigns(actor).filter(key__in=[row["campaign"] for row in rows])
+    known = {key: (pk, name) for pk, key, name in wanted.values_list("pk", "key", "name")}
+    hidden = (None, _("a campaign of another group, or one that is gone"))
+    return [
+        {
+            "id": known.get(row["campaign"], hidden)[0],
+            "name": known.get(row["campaign"], hidden)[1],
+            "count": number(row["count"]),
+            "worth": money(row["amount_minor"], row["currency"]),
+            "left": _("as many as are asked for") if row["left"] is None else number(row["left"]),
+            "failed": [
+                (gift_cards.PROBLEMS.get(name, name), number(count))
+                for name, count in row["failed"].items()
+            ],
+        }
+        for row in rows
+    ]
+
+
+def _people(cap: Mapping[str, Any], actor: Actor) -> list[dict[str, Any]]:
+    """Whom the cap kept from a message, with their names where one may see those."""
+    rows = cap.get("people", [])
+    names: dict[int, str] = {}
+    if rows and actor.may("contacts.view_contact"):
+        found = Contact.objects.filter(pk__in=[row["contact_id"] for row in rows])
+        names = {one.pk: str(one) for one in found}
+    return [
+        {
+            "id": row["contact_id"],
+            "name": names.get(row["contact_id"], ""),
+            "messages": number(row["messages"]),
+            "left_out": number(row["left_out"]),
+        }
+        for row in rows
+    ]
 
 
 def _in_order(

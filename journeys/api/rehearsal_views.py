@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +13,10 @@ from journeys.explaining import entered_by
 from journeys.journeys import find_journey
 from journeys.models import Journey, Rehearsal
 from journeys.rehearsing import rehearsals
+from journeys.rehearsing.figures import result_for
+from workspace.access import actor_of
 from workspace.api.pages import NEWEST_FIRST
-from workspace.api.serializers import StrictSerializer, job_address
+from workspace.api.serializers import AnyJSONField, StrictSerializer, job_address
 from workspace.api.views import ApiViewSet
 
 _VIEW = "journeys.view_journey"
@@ -31,7 +33,7 @@ class RehearsalSerializer(serializers.ModelSerializer[Rehearsal]):
     """A rehearsal. Its `result` is null until the job is done."""
 
     job = serializers.SerializerMethodField()
-    result = serializers.JSONField(allow_null=True)
+    result = serializers.SerializerMethodField()
     reactions = serializers.DictField(child=serializers.IntegerField())
 
     class Meta:
@@ -46,6 +48,11 @@ class RehearsalSerializer(serializers.ModelSerializer[Rehearsal]):
         if rehearsal.job is None:
             return None
         return job_address(rehearsal.job, self.context.get("request"))
+
+    @extend_schema_field(AnyJSONField(allow_null=True))
+    def get_result(self, rehearsal: Rehearsal) -> Any:
+        """What was found; campaigns that one may not know of are masked."""
+        return result_for(rehearsal, actor_of(self.context["request"]))
 
 
 class RehearsalViewSet(ApiViewSet):

@@ -14,7 +14,7 @@ from journeys.drawing.durations import UNITS, length_of
 from workspace import sql
 
 # Between being planned and sent a message waits for quiet hours and for its turn.
-_PLANNED_BEFORE = timedelta(days=7)
+PLANNED_BEFORE = timedelta(days=7)
 
 # What is on its way counts, too: it will be there before this one.
 _HAD = """
@@ -76,7 +76,7 @@ def too_many(wishes: Iterable[Wish], *, at: datetime) -> set[int]:
         [one.channel for one in asked],
         [at - one.cap.within for one in asked],
     ]
-    had = dict(sql.lists(_HAD, [*columns, _PLANNED_BEFORE]))
+    had = dict(sql.lists(_HAD, [*columns, PLANNED_BEFORE]))
     granted: dict[tuple[int, str], int] = {}
     refused = set[int]()
     for place, one in enumerate(asked):

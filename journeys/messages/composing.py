@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import OperationalError, transaction
 from django.utils.translation import gettext as _
 
@@ -27,7 +26,7 @@ from integrations.templates import render
 from journeys.messages import caps, permits, results, variables
 from journeys.messages.links import Holder, Links, links_of, track_html, track_text
 from journeys.messages.permits import Case
-from journeys.messages.quiet_hours import quiet_until, zone_of
+from journeys.messages.quiet_hours import quiet_until_of
 from journeys.models import JourneyVersion, Lane, Message
 from workspace import sql
 from workspace.exactjson import exact_loads
@@ -179,13 +178,7 @@ def _take(at: datetime, limit: int) -> list[Planned]:
 
 def _quiet_until(one: Planned, given: Mapping[str, Any], at: datetime) -> datetime | None:
     """Until when the receiver must not be disturbed. Who tests does not wait."""
-    quiet = given.get("quiet_hours")
-    if not quiet or one.is_test:
-        return None
-    zones = [given.get("time_zone") or "", settings.TIME_ZONE]
-    if quiet.get("zone") == "contact":
-        zones.insert(0, one.time_zone)
-    return quiet_until(at, quiet, zone_of(*zones).key)
+    return None if one.is_test else quiet_until_of(given, at, contact_zone=one.time_zone)
 
 
 def _too_many(

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings as django_settings
+
 
 def quiet_until(at: datetime, quiet_hours: Mapping[str, Any] | None, zone: str) -> datetime | None:
     """When the quiet hours are over that hold at an instant; None where none hold.
@@ -26,6 +28,19 @@ def quiet_until(at: datetime, quiet_hours: Mapping[str, Any] | None, zone: str) 
     first, second = (wanted.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     # Of an end that comes twice the first one still ahead.
     return first if first > at else second
+
+
+def quiet_until_of(
+    settings: Mapping[str, Any], at: datetime, *, contact_zone: str = ""
+) -> datetime | None:
+    """The same by the settings of a journey, for a contact who lives in a time zone."""
+    quiet = settings.get("quiet_hours")
+    if not quiet:
+        return None
+    zones = [settings.get("time_zone") or "", django_settings.TIME_ZONE]
+    if quiet.get("zone") == "contact":
+        zones.insert(0, contact_zone)
+    return quiet_until(at, quiet, zone_of(*zones).key)
 
 
 def zone_of(*names: str) -> ZoneInfo:

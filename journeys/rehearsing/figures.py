@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from journeys.documents import copied
+from journeys.drawing.fields import FieldType
 from journeys.drawing.kinds import NEXT
+from journeys.hiding import Hiding
 from journeys.models import Journey, Rehearsal
+from segments.criteria import MASK
+from workspace.access import Actor
 
 
 def figures_of(rehearsal: Rehearsal) -> dict[str, dict[str, Any]]:
@@ -25,6 +30,20 @@ def figures_of(rehearsal: Rehearsal) -> dict[str, dict[str, Any]]:
         }
         for node_id, counts in result["nodes"].items()
     }
+
+
+def result_for(rehearsal: Rehearsal, actor: Actor) -> Any:
+    """The result as a reader may see it: campaigns of other groups are behind a mask."""
+    result = rehearsal.result
+    if result is None or actor.is_admin:
+        return result
+    hiding, masks = Hiding(actor), dict[str, str]()
+    cards = copied(result["gift_cards"])
+    for row in (*cards["nodes"], *cards.get("campaigns", ())):
+        key = row["campaign"]
+        if hiding.hides(FieldType.CAMPAIGN, key):
+            row["campaign"] = masks.setdefault(key, f"{MASK}{len(masks) + 1}")
+    return {**result, "gift_cards": cards}
 
 
 def last_rehearsal(journey: Journey) -> Rehearsal | None:

@@ -68,6 +68,15 @@ SELECT %s, %s, contact_id, cause, at, context FROM {COMING} WHERE at > %s AND at
 ORDER BY contact_id, cause, at ON CONFLICT DO NOTHING
 """  # noqa: S608
 _READ_LIMIT = 400
+# One after the other by their numbers, so many in a second; the first second's at once.
+_IN_TURN = f"""
+INSERT INTO {COMING} (contact_id, cause, at, context)
+SELECT q.contact_id, %s, %s + floor((row_number() OVER (ORDER BY q.contact_id) - 1) / %s)
+  * interval '1 second', '{{{{}}}}'::jsonb
+FROM ({{members}}) q WHERE {_LOT.format(contact_id="q.contact_id")}
+"""  # noqa: S608
+# Who is in a segment is read from whole tables, whatever the engine's own questions are told.
+_WHOLE_TABLES = {"work_mem": "128MB", "enable_seqscan": "on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +97,19 @@ class History:
         self.since, self.until = since, until
         self.entry: Node = plan.drawing.entry
         self.threshold = LOTS
+        self.rate: float | None = self.entry.config.get("rate")
         self.notes: list[str] = []
         self.readings: list[ReadingThen] = []
         self._segment: Segment | None = None
         if self.entry.kind == "read_segment":
             self._segment = Segment.objects.get(key=self.entry.config["segment"])
             self.readings = self._due_readings()
+
+    def take(self, share: float) -> None:
+        """Let in so large a share of all only, at so large a share of the rate."""
+        self.threshold = int(share * LOTS)
+        if self.rate is not None:
+            self.rate *= share
 
     def count(self) -> int:
         """How many contacts could enter, at the most."""
@@ -119,27 +135,45 @@ class History:
         """The instant after `after` at which somebody would enter; from the beginning without."""
         floor = after if after is not None else self.since - timedelta(seconds=1)
         readings = [one.at for one in self.readings if one.at > floor]
-        if self.entry.kind == "read_segment":
-            return min(readings, default=None)
         found: datetime | None = sql.one(f"SELECT min(at) FROM {COMING} WHERE at > %s", [floor])  # noqa: S608
-        return found
+        return min([*readings, *([found] if found else [])], default=None)
 
     def let_in(self, *, after: datetime | None, upto: datetime) -> None:
         """Bring those to the door whose time is after `after` and not after `upto`."""
         floor = after if after is not None else self.since - timedelta(seconds=1)
-        for reading in self.readings:
-            if floor < reading.at <= upto:
-                self._read(reading)
-        if self.entry.kind != "read_segment":
+        while due := [one for one in self.readings if floor < one.at <= upto]:
+            self.readings.remove(due[0])
+            if self.rate is None:
+                self._read(due[0])
+            else:
+                self._read_slowly(due[0], self.rate)
+        if self.entry.kind != "read_segment" or self.rate is not None:
             row = [self.version.journey_id, self.version.lane, floor, upto]
             sql.execute(_LET_IN, row)
+
+    def _read_slowly(self, reading: ReadingThen, rate: float) -> None:
+        """Have each of a segment enter in its turn; what is due meanwhile waits for that."""
+        text, params = self._members(reading)
+        with sql.local_settings(_WHOLE_TABLES):
+            cause = f"reading:{int(reading.at.timestamp())}"
+            given = [cause, reading.at, rate, *params, self.threshold]
+            count = sql.execute(_IN_TURN.format(members=text), given)
+        over_at = reading.at + timedelta(seconds=count / rate)
+        missed = [one for one in self.readings if one.at < over_at]
+        later = self.readings[len(missed) :]
+        since = reading.at if self.entry.config.get("only_new") else None
+        # As the real one: of what was due while it read, it reads once, when it is done.
+        is_in_time = bool(missed) and over_at < self.until
+        self.readings = [ReadingThen(over_at, since)] if is_in_time else []
+        if later and is_in_time and since is not None:
+            later[0] = ReadingThen(later[0].at, over_at)
+        self.readings += later
 
     def _read(self, reading: ReadingThen) -> None:
         text, params = self._members(reading)
         lot = _LOT.format(contact_id="q.contact_id")
         drawn = f"SELECT q.contact_id FROM ({text}) q WHERE {lot}"  # noqa: S608
-        settings = {"work_mem": "128MB", "enable_seqscan": "on"}
-        with sql.local_settings(settings):
+        with sql.local_settings(_WHOLE_TABLES):
             rows = sql.lists(f"{drawn} ORDER BY 1", [*params, self.threshold])
         ids = [row[0] for row in rows]
         for begin in range(0, len(ids), PORTION):
@@ -170,12 +204,12 @@ class History:
         except PastForgotten:
             is_forgotten = True
         if is_forgotten and not self.notes:
+            # Without its name: not everybody who reads this may know of it.
             message = _(
-                "Who was in the segment “%(name)s” on %(day)s is not known any more: its members"
-                " of today stand for them."
+                "Who was in the segment on %(day)s is not known any more: its members of today"
+                " stand for them."
             )
-            words = {"name": self._segment.name, "day": at.date().isoformat()}
-            self.notes.append(message % words)
+            self.notes.append(message % {"day": at.date().isoformat()})
         return is_forgotten
 
     def _due_readings(self) -> list[ReadingThen]:

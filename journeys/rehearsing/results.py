@@ -1,7 +1,6 @@
 """What a rehearsal found: who stands where, what would be sent, what it costs, who gets more."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +11,14 @@ from journeys.drawing.durations import length_of
 from journeys.drawing.forms import CAP, form_of
 from journeys.drawing.plan import Plan
 from journeys.engine.terms import Terms
+from journeys.messages.caps import cap_of
 from journeys.models import JourneyVersion
 from journeys.rehearsing import stand_ins
-from loyalty.models import Campaign
+from journeys.rehearsing.gift_cards import describe_cards
 from workspace import sql
 
-EXAMPLES = 20
+# Of those who would have got more than the cap: whoever wants all of them asks for a shorter time.
+PEOPLE_LISTED = 1_000
 
 _PASSAGES = """
 SELECT node, outcome, to_place, sum(count)::bigint AS count FROM journeys_passage
@@ -50,12 +51,17 @@ SELECT contact_id, max(within) AS most FROM (
   SELECT contact_id, count(*) OVER (
     PARTITION BY contact_id, channel ORDER BY due_at
     RANGE BETWEEN %s::interval PRECEDING AND CURRENT ROW) AS within
-  FROM journeys_message WHERE version_id = %s AND state = 'planned') m
+  FROM journeys_message
+  WHERE version_id = %s AND (state = 'planned' OR reason = 'cap')) m
 GROUP BY 1
 """
+# Those whom the cap kept from a message: this draft's messages were too many, or others' before.
 _OVER = f"""
-SELECT contact_id, most, count(*) OVER () AS count FROM ({_MOST}) m WHERE most > %s
-ORDER BY most DESC, contact_id LIMIT {EXAMPLES}
+SELECT contact_id, count(*) FILTER (WHERE state = 'planned') AS messages,
+  count(*) FILTER (WHERE reason = 'cap') AS left_out, count(*) OVER () AS count
+FROM journeys_message WHERE version_id = %s
+GROUP BY 1 HAVING count(*) FILTER (WHERE reason = 'cap') > 0
+ORDER BY 3 DESC, 1 LIMIT {PEOPLE_LISTED}
 """  # noqa: S608  made of our own words only
 _AT_MOST = f"SELECT coalesce(max(most), 0) FROM ({_MOST}) m"  # noqa: S608
 
@@ -103,7 +109,12 @@ def describe(told: Told) -> dict[str, Any]:
         "nodes": nodes["nodes"],
         "edges": edges,
         "messages": _messages(told),
-        "gift_cards": _gift_cards(told, nodes["nodes"]),
+        "gift_cards": describe_cards(
+            told.version,
+            told.plan.drawing,
+            {node_id: counts["passed"] for node_id, counts in nodes["nodes"].items()},
+            told.share,
+        ),
         "cap": _cap(told),
         "notes": [*told.notes, *_notes(told)],
     }
@@ -170,52 +181,22 @@ def _messages(told: Told) -> dict[str, Any]:
     }
 
 
-def _gift_cards(told: Told, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """How many cards each activity would give, and what they are worth by currency."""
-    wanted = {
-        node.id: node.config["campaign"]
-        for node in told.plan.drawing.nodes
-        if node.kind == "voucher"
-    }
-    campaigns = {one.key: one for one in Campaign.objects.filter(key__in=wanted.values())}
-    rows, cost = [], defaultdict[str, int](int)
-    for node_id, key in wanted.items():
-        campaign, count = campaigns.get(key), sum(nodes[node_id]["passed"].values())
-        if campaign is None:
-            continue
-        amount = count * campaign.amount_minor
-        cost[campaign.currency] += amount
-        rows.append(
-            {
-                "node": node_id,
-                "campaign": key,
-                "count": count,
-                "currency": campaign.currency,
-                "amount_minor": amount,
-            }
-        )
-    return {"nodes": rows, "cost": dict(cost)}
-
-
 def _cap(told: Told) -> dict[str, Any]:
-    """Who would get more than the journey's cap allows; without one, the most in a week."""
-    caps = told.version.settings.get("caps")
-    within = length_of(caps["per"]) if caps else length_of({"amount": 1, "unit": "week"})
+    """Whom the cap kept from a message; and the most that one wants in its time, else in a week."""
+    cap = cap_of(told.version.settings)
+    within = cap.within if cap else length_of({"amount": 1, "unit": "week"})
     most = int(sql.one(_AT_MOST, [within, told.version.pk]))
-    found: dict[str, Any] = {
-        "messages": int(caps["messages"]) if caps else None,
+    rows = sql.rows(_OVER, [told.version.pk]) if cap else []
+    return {
+        "messages": cap.messages if cap else None,
         "within_seconds": int(within.total_seconds()),
+        "is_of_workspace": cap is not None and not told.version.settings.get("caps"),
         "most": most,
-        "over": 0,
-        "examples": [],
+        "over": told.scaled(rows[0]["count"]) if rows else 0,
+        "people": [
+            {name: row[name] for name in ("contact_id", "messages", "left_out")} for row in rows
+        ],
     }
-    if caps:
-        rows = sql.rows(_OVER, [within, told.version.pk, int(caps["messages"])])
-        found["over"] = told.scaled(rows[0]["count"]) if rows else 0
-        found["examples"] = [
-            {"contact_id": row["contact_id"], "messages": row["most"]} for row in rows
-        ]
-    return found
 
 
 def _zone(told: Told) -> str:
@@ -250,6 +231,15 @@ def _notes(told: Told) -> list[str]:
         notes.append(_("Other journeys were not entered."))
     if kinds & {"webhook", "update_vendor"}:
         notes.append(_("Nobody was called: every webhook is taken to have worked."))
-    if told.plan.drawing.entry.config.get("rate"):
-        notes.append(_("The reading rate was left aside: all of a segment entered at once."))
+    if "voucher" in kinds:
+        notes.append(
+            _("Codes of campaigns are those of today; their validation rules were not asked.")
+        )
+    if "message" in kinds and cap_of(told.version.settings) is not None:
+        notes.append(
+            _(
+                "For the cap, what other journeys really sent in these days counts, too; what this"
+                " journey sent does not: the draft would have been in its place."
+            )
+        )
     return notes

@@ -17,8 +17,8 @@ from journeys.drawing.plan import make_plan
 from journeys.drawing.syntax import Drawing, read
 from journeys.engine.tick import tick_version
 from journeys.models import Journey, JourneyVersion, Lane
-from journeys.rehearsing import shadows, stand_ins
-from journeys.rehearsing.history import LOTS, History
+from journeys.rehearsing import gift_cards, shadows, stand_ins
+from journeys.rehearsing.history import History
 from journeys.rehearsing.results import Told, describe
 from workspace import sql
 from workspace.jobs import Work
@@ -57,6 +57,7 @@ def rehearse(
     since = until - timedelta(days=days)
     drawing = read(journey.drawing)
     plan = make_plan(drawing)
+    stocks = gift_cards.codes_left(drawing, at=until)
     with shadows.shadowed():
         version = JourneyVersion.objects.create(
             journey=journey,
@@ -71,8 +72,9 @@ def rehearse(
         count = history.count()
         share = min(1.0, limit / count) if count else 1.0
         version.settings[stand_ins.SHARE] = share
+        version.settings[gift_cards.SETTING] = gift_cards.scaled(stocks, share)
         version.save(update_fields=["settings"])
-        history.threshold = int(share * LOTS)
+        history.take(share)
         history.prepare()
         with shadows.read_by_index():
             step_count = _go_through(version, history, since, until, step_of(drawing), work)

@@ -53,6 +53,12 @@ _READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 _AS_BEFORE = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"
 
 
+def living(table: str) -> str:
+    """The name by which the table behind a shadow is read."""
+    schema: str = sql.one("SELECT current_schema()")
+    return ".".join(connection.ops.quote_name(name) for name in (schema, table))
+
+
 @contextmanager
 def shadowed() -> Iterator[None]:
     """Have the engine of this connection move shadows, and nobody write anything else."""

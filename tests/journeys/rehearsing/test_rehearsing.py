@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +11,18 @@ from django.db import InternalError, connection, transaction
 from contacts.events import IncomingEvent, record_events
 from contacts.models import Contact
 from journeys import models
-from journeys.models import Journey
+from journeys.models import Journey, JourneyVersion, Message, Participant
 from journeys.rehearsing import shadows
 from journeys.rehearsing.run import rehearse
+from loyalty.gift_cards.publications import publish
+from loyalty.gift_cards.publishing import is_set_aside
+from loyalty.models import Campaign, Voucher
 from tests.factories import DAY, HOUR, NOW
 from tests.journeys.drawn import node
+from tests.loyalty.gift_cards import make_campaign
 from tests.segments.factories import make_contacts, make_segment, refresh
 from workspace import sql
+from workspace.access import SYSTEM
 
 UNTIL = NOW
 SINCE = UNTIL - 30 * DAY
@@ -122,13 +127,179 @@ def test_messages_are_counted_by_day_and_those_left_out_by_reason() -> None:
     )
     found = rehearse(journey, until=UNTIL, days=30)
     messages = found["messages"]
-    assert (messages["total"], messages["channels"]) == (4, {"email": 4})
-    assert messages["left_out"] == {"no_address": 2}
-    assert messages["nodes"] == {"hello": {"email": 4}}
-    assert [row["email"] for row in messages["days"]] == [2, 2]
+    assert (messages["total"], messages["channels"]) == (2, {"email": 2})
+    assert messages["left_out"] == {"no_address": 2, "cap": 2}
+    assert messages["nodes"] == {"hello": {"email": 2}}
+    assert [row["email"] for row in messages["days"]] == [2]
     cap = found["cap"]
-    assert (cap["over"], cap["most"], len(cap["examples"])) == (2, 2, 2)
-    assert cap["examples"][0]["messages"] == 2
+    assert (cap["over"], cap["most"], len(cap["people"])) == (2, 2, 2)
+    assert (cap["people"][0]["messages"], cap["people"][0]["left_out"]) == (1, 1)
+
+
+def sent_before(journey: Journey, contact: Contact, at: datetime) -> None:
+    """Another journey's message that really went out."""
+    version = JourneyVersion.objects.create(
+        journey=journey, number=1, drawing={}, published_at=SINCE
+    )
+    one = Participant.objects.create(
+        journey=journey,
+        version=version,
+        contact=contact,
+        place=0,
+        state="done",
+        outcome="ended",
+        arrived_at=at,
+        entered_at=at,
+        finished_at=at,
+        entrance="test",
+    )
+    Message.objects.create(
+        journey=journey,
+        version=version,
+        participant=one,
+        node="hello",
+        channel="email",
+        contact=contact,
+        state="sent",
+        created_at=at,
+        due_at=at,
+        sent_at=at,
+    )
+
+
+@pytest.mark.django_db
+def test_the_cap_of_the_workspace_counts_what_other_journeys_really_sent_by_then(
+    settings: Any,
+) -> None:
+    settings.MESSAGE_CAP = (1, "week")
+    other = Journey.objects.create(key="other", name="Other")
+    capped, later, long_before, own = (
+        Contact.objects.create(email=f"{name}@example.com") for name in ("a", "b", "c", "d")
+    )
+    journey = draw(
+        node("start", "event_entry", event="signup"), node("hello", "message", email="hello")
+    )
+    at = SINCE + 10 * DAY
+    for contact in (capped, later, long_before, own):
+        happened("signup", contact.pk, at)
+    sent_before(other, capped, at - DAY)
+    for journey_, contact, sent_at in (
+        (Journey.objects.create(key="o2", name="2"), later, at + HOUR),
+        (Journey.objects.create(key="o3", name="3"), long_before, at - 8 * DAY),
+        (journey, own, at - DAY),
+    ):
+        sent_before(journey_, contact, sent_at)
+    found = rehearse(journey, until=UNTIL, days=30)
+    assert found["messages"]["left_out"] == {"cap": 1}
+    assert found["messages"]["total"] == 3
+    assert found["cap"]["is_of_workspace"]
+    assert [row["contact_id"] for row in found["cap"]["people"]] == [capped.pk]
+
+
+@pytest.mark.django_db
+def test_a_message_in_quiet_hours_counts_when_they_are_over() -> None:
+    contact = Contact.objects.create(email="a@example.com")
+    night = (SINCE + DAY).replace(hour=23)
+    happened("signup", contact.pk, night)
+    journey = draw(
+        node("start", "event_entry", event="signup"),
+        node("hello", "message", email="hello"),
+        settings={"quiet_hours": {"from": "22:00", "to": "08:00"}},
+    )
+    days = rehearse(journey, until=UNTIL, days=30)["messages"]["days"]
+    assert [row["day"] for row in days] == [(night + DAY).date().isoformat()]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limit", [100_000, 30])
+def test_a_segment_is_read_at_its_rate_and_a_sample_takes_as_long_as_all(limit: int) -> None:
+    make_contacts(*["Warszawa"] * 60)
+    refresh(make_segment(), as_of=SINCE - DAY)
+    journey = draw(
+        node("start", "read_segment", segment="poles", rate=30 / 86_400),
+        node("wait", "wait", duration=day(40)),
+    )
+    half = rehearse(journey, until=UNTIL, days=1, limit=limit)["entered"]
+    assert half == 31 if limit > 60 else 20 <= half <= 45
+    assert rehearse(journey, until=UNTIL, days=3, limit=100_000)["entered"] == 60
+
+
+@pytest.mark.django_db
+def test_what_is_due_while_a_segment_is_read_slowly_is_read_once_when_that_is_done() -> None:
+    make_contacts(*["Warszawa"] * 10)
+    refresh(make_segment(), as_of=SINCE - DAY)
+    config = {"segment": "poles", "schedule": {"every": day()}}
+    journey = draw(node("start", "read_segment", **config), node("end", "end"))
+    # Ten of them take two and a half days: from one reading to the next, so long.
+    journey.drawing["nodes"][0]["config"]["rate"] = 10 / (2.5 * 86_400)
+    found = rehearse(journey, until=UNTIL, days=30)
+    assert found["entered"] == 120
+    journey.drawing["nodes"][0]["config"]["rate"] = 10
+    assert rehearse(journey, until=UNTIL, days=30)["entered"] == 300
+
+
+def give(campaign: Campaign, *, edges: Any = None) -> Journey:
+    return draw(
+        node("start", "event_entry", event="signup"),
+        node("gift", "voucher", campaign=campaign.key),
+        node("got", "end"),
+        node("none", "end"),
+        edges=[("start", "gift"), ("gift", "got"), ("gift", "error", "none")],
+    )
+
+
+@pytest.mark.django_db
+def test_cards_are_given_while_codes_are_left_and_cost_what_they_are_worth() -> None:
+    people = [Contact.objects.create(email=f"p{number}@example.com") for number in range(5)]
+    for number, contact in enumerate(people):
+        happened("signup", contact.pk, SINCE + number * DAY)
+    campaign = make_campaign(count=3)
+    found = rehearse(give(campaign), until=UNTIL, days=30)
+    assert found["nodes"]["gift"]["passed"] == {"next": 3, "error": 2}
+    assert found["nodes"]["got"]["passed"] == {"next": 3}
+    assert found["nodes"]["none"]["passed"] == {"next": 2}
+    cards = found["gift_cards"]
+    assert cards["cost"] == {campaign.currency: 3 * campaign.amount_minor}
+    [row] = cards["campaigns"]
+    assert (row["campaign"], row["count"], row["left"]) == (campaign.key, 3, 3)
+    assert row["failed"] == {"none_left": 2}
+    # Nothing was given.
+    assert not Voucher.objects.exclude(published_at=None).exists()
+
+
+@pytest.mark.django_db
+def test_who_has_a_card_gets_none_and_a_campaign_that_never_runs_dry_has_enough() -> None:
+    people = [Contact.objects.create(email=f"p{number}@example.com") for number in range(4)]
+    for contact in people:
+        happened("signup", contact.pk, SINCE + 2 * DAY)
+        happened("signup", contact.pk, SINCE + 20 * DAY)
+    campaign = make_campaign(count=1, refill=True)
+    journey = give(campaign)
+    publish(campaign=campaign, contact_id=people[0].pk, actor=SYSTEM, at=SINCE + DAY)
+    publish(campaign=campaign, contact_id=people[1].pk, actor=SYSTEM, at=SINCE + 10 * DAY)
+    [row] = rehearse(journey, until=UNTIL, days=30)["gift_cards"]["campaigns"]
+    assert row["left"] is None
+    # The first had one before; the others get one the first time that they come.
+    assert (row["count"], row["failed"]) == (3, {"joined_already": 5})
+    campaign.holdout_percent = 90
+    campaign.save()
+    [row] = rehearse(journey, until=UNTIL, days=30)["gift_cards"]["campaigns"]
+    aside = sum(is_set_aside(campaign, contact.pk) for contact in people)
+    assert row["failed"].get("held_out", 0) == 2 * aside
+    Campaign.objects.update(status="disabled")
+    [row] = rehearse(journey, until=UNTIL, days=30)["gift_cards"]["campaigns"]
+    assert (row["count"], row["failed"]) == (0, {"closed": 8})
+
+
+@pytest.mark.django_db
+def test_codes_are_as_scarce_for_a_sample_as_for_all() -> None:
+    for number in range(200):
+        contact = Contact.objects.create(email=f"p{number}@example.com")
+        happened("signup", contact.pk, SINCE + DAY)
+    found = rehearse(give(make_campaign(count=40)), until=UNTIL, days=30, limit=50)
+    [row] = found["gift_cards"]["campaigns"]
+    assert (row["left"], row["count"]) == (40, 40)
+    assert row["failed"]["none_left"] > 60
 
 
 @pytest.mark.django_db
