@@ -66,23 +66,23 @@ def entrance_chart(
     version: JourneyVersion, *, as_of: datetime, since: datetime | None
 ) -> dict[str, Any] | None:
     """Who entered and who finished; None where nobody did. One query."""
-    return _over_time(trends.entrance_trend(version, as_of=as_of, since=since), _ENTRANCES, "bar")
+    return _over_time(trends.entrance_trend(version, as_of=as_of, since=since), _ENTRANCES)
 
 
 def message_chart(
     version: JourneyVersion, *, as_of: datetime, since: datetime | None
 ) -> dict[str, Any] | None:
     """What was sent and what came of it; None where nothing was. One query."""
-    return _over_time(trends.message_trend(version, as_of=as_of, since=since), _MESSAGES, "line")
+    return _over_time(trends.message_trend(version, as_of=as_of, since=since), _MESSAGES)
 
 
-def _over_time(trend: Trend, series: Any, kind: str) -> dict[str, Any] | None:
+def _over_time(trend: Trend, series: Any) -> dict[str, Any] | None:
     if trend.is_empty:
         return None
     labels = [date_format(at, _FORMATS[trend.step]) for at in trend.begins]
     drawn = [(str(label), trend.counts[name], tone) for name, label, tone in series]
     # A line through one point is none.
-    kind = "bar" if len(labels) == 1 else kind
+    kind = "bar" if len(labels) == 1 else "line"
     return {**chart(labels, drawn, kind=kind), "step": _STEPS[trend.step]}
 
 
@@ -108,8 +108,8 @@ def goal_intervals(goal: GoalCounts) -> list[dict[str, Any]]:
     rows = [
         {
             "name": name,
-            "value": _percent(share),
-            "bounds": _between(_percent(low), _percent(high)),
+            "value": percent(share),
+            "bounds": _between(percent(low), percent(high)),
             "tone": tone,
             "places": interval(share, low, high, end=end),
         }
@@ -120,8 +120,8 @@ def goal_intervals(goal: GoalCounts) -> list[dict[str, Any]]:
     rows.append(
         {
             "name": _("Difference"),
-            "value": _points(told["difference"]),
-            "bounds": _between(_points(told["low"]), _points(told["high"])),
+            "value": points(told["difference"]),
+            "bounds": _between(points(told["low"]), points(told["high"])),
             "tone": tone,
             "is_signed": True,
             "places": interval(
@@ -136,10 +136,13 @@ def _between(low: str, high: str) -> str:
     return _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
-def _percent(share: float) -> str:
-    return f"{number_format(share * 100, decimal_pos=1)} %"
+def percent(share: float) -> str:
+    """A share of 0 to 1 in per cent."""
+    # Rounded first: what is formatted is cut off.
+    return f"{number_format(round(share * 100, 1), decimal_pos=1)} %"
 
 
-def _points(share: float) -> str:
-    found = number_format(abs(share) * 100, decimal_pos=1)
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    found = number_format(round(abs(share) * 100, 1), decimal_pos=1)
     return f"−{found}" if share < 0 else f"+{found}"

@@ -6,12 +6,12 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from journeys import statistics
 from journeys.admin import journey_charts
 from journeys.admin.canvas import address_of, find_version
+from journeys.admin.journey_charts import percent, points
 from journeys.drawing.catalog import OUTCOME_LABELS
 from journeys.drawing.kinds import NEXT
 from journeys.models import Journey, JourneyVersion, Message, Participant, Refusal
@@ -79,7 +79,9 @@ def _goal_of(version: JourneyVersion, summary: Summary) -> dict[str, Any] | None
         "intervals": journey_charts.goal_intervals(goal),
     }
     if goal.difference is not None:
-        points = {name: _points(goal.difference[name]) for name in ("difference", "low", "high")}
+        told_points = {
+            name: points(goal.difference[name]) for name in ("difference", "low", "high")
+        }
         message = (
             _(
                 "%(difference)s percentage points beside the control group, with 95 %% certainty"
@@ -91,17 +93,12 @@ def _goal_of(version: JourneyVersion, summary: Summary) -> dict[str, Any] | None
                 " %(high)s: that may be chance."
             )
         )
-        told["sentence"] = message % points
+        told["sentence"] = message % told_points
     return told
 
 
-def _points(share: Any) -> str:
-    found = number_format(abs(float(share)) * 100, decimal_pos=1)
-    return f"−{found}" if share < 0 else f"+{found}"
-
-
 def _percent(part: int, whole: int) -> str:
-    return f"{number_format(part / whole * 100, decimal_pos=1)} %" if whole else "–"
+    return percent(part / whole) if whole else "–"
 
 
 def _activities_of(

@@ -1,7 +1,7 @@
 """The page on which a draft is rehearsed on history: how, how far it is, what it found."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -28,7 +28,7 @@ from loyalty.gift_cards.campaigns import known_campaigns
 from loyalty.money import money
 from workspace.access import Actor, actor_of
 from workspace.admin import PagesAdmin, job_context
-from workspace.admin.pictures import number
+from workspace.admin.pictures import chart, number
 from workspace.errors import DomainError
 from workspace.exactjson import exact_dumps
 
@@ -135,7 +135,7 @@ def rehearsed_words(rehearsal: Rehearsal) -> str:
         "since": date_format(datetime.fromisoformat(result["since"]), "SHORT_DATE_FORMAT"),
         "until": date_format(datetime.fromisoformat(result["until"]), "SHORT_DATE_FORMAT"),
     }
-    return _("What a rehearsal found on %(since)s to %(until)s: nothing of it happened.") % words
+    return _("Figures of a rehearsal from %(since)s to %(until)s: nothing of it happened.") % words
 
 
 def _reactions_in(journey: Journey) -> list[tuple[str, str]]:
@@ -182,14 +182,7 @@ def _told(drawing: Any, result: Mapping[str, Any], actor: Actor) -> dict[str, An
             }
             for node_id, counts in _in_order(nodes, result["nodes"])
         ],
-        "days": [
-            {
-                "day": row["day"],
-                "email": number(row.get("email", 0)),
-                "push": number(row.get("push", 0)),
-            }
-            for row in sent["days"]
-        ],
+        "days": _days_chart(sent["days"]),
         "left_out": [
             (reasons.get(name, name), number(count)) for name, count in sent["left_out"].items()
         ],
@@ -205,6 +198,26 @@ def _told(drawing: Any, result: Mapping[str, Any], actor: Actor) -> dict[str, An
         "people": _people(cap, actor),
         "notes": result["notes"],
     }
+
+
+def _days_chart(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What would be sent each day, over each channel; None where nothing would be."""
+    if not rows:
+        return None
+    by_day = {date.fromisoformat(row["day"]): row for row in rows}
+    first, last = min(by_day), max(by_day)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    channels = (
+        (Message.Channel.EMAIL, _("E-mail"), "primary"),
+        (Message.Channel.PUSH, _("Push"), "warning"),
+    )
+    series = [
+        (label, [by_day.get(day, {}).get(channel, 0) for day in days], tone)
+        for channel, label, tone in channels
+    ]
+    shown = [one for one in series if any(one[1])]
+    labels = [date_format(day, "j M") for day in days]
+    return chart(labels, shown, kind="bar", axis=_("Day"), is_stacked=True)
 
 
 def _cards(cards: Mapping[str, Any], actor: Actor) -> list[dict[str, Any]]:

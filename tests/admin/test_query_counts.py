@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from contacts.models import Contact
 from integrations.models import Source
+from journeys.models import Journey, Lane, Participant
 from loyalty.models import Distribution, Mechanism
+from tests.admin.journey_workspace import furnish_journey
 from tests.admin.workspace import furnish, some_segment
 
 LISTS = (
@@ -25,6 +27,9 @@ LISTS = (
     "segments_ruleevent",
     "segments_export",
     "segments_exportschedule",
+    "journeys_testprofile",
+    "journeys_journey",
+    "journeys_message",
     "loyalty_mechanism",
     "loyalty_member",
     "loyalty_earnrule",
@@ -101,6 +106,29 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
         _queries(admin, address)
     few = {address: _queries(admin, address) for address in addresses}
     furnish(19, prefix="b")
+    many = {address: _queries(admin, address) for address in addresses}
+    assert many == few
+
+
+def test_pages_of_a_journey_cost_the_same_however_many_are_on_it(admin: Client) -> None:
+    def add(count: int) -> Journey:
+        people = Contact.objects.bulk_create(Contact(first_name="Ola") for _n in range(count))
+        return furnish_journey(people)
+
+    journey = add(2)
+    pages = ("change", "draft", "versions", "statistics", "test", "rehearsal", "participants")
+    addresses = [reverse(f"admin:journeys_journey_{page}", args=[journey.pk]) for page in pages]
+    counts, log = reverse("admin:journeys_journey_counts", args=[journey.pk]), addresses[4]
+    addresses += [counts, f"{counts}?test", f"{log}?part=log"]
+    participant = Participant.objects.filter(lane=Lane.LIVE).earliest("pk")
+    addresses += [
+        reverse("admin:journeys_journey_participant", args=[journey.pk, participant.pk]),
+        reverse("admin:contacts_contact_change", args=[participant.contact_id]),
+    ]
+    for address in addresses:
+        _queries(admin, address)
+    few = {address: _queries(admin, address) for address in addresses}
+    add(9)
     many = {address: _queries(admin, address) for address in addresses}
     assert many == few
 

@@ -1,8 +1,12 @@
 """Trying journeys out on the screen: test profiles, the page of a test, its log."""
 
+import copy
+import json
+import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +21,9 @@ from journeys.models import Lane
 from journeys.publishing import publish
 from journeys.trying import profiles
 from tests.admin.conftest import MakePerson
+from tests.admin.journey_workspace import furnish_journey
 from tests.factories import DAY, make_contact
+from tests.loyalty.gift_cards import make_campaign
 from tests.segments.factories import make_contacts, make_segment, refresh
 from workspace import jobs
 from workspace.access import SYSTEM
@@ -192,6 +198,53 @@ def test_the_page_explains_why_a_contact_is_not_on_the_journey(admin: Client) ->
     assert "Name a contact" in page(admin, "explain", journey.pk)
 
 
+def config_of(shown: str, name: str) -> Any:
+    """What the canvas of this name was told."""
+    found = re.search(f'<script id="{name}-config" type="application/json">(.*?)</script>', shown)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_who_gets_more_than_the_cap_and_what_cards_cost_is_listed(
+    admin: Client, make_person: MakePerson
+) -> None:
+    eva, campaign = make_contact(first_name="Eva"), make_campaign("Reviews", count=2)
+    journey = furnish_journey([eva])
+    rehearsal = models.Rehearsal.objects.get()
+    assert rehearsal.result is not None
+    rehearsal.result["gift_cards"]["campaigns"][0] |= {"campaign": campaign.key, "left": None}
+    rehearsal.save()
+    shown = page(admin, "rehearsal", journey.pk)
+    assert "Eva" in shown
+    assert "Held back by the cap" in shown
+    assert "no code was left" in shown
+    assert "as many as are asked for" in shown
+    assert "Reviews" in shown
+    # Who may see no contacts reads numbers, who knows nothing of the campaign no name.
+    campaign.groups.add(Group.objects.create(name="Others"))
+    client = make_person("journeys.view_journey", "journeys.test_journey")
+    told = page(client, "rehearsal", journey.pk)
+    assert "Eva" not in told
+    assert f"#{eva.pk}" in told
+    assert "Reviews" not in told
+
+
+def test_the_canvas_of_a_test_shows_who_stands_where(
+    admin: Client, make_person: MakePerson
+) -> None:
+    journey = furnish_journey([make_contact(), make_contact()])
+    shown = page(admin, "test", journey.pk)
+    config = config_of(shown, "tested_drawing")
+    assert (config["read_only"], config["counts_every_seconds"]) == (True, 2)
+    address = config["urls"]["counts"]
+    assert admin.get(address).json()["nodes"] == config["counts"]
+    assert config["counts"]["rest"]["waiting"] == 2
+    assert config["counts"]["dice"]["messages"] == 2
+    assert make_person("journeys.view_journey").get(address).status_code == 403
+    admin.post(reverse("admin:journeys_journey_test", args=[journey.pk]), {"do": "end"})
+    assert admin.get(address).json() == {"nodes": {}}
+
+
 def test_a_draft_is_rehearsed_and_its_figures_shown(admin: Client) -> None:
     journey = make_welcome()
     at = timezone.now() - 3 * DAY
@@ -208,7 +261,24 @@ def test_a_draft_is_rehearsed_and_its_figures_shown(admin: Client) -> None:
     shown = page(admin, "rehearsal", journey.pk)
     assert "Activity by activity" in shown
     assert "No message would be sent." in shown
+    config = config_of(shown, "rehearsed_drawing")
+    assert config["read_only"]
+    assert config["counts"]["start"]["passed"] == {"next": 3}
+    assert config["counts"]["bought"]["waiting"] == 3
+    assert "passed 3" in shown.partition("<noscript>")[2]
+    edited = config_of(page(admin, "change", journey.pk), "drawing")
+    assert edited["counts"] == config["counts"]
+    assert edited["counts_of"].startswith("Figures of a rehearsal from")
+    # Where activities are put, and what they are called, is nothing to the engine.
+    moved = copy.deepcopy(journey.drawing)
+    moved["nodes"][1] |= {"x": 7, "y": 8, "label": "Buys"}
+    update_draft(journey, actor=SYSTEM, at=timezone.now(), drawing=moved)
+    assert "counts" in config_of(page(admin, "change", journey.pk), "drawing")
+    assert "The draft was changed since" not in page(admin, "rehearsal", journey.pk)
     update_draft(journey, actor=SYSTEM, at=timezone.now(), settings={"re_entry": "never"})
     assert "The draft was changed since" in page(admin, "rehearsal", journey.pk)
+    shown = page(admin, "change", journey.pk)
+    assert "counts" not in config_of(shown, "drawing")
+    assert "was of an older drawing" in shown
     refused = admin.post(url, {"days": "900"}, follow=True).content.decode()
     assert "from 1 to 92 days" in refused

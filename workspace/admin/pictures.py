@@ -170,5 +170,6 @@ def chart(
         "height": f"{3 + 1.75 * len(labels) * max(1, len(series))}rem" if is_lying else "",
         "names": [axis or _("When"), *(name for name, _values, _tone in series)],
         "rows": list(zip(labels, *columns, strict=True)),
+        "legend": [(name, colours[tone]) for name, _values, tone in series if len(series) > 1],
         "summary": ", ".join(name for name, _values, _tone in series),
     }
