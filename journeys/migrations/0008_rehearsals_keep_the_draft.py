@@ -7,7 +7,7 @@ import workspace.exactjson
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("journeys", "0006_rehearsals"),
+        ("journeys", "0007_count_capped_paths"),
     ]
 
     operations = [
