@@ -20,8 +20,8 @@ class Line:
     """One line: the activity, the way on which one comes to it, how far it is set in.
 
     `when` says who goes that way, where it is a path that is open by a clock or for so many. Where
-    `is_again`, the activity stood above already, and the way goes on there. `source` is the activity
-    from which the way comes, `outcome` its name; both are empty where it begins.
+    `is_again`, the activity stood above already, and the way goes on there. `source` is where the
+    way comes from, `outcome` its name; both are empty where it begins.
     """
 
     node: str

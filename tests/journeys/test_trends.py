@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -20,11 +20,11 @@ from tests.journeys.workspace import make_journey, publish, put_in
 START = node("start", "event_entry", event="visited")
 
 
-def make_version(**settings: object) -> JourneyVersion:
+def make_version(**terms: object) -> JourneyVersion:
     from contacts.models import EventDefinition
 
     EventDefinition.objects.get_or_create(name="visited")
-    return publish(make_journey(drawing(START), settings=settings or None))
+    return publish(make_journey(drawing(START), settings=terms or None))
 
 
 def went(version: JourneyVersion, hours: float, outcome: str, count: int, to: int = -1) -> None:
@@ -95,16 +95,16 @@ _MESSAGES = st.lists(
 class TestMessagesOverTime(TestCase):
     """Beside a second opinion in plain Python."""
 
+    @settings(deadline=None, max_examples=25)
     @given(_MESSAGES)
     def test_each_thing_counts_on_the_day_on_which_it_happened(
         self, told: list[tuple[int, int | None, int | None, int | None]]
     ) -> None:
         version = make_version()
-        Message.objects.all().delete()
+        one = put_in(version)
         times = [tuple(NOW + at * HOUR if at is not None else None for at in row) for row in told]
-        for number, (sent, opened, clicked, bounced) in enumerate(times):
-            one = put_in(version)
-            Message.objects.create(
+        Message.objects.bulk_create(
+            Message(
                 journey=version.journey,
                 version=version,
                 participant=one,
@@ -119,6 +119,8 @@ class TestMessagesOverTime(TestCase):
                 clicked_at=clicked,
                 bounced_at=bounced,
             )
+            for number, (sent, opened, clicked, bounced) in enumerate(times)
+        )
         found = trends.message_trend(version, as_of=NOW + 10 * DAY)
         for place, name in enumerate(trends.MESSAGES):
             wanted = Counter(_day(row[place]) for row in times if row[place] is not None)
