@@ -7,7 +7,7 @@ import workspace.exactjson
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("journeys", "0007_count_capped_paths"),
+        ("journeys", "0008_vendor_messages"),
     ]
 
     operations = [
