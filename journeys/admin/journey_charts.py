@@ -105,7 +105,7 @@ def goal_intervals(goal: GoalCounts) -> list[dict[str, Any]]:
     ]
     # As wide as what is drawn, so that small shares are seen, too.
     end = min(1.0, max(high for *_rest, high, _tone in shares) * 1.1) or 1.0
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "value": percent(share),

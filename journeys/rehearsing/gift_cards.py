@@ -15,6 +15,7 @@ from journeys.drawing.syntax import Drawing, Node
 from journeys.engine.cohort import Acted, Cohort
 from journeys.models import JourneyVersion
 from loyalty.gift_cards import codes, publishing
+from loyalty.gift_cards.campaign_settings import CODES_LIMIT
 from loyalty.models import Campaign
 from workspace import sql
 
@@ -63,7 +64,7 @@ def codes_left(drawing: Drawing, *, at: datetime) -> dict[str, dict[str, Any]]:
     found = {}
     for campaign in Campaign.objects.filter(key__in=keys):
         room = codes.room_left(campaign) if campaign.refill and not campaign.is_static else 0
-        left = None if room > _ENOUGH else codes.pool_count(campaign, codes.CODES_LIMIT) + room
+        left = None if room > _ENOUGH else codes.pool_count(campaign, CODES_LIMIT) + room
         is_closed = bool(publishing.why_closed(campaign, at))
         found[campaign.key] = {"left": left, "is_closed": is_closed}
     return found
