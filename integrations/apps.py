@@ -32,12 +32,12 @@ class IntegrationsConfig(AppConfig):
         )
         from integrations.bounces import heard, mailboxes
         from integrations.connectors.address import AddressConnector
-        from integrations.connectors.dotdigital import updating as updating_dotdigital
-        from integrations.connectors.dotdigital import vendor as dotdigital
+        from integrations.connectors.dotdigital import system as dotdigital_system
         from integrations.connectors.emarsys import vendor as emarsys
         from integrations.connectors.fcm import FcmConnector
         from integrations.connectors.web_push import WebPushConnector
         from integrations.connectors.webhook import WebhookConnector
+        from integrations.metric_uploads import forgetting
         from integrations.models import Connection
         from integrations.push import subscriptions
         from integrations.push import timeline as push_timeline
@@ -87,6 +87,8 @@ class IntegrationsConfig(AppConfig):
         extensions.register_merger("deliveries", deliveries.merge)
         retention.register("push subscriptions", subscriptions.purge)
         retention.register("calls of vendors", calls.purge)
+        retention.register("uploads of metrics", forgetting.purge)
+        extensions.register_eraser("uploaded metrics", forgetting.erase)
         extensions.register_eraser("push subscriptions", subscriptions.erase)
         extensions.register_merger("push subscriptions", subscriptions.merge)
         checkup.register("inbox", digestion.examine_inbox)
@@ -99,8 +101,7 @@ class IntegrationsConfig(AppConfig):
         extensions.register_merger("mail reports", heard.merge)
         retention.register("mail reports", heard.purge)
         mail.register_mail()
-        dotdigital.register()
-        updates.register_update(dotdigital.KIND, updating_dotdigital.update)
+        dotdigital_system.register()
         timeline.register()
         held_timeline.register()
         push_timeline.register()

@@ -21,6 +21,7 @@ from integrations.models.sources import (
 )
 from integrations.models.suppressions import Suppression
 from integrations.models.templates import Template, TemplateVariant
+from integrations.models.uploads import UploadChunk, UploadedRecord, UploadPlace
 from integrations.models.vendors import (
     ConnectionWebsite,
     VendorCall,
@@ -46,6 +47,9 @@ __all__ = [
     "Template",
     "TemplateVariant",
     "TraitMapping",
+    "UploadChunk",
+    "UploadPlace",
+    "UploadedRecord",
     "VendorCall",
     "VendorConnection",
     "VendorSync",

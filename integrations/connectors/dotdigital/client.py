@@ -128,16 +128,25 @@ class DotdigitalClient:
         self, *, segment_id: int | None = None, list_id: int | None = None
     ) -> Iterator[list[Contact]]:
         """Who is in a segment or on a list, page by page. Raises ThingMissing."""
-        chosen = f"~segmentId={segment_id}" if list_id is None else f"~listId={list_id}"
-        path: str | None = f"/contacts/v3?{chosen}&limit={_PAGE}"
-        seen = {""}
-        while path is not None:
-            contacts, marker = payloads.read_contacts(self._ask("GET", path))
+        marker, seen = "", {""}
+        while True:
+            contacts, marker = self.page_of_contacts(
+                segment_id=segment_id, list_id=list_id, marker=marker
+            )
             yield contacts
             if marker in seen:
                 break
             seen.add(marker)
-            path = f"/contacts/v3?{chosen}&limit={_PAGE}&marker={_part(marker)}"
+
+    def page_of_contacts(
+        self, *, segment_id: int | None = None, list_id: int | None = None, marker: str = ""
+    ) -> tuple[list[Contact], str]:
+        """One page of that, and the marker of the next one, "" after the last."""
+        chosen = f"~segmentId={segment_id}" if list_id is None else f"~listId={list_id}"
+        path = f"/contacts/v3?{chosen}&limit={_PAGE}"
+        if marker:
+            path += f"&marker={_part(marker)}"
+        return payloads.read_contacts(self._ask("GET", path))
 
     def lists(self) -> list[Group]:
         """All lists of the account."""

@@ -23,11 +23,18 @@ EMAIL, MOBILE = "email", "mobileNumber"
 # Whatever the region: it says of which one the account is.
 _FIRST = "https://r1-api.dotdigital.com"
 _HOSTS = "dotdigital.com"
+# By our identities; what is none of these is an identifier of the account that holds our id.
+_NAMESPACES = {EMAIL: "email", MOBILE: "phone"}
 
 
 def client_of(http: Http, credentials: Mapping[str, str]) -> DotdigitalClient:
     """The client of an account."""
     return DotdigitalClient(http, credentials.get("username", ""), credentials.get("password", ""))
+
+
+def namespace_of(identifier: str) -> str:
+    """Which of our identities the names are that contacts have there."""
+    return _NAMESPACES.get(identifier, "user_id")
 
 
 def base_url(settings: Mapping[str, Any]) -> str:

@@ -1,0 +1,18 @@
+"""What the product does with Dotdigital, registered in one place."""
+
+from django.utils.translation import gettext_lazy
+
+from integrations.connectors.dotdigital import segments, store, updating, vendor
+from integrations.vendors import importers, registry, updates
+from integrations.vendors.registry import Sync
+
+
+def register() -> None:
+    """Let people connect to Dotdigital, and do with it what it is for. May be called again."""
+    vendor.register()
+    registry.register_sync(
+        vendor.KIND, Sync("metrics", gettext_lazy("Metrics of contacts"), store.upload)
+    )
+    registry.register_deleter(vendor.KIND, store.delete_website)
+    updates.register_update(vendor.KIND, updating.update)
+    importers.register_importer(vendor.KIND, segments.IMPORTER)

@@ -1,0 +1,1 @@
+"""Metrics of contacts, appended to what vendors know of them: README.md."""
