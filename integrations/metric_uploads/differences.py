@@ -14,7 +14,7 @@ UNSURE = UUID(int=0)
 # Whom the vendor did not know a week ago it may know now.
 UNKNOWN_AGAIN_AFTER = timedelta(days=7)
 
-# A row is touched once: `gone` and `dropped` are of records that are not wanted, `due` of wanted ones.
+# A row is touched once: `gone` and `dropped` are of unwanted records, `due` is of wanted ones.
 _DIFFERENCE = """
 WITH wanted AS MATERIALIZED (
   SELECT contact_id, key, md5(document::text)::uuid AS digest FROM ({wanted}) w

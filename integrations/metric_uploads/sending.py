@@ -1,9 +1,10 @@
 """Records that are due, sent in imports: several at a time, each remembered before it is sent."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from integrations.errors import MalformedAnswer, TemporaryError, ThingMissing
@@ -22,6 +23,9 @@ _POLL_SECONDS = (5.0, 5.0, 10.0, 10.0, 20.0, 30.0)
 # An import that is not over after so long is asked about by the next run.
 _POLL_LIMIT = 720
 _FAILURE_LIMIT = 3
+# An import whose answer was lost may be worked on at the vendor for so long: it would undo what is
+# sent or deleted meanwhile.
+_LOST_FOR = timedelta(minutes=5)
 # Beside its document, of a record: names, quotes, the instant.
 _OVERHEAD = 240
 
@@ -100,7 +104,10 @@ def send_due(
 def finish_open(
     run: SyncRun, store: Store, website_id: int, *, sent: Callable[[int, int], None]
 ) -> None:
-    """Come to know what became of imports that another run has left, as one that was killed."""
+    """Come to know what became of imports that another run has left, as one that was killed.
+
+    Where that cannot be known, as the answer was lost, time passes until it does not matter.
+    """
     chunks = UploadChunk.objects.filter(
         connection_id=run.connection_id,
         website_id=website_id,
@@ -115,6 +122,12 @@ def finish_open(
     while flying:
         for chunk in _wait(run, store, flying, sent, is_at_once=True):
             flying.remove(chunk)
+    lost = UploadChunk.objects.filter(
+        connection_id=run.connection_id, website_id=website_id, state=State.LOST
+    )
+    last = lost.aggregate(last=Max("finished_at"))["last"]
+    if last is not None:
+        pause_for(run, (last + _LOST_FOR - run.now()).total_seconds())
 
 
 def _claim(

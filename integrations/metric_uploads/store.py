@@ -45,18 +45,33 @@ class Store(Protocol):
     Each method raises the errors of `integrations.errors`, and no others.
     """
 
-    place: str
-    """The vendor's own word for it: another place has other records."""
-    namespace: str
-    """Of which of our identities the vendor's names of contacts are."""
-    choice: Choice
-    record_limit: int
-    byte_limit: int
-    """How much an import may carry."""
-    import_limit: int
-    """How many imports may go on at a time."""
-    unknown_reasons: Sequence[str]
-    """By which reasons the vendor says that it does not know the contact."""
+    @property
+    def place(self) -> str:
+        """The vendor's own word for it: another place has other records."""
+
+    @property
+    def namespace(self) -> str:
+        """Of which of our identities the vendor's names of contacts are."""
+
+    @property
+    def choice(self) -> Choice:
+        """Which metrics are kept there."""
+
+    @property
+    def record_limit(self) -> int:
+        """How many records an import may carry."""
+
+    @property
+    def byte_limit(self) -> int:
+        """How long it may be."""
+
+    @property
+    def import_limit(self) -> int:
+        """How many imports may go on at a time."""
+
+    @property
+    def unknown_reasons(self) -> Sequence[str]:
+        """By which reasons the vendor says that it does not know the contact."""
 
     def at(self, place: str) -> "Store":
         """The store of another place of the same account, by the name that it had."""

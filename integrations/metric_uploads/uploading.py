@@ -1,4 +1,4 @@
-"""The synchronization "metrics": what changed since the last one is uploaded, website by website."""
+"""The synchronization "metrics": what changed is uploaded, website by website."""
 
 from django.utils.translation import gettext as _
 
@@ -66,7 +66,7 @@ def _upload(run: SyncRun, store: Store, website: Website) -> None:
 
 
 def _settle_place(run: SyncRun, store: Store, website: Website) -> None:
-    """Remember where records of a website are; where that changed, delete those at the old place."""
+    """Remember where records are; where that is elsewhere now, delete those at the old place."""
     place, is_new = UploadPlace.objects.get_or_create(
         connection_id=run.connection_id, website=website, defaults={"name": store.place}
     )

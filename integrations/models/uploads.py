@@ -156,12 +156,12 @@ class UploadedRecord(models.Model):
         indexes = [
             models.Index(
                 fields=["connection", "website", "state", "contact"],
-                name="integrations_uploadedrecord_open",
+                name="integrations_uploaded_open",
                 condition=~Q(state="sent"),
             ),
             models.Index(
                 fields=["chunk"],
-                name="integrations_uploadedrecord_in",
+                name="integrations_uploaded_in_chunk",
                 condition=Q(chunk__isnull=False),
             ),
         ]

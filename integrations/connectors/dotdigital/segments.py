@@ -1,6 +1,7 @@
 """Segments that people built in Dotdigital, read so that they can be imported."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -40,15 +41,18 @@ def fetch_members(run: SyncRun, remote_id: str) -> Iterator[Sequence[str]]:
         pause_for(run, _POLL_SECONDS)
     else:
         raise TemporaryError(_("Dotdigital has been refreshing a segment for an hour."))
-    marker: str | None = ""
-    while marker is not None:
-        asked = marker
-        contacts, following = patiently(
-            run, lambda: client.page_of_contacts(segment_id=number, marker=asked)
+    marker, seen = "", {""}
+    while True:
+        contacts, marker = patiently(
+            run, partial(client.page_of_contacts, segment_id=number, marker=marker)
         )
         run.check()
-        yield [one.identifiers[identifier] for one in contacts if identifier in one.identifiers]
-        marker = following or None
+        names = [one.identifiers[identifier] for one in contacts if identifier in one.identifiers]
+        # Numbers have no plus there.
+        yield [f"+{name}" for name in names] if identifier == vendor.MOBILE else names
+        if marker in seen:
+            break
+        seen.add(marker)
 
 
 def identity_of(settings: Mapping[str, Any]) -> str:

@@ -12,26 +12,34 @@ from integrations.metric_uploads import deleting, uploading
 from integrations.metric_uploads.store import Choice, Outcome, Record, Store
 from integrations.vendors.registry import SyncRun
 
+# The vendor takes 50 MB at a time; smaller imports are kinder to both sides.
+RECORD_LIMIT = 25_000
+BYTE_LIMIT = 16_000_000
+IMPORT_LIMIT = 5
+_UNKNOWN = ("ContactEmailDoesNotExist", "ContactIdDoesNotExist", "InvalidContactIdentifier")
+
 
 @dataclass(frozen=True, slots=True)
 class InsightStore:
-    """A collection, and the identifier by which its contacts are named. Fulfils `Store`.
-
-    The vendor takes 50 MB and five imports at a time; much smaller ones are kinder to both sides.
-    """
+    """A collection, and the identifier by which its contacts are named. Fulfils `Store`."""
 
     client: DotdigitalClient
     collection: str
     identifier: str
     choice: Choice = field(default_factory=Choice)
-    record_limit: int = 25_000
-    byte_limit: int = 16_000_000
-    import_limit: int = 5
-    unknown_reasons: Sequence[str] = (
-        "ContactEmailDoesNotExist",
-        "ContactIdDoesNotExist",
-        "InvalidContactIdentifier",
-    )
+    unknown_reasons: Sequence[str] = _UNKNOWN
+
+    @property
+    def record_limit(self) -> int:
+        return RECORD_LIMIT
+
+    @property
+    def byte_limit(self) -> int:
+        return BYTE_LIMIT
+
+    @property
+    def import_limit(self) -> int:
+        return IMPORT_LIMIT
 
     @property
     def place(self) -> str:
