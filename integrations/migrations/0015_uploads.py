@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("contacts", "0012_metrics_as_data"),
-        ("integrations", "0013_vendors"),
+        ("integrations", "0014_circuit_breakers"),
         ("workspace", "0006_websites"),
     ]
 
