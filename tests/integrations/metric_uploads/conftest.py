@@ -33,7 +33,8 @@ class World:
 
     def sync(self, **given: Any) -> dict[str, Any]:
         """What one synchronization of the metrics counted."""
-        return self.run("metrics", **given).counts
+        counts: dict[str, Any] = self.run("metrics", **given).counts
+        return counts
 
     def run(self, name: str, **given: Any) -> VendorSync:
         options = {"now": self.clock.now, "sleep": self.clock.sleep, **given}

@@ -1,6 +1,7 @@
 """Whatever goes wrong on the way: in the end the vendor has what it is to have."""
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -31,7 +32,7 @@ _ACTS = st.lists(
 )
 
 
-def _faults(chance: random.Random, odds: int):  # type: ignore[no-untyped-def]
+def _faults(chance: random.Random, odds: int) -> Callable[[Request], Fault | None]:
     """Every so many requests go wrong, each in another way."""
     busy = Response(503, b"busy")
     kinds = [

@@ -61,7 +61,9 @@ def test_the_first_data_are_told_when_they_are_there(world: World) -> None:
     world.sync()
     world.connection.refresh_from_db()
     assert world.connection.state == "authorized"
-    assert world.connection.first_synced_at - world.connection.authorized_at < timedelta(minutes=1)
+    first = world.connection.first_synced_at
+    assert first is not None
+    assert first - world.connection.authorized_at < timedelta(minutes=1)
     assert UploadPlace.objects.get().full_at is not None
 
 
