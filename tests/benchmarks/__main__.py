@@ -57,6 +57,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--rehearsals", type=int, metavar="N", help="drafts on so many contacts; by itself"
     )
+    parser.add_argument(
+        "--metrics",
+        action="store_true",
+        help="all computed metrics, and those of a website; by itself, without other engines",
+    )
     parser.add_argument("--explain", metavar="Q", help="the plan of one of the ten documents")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
@@ -109,6 +114,10 @@ def main(arguments: list[str]) -> int:
             from . import journeys
 
             return journeys.run(participant_count=options.journeys, writes=options.write)
+        if options.metrics:
+            from . import metrics
+
+            return metrics.run(size, place, writes=options.write)
         from .runs import run
 
         return run(size, place, options)
