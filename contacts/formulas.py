@@ -233,16 +233,18 @@ _SAID: dict[str, str | Promise] = {
         " without a number there have none."
     ),
     Function.FIRST_DATE: gettext_lazy(
-        "The day of the first “%(event)s” event%(where)s %(window)s, in the workspace's time zone."
+        "The day of the first of the “%(event)s” events%(where)s %(window)s, in the workspace's"
+        " time zone."
         " Contacts without any have none."
     ),
     Function.LAST_DATE: gettext_lazy(
-        "The day of the last “%(event)s” event%(where)s %(window)s, in the workspace's time zone."
+        "The day of the last of the “%(event)s” events%(where)s %(window)s, in the workspace's"
+        " time zone."
         " Contacts without any have none."
     ),
     Function.DAYS_SINCE: gettext_lazy(
-        "The days from the day of the last “%(event)s” event%(where)s %(window)s to the day on"
-        " which it is computed. Contacts without any have none."
+        "The days from the last of the “%(event)s” events%(where)s %(window)s to the day on which"
+        " it is computed. Contacts without any have none."
     ),
     Function.MOST_FREQUENT: gettext_lazy(
         "The most frequent value of “%(property)s” in the “%(event)s” events%(where)s %(window)s;"

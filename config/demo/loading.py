@@ -17,6 +17,7 @@ from contacts.events import IncomingEvent, record_events
 from contacts.models import (
     AttributeDefinition,
     Category,
+    ComputedMetric,
     ConsentDefinition,
     Contact,
     EventDefinition,
@@ -98,6 +99,8 @@ def load_demo_data(*, at: datetime) -> Loaded:
     rewards.make_tiers(at=at - timedelta(days=365))
     rewards.make_earn_rules(at=at)
     rewards.earn(stories, ids, at=at)
+    returns = ComputedMetric.objects.filter(metric__key="return_rate")
+    returns.update(other_event_name=shop.RETURN)
     computed_metrics.compute(as_of=at)
     make_sources(stories, ids, at=at)
     for table in _TABLES:

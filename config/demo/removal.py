@@ -18,6 +18,7 @@ from contacts.events import pause_recording
 from contacts.models import (
     AttributeDefinition,
     Category,
+    ComputedMetric,
     ConsentDefinition,
     Contact,
     EventDefinition,
@@ -25,6 +26,7 @@ from contacts.models import (
     SeenMessage,
     Tag,
 )
+from contacts.ready_metrics import READY_METRICS
 from integrations.models import HeldEvent, ReceivedEvent, Source
 from segments import indexes, membership, rule_events, schedule
 from segments.action_writes import forget_changes
@@ -150,6 +152,7 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
     kept = [*remove_journeys(at=at), *remove_loyalty(), *_remove_sources(), *_remove_segments()]
     _remove_rule_events(at=at)
     kept += _remove_contacts_and_definitions()
+    _restore_metrics()
     kept_logins = _remove_logins(actor)
     done = Removed(found, tuple(sorted(kept)), kept_logins)
     if not (found.contact_count or found.segment_count or set(found.logins) - set(kept_logins)):
@@ -167,6 +170,13 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
         at=at,
     )
     return done
+
+
+def _restore_metrics() -> None:
+    """Count returns again by the event of most shops, where nobody chose another one."""
+    ready = READY_METRICS["return_rate"].formula
+    ours = ComputedMetric.objects.filter(metric__key="return_rate", other_event_name=shop.RETURN)
+    ours.update(other_event_name=ready.other_event_name)
 
 
 def _remove_sources() -> list[str]:

@@ -100,5 +100,7 @@ EVENTS = {
     "email_click": "Clicked in an e-mail",
     "cafe_visit": "Visited a café",
 }
+# What the shop tells of when something comes back.
+RETURN = "return"
 # Points a year from which a tier is reached, the highest first.
 TIERS = ((1200, "platinum"), (500, "gold"), (180, "silver"), (0, "bronze"))

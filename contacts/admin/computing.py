@@ -107,7 +107,7 @@ def metric_context(metric: MetricDefinition, *, may_change: bool) -> dict[str, A
         "how": computed_metrics.how_computed(computed, orders.orders()),
         "value_count": number(computed.value_count),
         "changed_count": number(computed.changed_count),
-        "spread": spread_chart(computed.distribution, metric.type),
+        "spread": spread_context(computed.distribution, metric.type),
         "is_hourly": computed_metrics.is_hourly(computed),
         "computing_url": reverse(_PAGE),
         "formula_url": (
@@ -208,21 +208,29 @@ def _uses(actor: Actor) -> list[str]:
     return sorted({name for key in keys for name in uses_of(Kind.METRIC, key, actor)})
 
 
-def spread_chart(steps: Sequence[Mapping[str, Any]], type_: str) -> dict[str, Any] | None:
-    """A picture of how values are spread; None without any."""
+def spread_context(steps: Sequence[Mapping[str, Any]], type_: str) -> dict[str, Any]:
+    """How values are spread: a `chart` of the steps, or `texts` with counts; empty without any."""
     if not steps:
-        return None
-    return chart(
+        return {}
+    if type_ == MetricDefinition.Type.TEXT:
+        most = max(step["count"] for step in steps)
+        shares = [round(100 * step["count"] / most) for step in steps]
+        return {
+            "texts": [
+                (step["from"], number(step["count"]), share)
+                for step, share in zip(steps, shares, strict=True)
+            ]
+        }
+    steps_chart = chart(
         [_step(step["from"], step["to"], type_) for step in steps],
         [(_("Contacts"), [step["count"] for step in steps], "primary")],
         kind="bar",
         axis=_("Value"),
     )
+    return {"chart": steps_chart}
 
 
 def _step(low: str, high: str | None, type_: str) -> str:
-    if type_ == MetricDefinition.Type.TEXT:
-        return low
     if high is None:
         return _("%(low)s and more") % {"low": _figure(low, type_)}
     return f"{_figure(low, type_)} – {_figure(high, type_)}"

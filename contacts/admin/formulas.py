@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from contacts import computed_metrics, metric_definitions, orders
-from contacts.admin.computing import spread_chart
+from contacts.admin.computing import spread_context
 from contacts.admin.metric_forms import MetricForm
 from contacts.definitions import Kind, uses_of
 from contacts.formulas import Formula
@@ -91,7 +91,7 @@ def _look(form: MetricForm) -> dict[str, Any] | None:
         "high": _shown(found.high),
         "mean": "" if found.mean is None else _shown(round(found.mean, 2)),
         "is_text": found.type == Type.TEXT,
-        "spread": spread_chart(found.steps, found.type),
+        "spread": spread_context(found.steps, found.type),
     }
 
 

@@ -59,6 +59,7 @@ def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Shown)
         "/admin/segments/segment/add/",
         f"/admin/segments/segment/overlap/?keys={segment.key}",
         "/admin/contacts/metricdefinition/computing/?event_name=x&amount_property=y",
+        "/admin/contacts/metricdefinition/formula/",
         "/admin/segments/segment/add/?start=template:lapsing_buyers",
         "/admin/segments/savedcriteria/add/",
         f"{room}/settings/",
