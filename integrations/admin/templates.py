@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from csp.decorators import csp_update
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -19,20 +18,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts.admin.finding import found_ids
 from contacts.models import Contact
 from integrations import template_tests, templates
 from integrations.admin.template_forms import FORMATS, TemplateForm
-from integrations.errors import TemplateInvalid
+from integrations.admin.template_trials import TemplateTrials, TestForm, meant
 from integrations.models import Template
 from integrations.template_languages import name_of, read_language
 from integrations.template_parts import VARIANT_PARTS, own_parts, variants_of
 from integrations.template_starters import Starter, starter_of, starters
 from integrations.template_variables import variable_groups
 from workspace.access import actor_of
-from workspace.admin import EmptyState, ObjectActionsAdmin, PagesAdmin, object_action, page_context
+from workspace.admin import EmptyState, ObjectActionsAdmin, object_action, page_context
 from workspace.admin.pictures import badge
 from workspace.errors import DomainError
 
@@ -42,32 +40,8 @@ _FOUND_LIMIT = 8
 _with_pictures = csp_update({"img-src": ["https:", "http:"]})
 
 
-class TestForm(forms.Form):
-    """Whose gaps a test is filled with, and in which language."""
-
-    __test__ = False
-
-    contact = forms.CharField(
-        label=gettext_lazy("As for contact"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text=gettext_lazy("E-mail address or number. Empty: examples in all gaps."),
-    )
-    language = forms.CharField(
-        label=gettext_lazy("Language"),
-        required=False,
-        max_length=35,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text=gettext_lazy("As a code. Empty: that of the contact."),
-    )
-
-    def __init__(self, data: Any = None) -> None:
-        # Its dialog stands on the page of another form with such a field.
-        super().__init__(data, auto_id="test_%s")
-
-
 @admin.register(Template)
-class TemplateAdmin(PagesAdmin, ObjectActionsAdmin):
+class TemplateAdmin(TemplateTrials, ObjectActionsAdmin):
     """Messages with gaps."""
 
     list_display: Any = ("name_and_key", "subject_line", "channel_badge", "tongues", "updated_at")
@@ -268,6 +242,8 @@ class TemplateAdmin(PagesAdmin, ObjectActionsAdmin):
             sender=settings.DEFAULT_FROM_EMAIL,
             languages=_offered_languages(),
         )
+        if template is not None and form.kind == Channel.PUSH:
+            context["trial_url"] = reverse("admin:integrations_template_trial", args=[template.pk])
         if template is not None:
             context["buttons"] = self.buttons(request, template)
             context["thing_tabs"] = _tabs(template, variant) if may_write or variant else []
@@ -315,7 +291,7 @@ class TemplateAdmin(PagesAdmin, ObjectActionsAdmin):
             template,
             actor=actor,
             at=timezone.now(),
-            contact_id=_meant(term) if term and actor.may("contacts.view_contact") else None,
+            contact_id=meant(term) if term and actor.may("contacts.view_contact") else None,
             language=form.cleaned_data["language"],
         )
         return _("A test was sent to %(address)s.") % {"address": address}
@@ -402,15 +378,3 @@ def _offered_languages() -> list[tuple[str, str]]:
     codes = ("bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "hr", "hu", "it", "lt")
     more = ("lv", "nl", "no", "pl", "pt", "pt-BR", "ro", "sk", "sl", "sr", "sv", "tr", "uk")
     return [(code, name_of(code)) for code in (*codes, *more)]
-
-
-def _meant(term: str) -> int:
-    """The one contact that is meant. Raises TemplateInvalid for nobody, or several."""
-    known = Contact.objects.filter(pk__in=found_ids(term), erased_at=None, merged_into__isnull=True)
-    ids = list(known.values_list("pk", flat=True)[:2])
-    if len(ids) != 1:
-        words = (
-            _("“%(term)s” is nobody's.") if not ids else _("“%(term)s” may be several contacts.")
-        )
-        raise TemplateInvalid(words % {"term": term[:100]})
-    return ids[0]

@@ -32,29 +32,41 @@ def send_trial(
     """
     require(actor, connections.CHANGE)
     connection = connections.find_connection(connection_id)
+    told = payloads.payload(
+        title=_("It works"),
+        body=_("This is how a message looks on this device."),
+        url=settings.BASE_URL,
+        at=at,
+    )
+    receipt = send_once(connection, told, recipient=recipient, at=at)
+    with transaction.atomic():
+        audit.record(actor=actor, action="pushconnection.tried", subject=connection, at=at)
+    return receipt
+
+
+def send_once(
+    connection: PushConnection,
+    payload: Mapping[str, Any],
+    *,
+    recipient: Mapping[str, Any],
+    at: datetime,
+) -> Receipt:
+    """Send a message to one device now, whoever may have asked for it; the same as `send_trial`."""
     if not connection.is_enabled:
         raise PushUnavailable(_("It is disabled, and nothing is sent over it: enable it first."))
     known = registry.registered(connection.kind)
     assert known is not None, "registered when Django is ready"
-    receipt = known.connector.send(
+    return known.connector.send(
         Message(
             key=f"trial:{secrets.token_hex(8)}",
             kind=KIND,
-            payload=payloads.payload(
-                title=_("It works"),
-                body=_("This is how a message looks on this device."),
-                url=settings.BASE_URL,
-                at=at,
-            ),
+            payload=payload,
             sent_at=at,
             settings=connection.settings,
             secret=encryption.unseal(connection.sealed_secret),
             recipient=_recipient(connection, recipient),
         )
     )
-    with transaction.atomic():
-        audit.record(actor=actor, action="pushconnection.tried", subject=connection, at=at)
-    return receipt
 
 
 def read_subscription(text: str) -> dict[str, Any]:

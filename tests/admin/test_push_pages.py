@@ -12,6 +12,7 @@ from django.utils import timezone
 from integrations.models import Connection, PushSubscription
 from integrations.push import connections
 from integrations.sources import create_source
+from integrations.templates import create_template
 from tests.admin.conftest import MakePerson
 from tests.factories import make_contact
 from tests.integrations.push.other_side import Browser, google
@@ -195,3 +196,49 @@ def test_who_may_only_look_changes_nothing(
         reader.post(remove),
     ):
         assert answer.status_code == 403
+
+
+def test_a_template_is_shown_to_the_browser_that_asks_for_it(
+    admin: Client, make_person: MakePerson
+) -> None:
+    template = create_template(
+        name="News",
+        channel="push",
+        subject="Hi {{ contact.first_name }}",
+        text="Look at what is new",
+        link="https://shop.example/new",
+        actor=SYSTEM,
+        at=timezone.now(),
+    )
+    eva = make_contact(first_name="Eva", email="eva@example.com")
+    address = reverse("admin:integrations_template_trial", args=[template.pk])
+    shown = admin.get(reverse("admin:integrations_template_change", args=[template.pk]))
+    assert address in shown.content.decode()
+    with receiver(201) as service:
+        browser = Browser(service.url)
+        body = {"subscription": json.dumps(browser.subscription)}
+        assert "took it" in admin.post(address, body).json()["message"]
+        assert admin.post(address, {**body, "contact": eva.email}).status_code == 200
+        example, of_eva = (browser.read(one) for one in service.received)
+        assert example["title"].startswith("[Test] Hi ")
+        assert of_eva["title"] == "[Test] Hi Eva"
+        assert (of_eva["body"], of_eva["url"]) == (
+            "Look at what is new",
+            "https://shop.example/new",
+        )
+        # It is no message: nobody is told that it was opened.
+        assert "opened" not in of_eva
+        # Who may see no contact gets an example, and who may see no template nothing.
+        reader = make_person("integrations.view_template")
+        assert reader.post(address, {**body, "contact": eva.email}).status_code == 200
+        assert browser.read(service.received[2])["title"] == example["title"]
+        assert make_person("contacts.view_contact").post(address, body).status_code == 403
+        unknown = admin.post(address, {**body, "contact": "nobody@example.com"})
+        assert (unknown.status_code, len(service.received)) == (400, 3)
+        service.answer = 410
+        assert admin.post(address, body).status_code == 502
+    assert admin.post(address, {"subscription": "{}"}).status_code == 400
+    assert not PushSubscription.objects.exists()
+    mail = create_template(name="Mail", subject="Hi", html="Hi", actor=SYSTEM, at=timezone.now())
+    other = reverse("admin:integrations_template_trial", args=[mail.pk])
+    assert admin.post(other, body).status_code == 404
