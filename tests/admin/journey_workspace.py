@@ -35,7 +35,7 @@ def furnish_journey(people: list[Contact]) -> Journey:
         for version in (live, tested):
             _put_in(version, contact)
         campaign = make_campaign(f"Campaign of {contact.pk}", count=1)
-        _rehearse(journey, people[: place + 1], campaign)
+        put_rehearsal(journey, people[: place + 1], campaign)
     return journey
 
 
@@ -111,7 +111,9 @@ def _put_in(version: JourneyVersion, contact: Contact) -> None:
     Passage.objects.get_or_create(**passage, defaults={"count": 1})
 
 
-def _rehearse(journey: Journey, people: list[Contact], campaign: Campaign) -> None:
+def put_rehearsal(journey: Journey, people: list[Contact], campaign: Campaign) -> Rehearsal:
+    """A rehearsal of the draft as it is, which found something of everything at each activity."""
+    ids = [node["id"] for node in journey.drawing["nodes"]]
     now = timezone.now()
     card = {"campaign": campaign.key, "count": 1, "currency": "USD", "amount_minor": 100}
     passed = {"waiting": 0, "failed": 0, "passed": {"next": 1}}
@@ -123,15 +125,15 @@ def _rehearse(journey: Journey, people: list[Contact], campaign: Campaign) -> No
         "refused": {},
         "ended": {},
         "inside": 0,
-        "nodes": dict.fromkeys(("start", "dice", "rest"), passed),
+        "nodes": dict.fromkeys(ids, passed),
         "messages": {
             "total": len(people),
             "left_out": {"cap": len(people)},
-            "nodes": {"dice": {"email": len(people)}},
+            "nodes": {ids[1]: {"email": len(people)}},
             "days": [{"day": now.date().isoformat(), "email": 1}],
         },
         "gift_cards": {
-            "nodes": [{**card, "node": "dice"}],
+            "nodes": [{**card, "node": ids[1]}],
             "campaigns": [{**card, "left": 1, "failed": {"none_left": 2}}],
             "cost": {"USD": 100},
         },
@@ -144,7 +146,7 @@ def _rehearse(journey: Journey, people: list[Contact], campaign: Campaign) -> No
         },
         "notes": ["A note."],
     }
-    Rehearsal.objects.create(
+    return Rehearsal.objects.create(
         journey=journey,
         draft_number=journey.draft_number,
         drawing=journey.drawing,

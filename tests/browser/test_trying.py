@@ -9,8 +9,10 @@ from journeys.engine.tick import tick_journey
 from journeys.journeys import create_journey
 from journeys.models import Journey
 from journeys.trying import profiles
+from tests.admin.journey_workspace import put_rehearsal
 from tests.browser.looking import RULES_OF_LOOKS, dress, serious_faults
 from tests.factories import make_contact
+from tests.loyalty.gift_cards import make_campaign
 from workspace.access import SYSTEM
 
 
@@ -58,8 +60,10 @@ def test_a_draft_is_tested_from_the_switch_to_the_end(logged_in: Page, welcome: 
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("1 profile enters")).to_be_visible()
     tick_journey(welcome.pk, as_of=timezone.now())
-    # It grows by itself.
+    # It grows by itself, and so do the counts on the canvas.
     expect(page.get_by_text("Then on to “Bought something”.")).to_be_visible()
+    waits = page.locator("[data-activity=bought]").get_by_title("here now")
+    expect(waits).to_contain_text("here now: 1")
     page.locator("[data-trigger-event]").select_option("purchase")
     page.get_by_label("order *").fill("7")
     page.get_by_role("button", name="Send").click()
@@ -75,3 +79,26 @@ def test_a_draft_is_tested_from_the_switch_to_the_end(logged_in: Page, welcome: 
     page.get_by_role("button", name="End it and empty it").click()
     expect(page.get_by_text("The test ended")).to_be_visible()
     expect(switch).to_have_attribute("aria-checked", "false")
+
+
+def test_figures_of_a_rehearsal_stand_on_what_was_rehearsed_and_on_nothing_else(
+    logged_in: Page, welcome: Journey
+) -> None:
+    put_rehearsal(welcome, [make_contact()], make_campaign(count=1))
+    page = logged_in
+    page.goto(f"/admin/journeys/journey/{welcome.pk}/rehearsal/")
+    bought = page.locator("[data-activity=bought]")
+    expect(bought.get_by_title("passed")).to_contain_text("1")
+    expect(bought.get_by_title("messages")).to_contain_text("1")
+    expect(bought.get_by_title("gift cards")).to_contain_text("1")
+    expect(page.locator("[data-item=bought]")).to_contain_text("passed 1, messages 1, gift cards 1")
+    page.goto(f"/admin/journeys/journey/{welcome.pk}/change/")
+    expect(page.get_by_text("Figures of a rehearsal from")).to_be_visible()
+    expect(bought.get_by_title("passed")).to_be_visible()
+    # Once something else is drawn they are put aside, and come back with it.
+    page.locator("[data-activity=end]").click()
+    page.get_by_role("button", name="Remove", exact=True).first.click()
+    expect(page.get_by_text("before these changes")).to_be_visible()
+    expect(bought.get_by_title("passed")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(bought.get_by_title("passed")).to_be_visible()
