@@ -4,9 +4,9 @@ The rules of the drawing itself are in `journeys.drawing.validate`; here are the
 workspace, and what was published before.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -20,8 +20,9 @@ from integrations import rendering
 from integrations.models import Connection, Template
 from integrations.vendors import updates
 from journeys.documents import Slot, named, slots_of, slots_of_settings
-from journeys.drawing.checks import read_instant
+from journeys.drawing.checks import read_date, read_instant
 from journeys.drawing.faults import Fault
+from journeys.drawing.forms import DATE
 from journeys.drawing.kinds import ENTRIES, REACTIONS
 from journeys.drawing.known import Known
 from journeys.drawing.validate import validate
@@ -38,6 +39,8 @@ from workspace import access
 from workspace.access import Actor
 from workspace.errors import Problem
 
+# So long after it ends in Greenwich a day ends at the last place on earth.
+_LATEST = timedelta(hours=12)
 _UNREADABLE = frozenset({"syntax", "too_long", "invalid", "unknown_filter"})
 
 
@@ -69,7 +72,7 @@ def faults_of(
     )
     excused = kept.excused(drawing)
     found = [fault for fault in found if (fault.node, fault.path, fault.code) not in excused]
-    found += _faults_of_time(settings, at)
+    found += [*_faults_of_time(settings, at), *_faults_of_dates(drawing, at)]
     if latest is not None and not any(fault.code == "no_entry" for fault in found):
         found += _faults_of_version(latest, drawing, settings)
     return found
@@ -244,6 +247,20 @@ def _faults_of_time(settings: Any, at: datetime) -> list[Fault]:
     return [Fault("", "ends_at", "over", message)]
 
 
+def _faults_of_dates(drawing: Any, at: datetime) -> Iterator[Fault]:
+    """Warnings about paths of conditions whose last day is over, wherever it is looked at."""
+    today = (at.astimezone(UTC) - _LATEST).date()
+    for node in _nodes(drawing):
+        paths = _config(node).get("paths") if node.get("kind") == "condition" else None
+        for number, path in enumerate(paths if isinstance(paths, list) else ()):
+            told = path.get(DATE) if isinstance(path, Mapping) else None
+            last = read_date(told.get("to")) if isinstance(told, Mapping) else None
+            if last is not None and last < today:
+                message = gettext("This day is over: nobody goes this way any more.")
+                place = f"config.paths[{number}].{DATE}.to"
+                yield Fault(str(node.get("id")), place, "over", message, "warning")
+
+
 def _faults_of_version(latest: JourneyVersion, drawing: Any, settings: Any) -> list[Fault]:
     """What the next version would change that all versions of a journey have in common.
 
@@ -281,11 +298,13 @@ def _faults_of_version(latest: JourneyVersion, drawing: Any, settings: Any) -> l
 
 
 def _entry(drawing: Any) -> Mapping[str, Any] | None:
+    return next((node for node in _nodes(drawing) if str(node.get("kind")) in ENTRIES), None)
+
+
+def _nodes(drawing: Any) -> list[Mapping[str, Any]]:
     nodes = drawing.get("nodes") if isinstance(drawing, Mapping) else None
-    for node in nodes if isinstance(nodes, list) else ():
-        if isinstance(node, Mapping) and node.get("kind") in ENTRIES:
-            return node
-    return None
+    found = nodes if isinstance(nodes, list) else ()
+    return [node for node in found if isinstance(node, Mapping)]
 
 
 def _config(node: Mapping[str, Any]) -> Mapping[str, Any]:

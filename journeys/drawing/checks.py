@@ -1,7 +1,7 @@
 """Checks that fields of activities, paths of conditions and settings have in common."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeGuard
 
@@ -10,6 +10,7 @@ from journeys.drawing.faults import Place, gettext_noop
 from journeys.drawing.known import Known
 
 TEXT_LIMIT = 10_000
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -70,6 +71,16 @@ def read_instant(value: Any) -> datetime | None:
         found = datetime.fromisoformat(value)
         # Such as cannot be told in another zone.
         return found if 2 <= found.year <= 9998 else None
+    except ValueError:
+        return None
+
+
+def read_date(value: Any) -> date | None:
+    """A day, as 2026-12-24; None where it is none."""
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        return None
+    try:
+        return date.fromisoformat(value)
     except ValueError:
         return None
 

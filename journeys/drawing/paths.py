@@ -1,9 +1,7 @@
 """Whether paths are what they have to be: those of conditions, each with its form, of splits."""
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +10,7 @@ from journeys.drawing.checks import (
     check_criteria,
     is_missing,
     is_whole,
+    read_date,
 )
 from journeys.drawing.faults import Place, gettext_noop
 from journeys.drawing.forms import (
@@ -33,7 +32,6 @@ PATH_NAME_LIMIT = 63
 PATH_LIMIT = 20
 CAP_MOST = 1_000_000_000
 _RESERVED = frozenset({NEXT, ERROR, TIMEOUT, ELSE})
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +120,13 @@ def _date(form: _Form) -> None:
     if is_missing(begin) and is_missing(end):
         form.add("missing_value", wanted)
     for name, day in (("from", begin), ("to", end)):
-        if not is_missing(day) and not _is_date(day):
+        if not is_missing(day) and read_date(day) is None:
             message = gettext_noop("A day is wanted, as 2026-12-24.")
             form.add("wrong_type", message, at=f".{name}")
-    if _is_date(begin) and _is_date(end) and end < begin:
+    first, last = read_date(begin), read_date(end)
+    if first is not None and last is not None and last < first:
         form.add("wrong_type", gettext_noop("It ends before it begins."), at=".to")
     form.check_zone()
-
-
-def _is_date(value: Any) -> bool:
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _cap(form: _Form) -> None:

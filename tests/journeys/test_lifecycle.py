@@ -311,6 +311,18 @@ def test_what_is_over_is_not_published() -> None:
     assert codes(journey) == {("", "ends_at", "over")}
 
 
+def test_who_draws_a_path_whose_last_day_is_over_is_warned() -> None:
+    # NOW is the noon of the 2nd of March: on the last islands the 1st ends at that instant.
+    ends = ["2026-02-28", "2026-03-01", "2026-03-02", "soon"]
+    paths = [{"name": end, "date": {"to": end}} for end in ends]
+    which = node("which", "condition", paths=[*paths, 7, {"date": []}])
+    journey = make_journey(in_a_row(node("start", "event_entry", event="visited"), which))
+    for at, expected in ((NOW - timedelta(seconds=1), {0}), (NOW, {0, 1})):
+        found = checking.faults_of(journey, actor=SYSTEM, at=at)
+        over = {(one.node, one.path) for one in found if one.code == "over" and not one.is_error}
+        assert over == {("which", f"config.paths[{number}].date.to") for number in expected}
+
+
 def test_at_most_so_many_are_live(settings: Any) -> None:
     settings.JOURNEYS_LIVE_LIMIT = 2
     first, second, third = (make_journey() for _number in range(3))
