@@ -33,6 +33,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.bounces import heard, mailboxes
         from integrations.connectors.address import AddressConnector
         from integrations.connectors.dotdigital import system as dotdigital_system
+        from integrations.connectors.emarsys import updating as updating_emarsys
         from integrations.connectors.emarsys import vendor as emarsys
         from integrations.connectors.fcm import FcmConnector
         from integrations.connectors.web_push import WebPushConnector
@@ -79,6 +80,7 @@ class IntegrationsConfig(AppConfig):
                 room=registry.Room(share=160, batch=8),
             )
         emarsys.register()
+        updates.register_update(emarsys.KIND, updating_emarsys.update)
         outbox.register_consumer("push", subscriptions.note_finished)
         checkup.register("outbox", deliveries.examine)
         checkup.register("bounces", mailboxes.examine)

@@ -207,6 +207,7 @@ class EmarsysSandbox(Sandbox):
             ("GET", r"contactlist/(\d+)", self._list_ids),
             ("GET", r"contactlist/(\d+)/count", self._list_count),
             ("POST", r"contact/getdata", self._get_data),
+            ("PUT", r"contact", self._change),
             ("GET", r"field/translate/(\w+)", self._fields),
         ]
 
@@ -406,6 +407,30 @@ class EmarsysSandbox(Sandbox):
                 fields = {name: one.fields.get(name) for name in wanted}
                 result.append({"id": str(one.id), "uid": one.uid, **fields})
         return _envelope({"errors": errors, "result": result or False})
+
+    def _change(self, request: Request) -> Response:
+        try:
+            given = request.document()
+        except ValueError:
+            raise Refusal(400, 1010, "Invalid JSON payload") from None
+        key = str(given.get("key_id", EMAIL))
+        contacts = given.get("contacts") or [given]
+        if len(contacts) > _BATCH:
+            raise Refusal(400, 1000, "Maximum number of contacts in a batch is 1000")
+        if key not in _numbers():
+            return _envelope("", code=2004, text=f"Invalid key field id: {key}")
+        ids, errors = [], {}
+        for told in contacts:
+            fields = {str(name): value for name, value in told.items() if name != "key_id"}
+            self._check_fields(fields)
+            one = self._find(key, str(fields.get(key, "")))
+            if one is None:
+                text = f"No contact found with the external id: {key}"
+                errors[str(fields.get(key, ""))] = {"2008": text}
+                continue
+            one.fields |= {name: str(value) for name, value in fields.items()}
+            ids.append(str(one.id))
+        return _envelope({"ids": ids, **({"errors": errors} if errors else {})})
 
     def _find(self, key: str, value: str) -> Contact | None:
         if key == "id":

@@ -9,6 +9,7 @@ import pytest
 from integrations import outbound, outbox, sending
 from integrations.models import Delivery, VendorConnection
 from integrations.sandbox.dotdigital import Dotdigital
+from integrations.sandbox.emarsys import EmarsysSandbox
 from integrations.sandbox.server import Fault, running
 from integrations.vendors import connections
 from integrations.vendors.updates import TYPE
@@ -28,6 +29,17 @@ def dotdigital(clock: Clock, settings: Any) -> Iterator[Dotdigital]:
         assert isinstance(box, Dotdigital)
         settings.DOTDIGITAL_URL = box.url
         box.learn(["anna@example.com"])
+        yield box
+        outbound.hang_up()
+
+
+@pytest.fixture
+def emarsys(clock: Clock, settings: Any) -> Iterator[EmarsysSandbox]:
+    settings.OUTBOUND_ALLOW = [ip_network("127.0.0.0/8")]
+    with running(EmarsysSandbox(clock=clock.seconds)) as box:
+        assert isinstance(box, EmarsysSandbox)
+        settings.EMARSYS_URL = settings.EMARSYS_AUTH_URL = box.url
+        box.add_segment("VIP", ["anna@example.com"])
         yield box
         outbound.hang_up()
 
@@ -81,6 +93,37 @@ def test_who_has_no_such_identifier_fails_for_good(dotdigital: Dotdigital) -> No
         "failed",
         "The contact has no mobileNumber, by which Dotdigital would know it.",
     )
+
+
+def connect_emarsys(box: EmarsysSandbox, **settings: Any) -> VendorConnection:
+    [(user, secret)] = box.clients.items()
+    return connect("emarsys", {"user": user, "secret": secret}, settings=settings)
+
+
+def test_emarsys_sets_fields_by_their_numbers_or_names(emarsys: EmarsysSandbox) -> None:
+    tell(connect_emarsys(emarsys), ANNA, {"1": "Anna", "last name": "Berg"})
+    assert what_became() == ("delivered", "")
+    (anna,) = [one for one in emarsys.contacts.values() if one.fields["3"] == ANNA["email"]]
+    assert (anna.fields["1"], anna.fields["2"]) == ("Anna", "Berg")
+    assert Delivery.objects.get().reference == str(anna.id)
+
+
+@pytest.mark.parametrize(
+    ("contact", "fields", "words"),
+    [
+        (ANNA | {"email": "ben@example.com"}, {"1": "Ben"}, "No contact found"),
+        (ANNA, {"Favourite": "cats"}, "Emarsys has no field “Favourite”."),
+        (ANNA, {"99999": "cats"}, "Invalid field id: 99999"),
+        (ANNA | {"email": None}, {"1": "Anna"}, "neither the address nor the id"),
+    ],
+)
+def test_what_emarsys_does_not_know_fails_for_good(
+    emarsys: EmarsysSandbox, contact: Any, fields: Any, words: str
+) -> None:
+    tell(connect_emarsys(emarsys), contact, fields)
+    state, error = what_became()
+    assert state == "failed"
+    assert words in error
 
 
 def test_an_update_whose_acknowledgement_was_lost_is_made_again(dotdigital: Dotdigital) -> None:

@@ -98,6 +98,14 @@ class Client:
         body = {"keyId": "id", "keyValues": [str(one) for one in contact_ids], "fields": [field]}
         return payloads.read_found(self._ask("POST", "/contact/getdata", body=body), field)
 
+    def change_contact(self, key_field: str, value: str, fields: Mapping[str, Any]) -> str:
+        """Set these fields of a contact, and leave the others; its number.
+
+        Raises PermanentError where there is no such contact, or no such field.
+        """
+        body = {"key_id": key_field, "contacts": [{key_field: value, **fields}]}
+        return payloads.read_changed(self._ask("PUT", "/contact", body=body))
+
     def field_names(self) -> dict[str, str]:
         """The fields of contacts, by their numbers."""
         return payloads.read_fields(self._ask("GET", "/field/translate/en"))

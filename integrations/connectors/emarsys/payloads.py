@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from integrations.errors import MalformedAnswer
+from integrations.errors import MalformedAnswer, ThingMissing
 
 EMAIL_FIELD = "3"
 
@@ -118,6 +118,25 @@ def read_fields(data: Any) -> dict[str, str]:
         for one in _entries(data)
         if isinstance(one, dict) and one.get("id") is not None
     }
+
+
+def read_changed(data: Any) -> str:
+    """The number of the one contact that was changed.
+
+    Raises ThingMissing where the envelope said OK and the contact was refused, MalformedAnswer.
+    """
+    if not isinstance(data, dict):
+        raise _malformed("a change without what came of it")
+    if ids := _entries(data.get("ids")):
+        return str(ids[0])
+    if isinstance(errors := data.get("errors"), dict) and errors:
+        reasons = next(iter(errors.values()))
+        told = "; ".join(f"{text} ({code})" for code, text in dict(reasons).items())
+        words = _("Emarsys did not change the contact: %(told)s")
+        raise ThingMissing(words % {"told": told[:300]})
+    if data.get("id"):
+        return str(data["id"])
+    raise _malformed("a change without the number of the contact")
 
 
 def read_count(data: Any) -> int:

@@ -59,7 +59,7 @@ def identity_of(settings: Mapping[str, Any]) -> str:
 
 def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> Verified:
     """Ask for the segments, and for the field that contacts are known by."""
-    client = _client(http, credentials, settings)
+    client = client_of(http, credentials, settings)
     client.list_segments()
     if settings.get("match_by") == _EXTERNAL:
         field = str(settings.get("external_field") or "").strip()
@@ -69,14 +69,20 @@ def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, An
     return Verified(account_name=credentials["user"])
 
 
+def key_field_of(settings: Mapping[str, Any]) -> str:
+    """The number of the field by which contacts are known there."""
+    if settings.get("match_by") == _EXTERNAL:
+        return str(settings.get("external_field") or "").strip()
+    return EMAIL_FIELD
+
+
 def _reading(run: SyncRun) -> Reading:
-    field = EMAIL_FIELD
-    if run.settings.get("match_by") == _EXTERNAL:
-        field = str(run.settings.get("external_field") or "").strip()
-    return Reading(run, _client(run.http, run.credentials, run.settings), field=field)
+    client = client_of(run.http, run.credentials, run.settings)
+    return Reading(run, client, field=key_field_of(run.settings))
 
 
-def _client(http: Http, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> Client:
+def client_of(http: Http, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> Client:
+    """The client of an account."""
     return Client(
         http,
         user=credentials["user"],
