@@ -11,7 +11,15 @@ class JourneysConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only now.
         from contacts.extensions import register_eraser, register_merger
-        from journeys import announcements, entrances, following, journey_links, merging, reading
+        from journeys import (
+            announcements,
+            entrances,
+            facts,
+            following,
+            journey_links,
+            merging,
+            reading,
+        )
         from journeys.acts import jump, update, vendor, voucher, webhook
         from journeys.engine import running
         from journeys.messages import message_links
@@ -21,6 +29,7 @@ class JourneysConfig(AppConfig):
 
         announcements.register()
         entrances.register()
+        facts.register()
         following.register()
         merging.register()
         running.register()

@@ -41,6 +41,13 @@ def known_journeys(actor: Actor) -> "QuerySet[Journey]":
     return access.visible(Journey.objects.all(), actor)
 
 
+def readable_journeys(actor: Actor) -> "QuerySet[Journey]":
+    """Those of them whose names the actor may read: none for who may not see journeys at all."""
+    if not actor.may("journeys.view_journey"):
+        return Journey.objects.none()
+    return known_journeys(actor)
+
+
 def find_journey(key: str, *, actor: Actor) -> Journey:
     """The journey of this key. Raises JourneyUnknown, also where the actor may not know of it."""
     journey = known_journeys(actor).filter(key=key).first()

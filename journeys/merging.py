@@ -6,6 +6,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from contacts.extensions import Moved, Pair, register_eraser, register_merger
+from journeys.engine import standings
 from journeys.engine.course import lock_name
 from workspace import locks, sql
 
@@ -109,6 +110,7 @@ def merge_passages(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved]:
     _end(_TWICE_INSIDE, [*arrays, *arrays], "merged", at)
     sql.execute(_MOVE_ENTRANCES, arrays)
     moved = sql.lists(_MOVE, arrays)
+    standings.work_out([*losers, *survivors])
     for table in ("journeys_message", "journeys_refusal"):
         sql.execute(_MOVE_OTHERS.format(table=table), arrays)
     return {loser_id: Moved(count) for loser_id, count in moved}
@@ -122,6 +124,7 @@ def forget_passages(contact_ids: list[int]) -> int:
     _lock_journeys(contact_ids)
     # The erasure has no instant of its own to give.
     _end(_INSIDE, [contact_ids], "erased", timezone.now())
+    standings.forget(contact_ids)
     return sum(sql.execute(statement, [contact_ids]) for statement in _FORGET)
 
 

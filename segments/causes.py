@@ -1,7 +1,7 @@
 """Why contacts entered and left segments, in words for one reader.
 
-The log has a cause as "event:purchase", "tag:vip", "time" or "segment:vip"; a segment that the
-reader may not know of has no name, for people and programs alike.
+The log has a cause as "event:purchase", "tag:vip", "time" or "segment:vip"; a segment or a journey
+that the reader may not know of has no name, for people and programs alike.
 """
 
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ from contacts.models import (
     MetricDefinition,
     Tag,
 )
+from segments import things
 from segments.members import Change
 from segments.models import Segment
 from workspace import access
@@ -52,16 +53,24 @@ class Causes:
             segments = Segment.objects.filter(key__in=named[KIND])
             for key, name in access.visible(segments, actor).values_list("key", "name"):
                 self._labels[KIND, key] = name
+        self._things = things.kinds()
+        for kind in self._things.keys() & named.keys():
+            # A query for each kind that occurs; there are hardly more than one.
+            for key, name in things.names_of(kind, named[kind], actor).items():
+                self._labels[kind, key] = name
 
     def masked(self, cause: str) -> str:
-        """The cause as programs get it; a segment that may not be known of is not named."""
+        """The cause as programs get it; what may not be known of is not named."""
         kind, _colon, name = cause.partition(":")
-        return kind if kind == KIND and (kind, name) not in self._labels else cause
+        return kind if self._may_hide(kind) and (kind, name) not in self._labels else cause
 
     def words(self, cause: str) -> str:
         """The cause in words."""
         kind, _colon, name = cause.partition(":")
-        label = self._labels.get((kind, name), name if kind != KIND else "")
+        label = self._labels.get((kind, name), "" if self._may_hide(kind) else name)
+        if kind in self._things:
+            told = self._things[kind]
+            return str(told.because) % {"name": label} if label else str(told.because_nameless)
         if not name or not label:
             return _plain(kind)
         sentence = {
@@ -75,6 +84,10 @@ class Causes:
             KIND: _("because of the segment “%(name)s”"),
         }.get(kind)
         return sentence % {"name": label} if sentence else _plain(kind)
+
+    def _may_hide(self, kind: str) -> bool:
+        """Whether things of this kind may be kept from the reader."""
+        return kind == KIND or kind in self._things
 
 
 def masked_changes(found: Iterable[Change], *, actor: Actor) -> list[Change]:

@@ -18,6 +18,20 @@ def named_segments(document: Any) -> frozenset[str]:
     return frozenset(found)
 
 
+def named_things(document: Any, kinds: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """The things of upper floors that a criteria document names, as ("journey", "welcome").
+
+    `kinds` says which fields ask for them, and of which kind these are.
+    """
+    found: set[tuple[str, str]] = set()
+    for rule in _rules(document):
+        field, value = rule.get("field"), rule.get("value")
+        if isinstance(field, str) and field in kinds:
+            keys = value if isinstance(value, list) else [value]
+            found.update((kinds[field], key) for key in keys if isinstance(key, str))
+    return frozenset(found)
+
+
 def named_attributes(document: Any) -> frozenset[str]:
     """The keys of the custom attributes that a criteria document asks for."""
     prefix = "attribute."

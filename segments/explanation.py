@@ -17,13 +17,14 @@ from segments import contact_lists, facts, reasons
 from segments.criteria import Criteria, Query, compile_clauses, compile_members, explain_clause
 from segments.criteria.clauses import compile_happened
 from segments.criteria.references import rules_of
-from segments.criteria.syntax import Group, Rule, SegmentRule
+from segments.criteria.syntax import Group, KeyedRule, Rule, SegmentRule
 from segments.deadlines import Turns, find_turns
 from segments.errors import SegmentNotCalculated
 from segments.export_columns import short_number
+from segments.masks import Mask
 from segments.models import Membership, Segment
 from segments.since import known_since
-from workspace import access, sql
+from workspace import sql
 from workspace.access import SYSTEM, Actor
 from workspace.exactjson import exact_loads
 
@@ -38,9 +39,10 @@ class Clause:
     `until` is when time alone will turn it around, if nothing else happens; `since` is since when
     it answers as it does, or the value is what it is: each where that is known. `deciding` says
     whether it is part of a smallest reason why the contact is in, or is not. `holds` and `value`
-    are None where the rule asks for a segment that the reader may not know of: they would tell who
-    is in it; nothing else is said of it then. `words` are the rule as a part of a sentence. Of a
-    rule about events, `events` are the times of the newest that it counts, of `event_count`.
+    are None where the rule asks for a segment or a journey that the reader may not know of: they
+    would tell who is in it; nothing else is said of it then. `words` are the rule as a part of a
+    sentence. Of a rule about events, `events` are the times of the newest that it counts, of
+    `event_count`.
     """
 
     path: str
@@ -74,7 +76,7 @@ class Explanation:
 
     `would_change` are the fewest rules that would have to turn so that `member` does. `changes_at`
     is when time alone turns it, if nothing else happens, and `turning` the paths of the rules that
-    turn then; never too late. Both are silent where a rule asks for a segment that the reader may
+    turn then; never too late. Both are silent where a rule asks for something that the reader may
     not know of. `root` is the tree of the criteria.
     """
 
@@ -111,7 +113,7 @@ def explain_contact(
     fits = bool(_rows(compile_members(tree, now=as_of, among=[contact_id])))
     is_archived = segment.status == Segment.Status.ARCHIVED
     entered = Membership.objects.filter(segment=segment, contact_id=contact_id)
-    clauses, turns = _clauses(tree, rows, contact_id, as_of, _hidden_keys(tree, actor))
+    clauses, turns = _clauses(tree, rows, contact_id, as_of, _hidden(tree, actor))
     answers = {clause.path: clause.holds for clause in clauses}
     is_told = not is_archived and None not in answers.values()
     turning = reasons.to_turn(tree.root, answers) if is_told else None
@@ -206,7 +208,7 @@ def _clauses(
     rows: Mapping[str, dict[str, Any]],
     contact_id: int,
     as_of: datetime,
-    hidden: frozenset[str],
+    hidden: frozenset[tuple[str, str]],
 ) -> tuple[tuple[Clause, ...], Turns]:
     """Each rule with all that is said of it, and when the rules turn."""
     rules = {rule.path: rule for rule in rules_of(tree.root)}
@@ -224,7 +226,7 @@ def _clauses(
     )
     since = known_since(rules.values(), contact_id, values)
     happened = _happened(tree, contact_id, as_of)
-    secret = {path for path, rule in rules.items() if _is_hidden(rule, hidden)}
+    secret = {path for path, rule in rules.items() if hidden & set(_things_of(rule))}
     told = {path: None if path in secret else row["holds"] for path, row in rows.items()}
     reason = reasons.deciding(tree.root, told)
     clauses = tuple(
@@ -255,15 +257,17 @@ def _happened(tree: Criteria, contact_id: int, as_of: datetime) -> dict[str, dic
     return {} if query is None else {row["path"]: row for row in _rows(query)}
 
 
-def _is_hidden(rule: Rule, hidden: frozenset[str]) -> bool:
-    return isinstance(rule, SegmentRule) and any(item.key in hidden for item in rule.items)
+def _things_of(rule: Rule) -> Iterator[tuple[str, str]]:
+    """What belongs to user groups and is asked for by a rule: kinds and keys."""
+    match rule:
+        case SegmentRule(_, segments):
+            yield from (("segment", item.key) for item in segments)
+        case KeyedRule(_, fact, items):
+            yield from ((fact.kind, item.key) for item in items)
 
 
-def _hidden_keys(tree: Criteria, actor: Actor) -> frozenset[str]:
-    """The keys of the segments in the criteria that the actor may not know of."""
-    rules = [rule for rule in rules_of(tree.root) if isinstance(rule, SegmentRule)]
-    named = {item.key for rule in rules for item in rule.items}
-    if not named:
-        return frozenset()
-    seen = access.visible(Segment.objects.filter(key__in=named), actor)
-    return frozenset(named - set(seen.values_list("key", flat=True)))
+def _hidden(tree: Criteria, actor: Actor) -> frozenset[tuple[str, str]]:
+    """The segments and other things in the criteria that the actor may not know of."""
+    mask = Mask(actor)
+    named = {one for rule in rules_of(tree.root) for one in _things_of(rule)}
+    return frozenset(one for one in named if mask.hides_thing(*one))

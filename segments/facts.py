@@ -19,7 +19,7 @@ from contacts.models import (
     MetricDefinition,
     Tag,
 )
-from segments import contact_lists, criteria
+from segments import contact_lists, criteria, things
 from segments.criteria import (
     AttributeField,
     Catalog,
@@ -53,9 +53,9 @@ def catalog_for(actor: Actor, *, segment: Segment | None = None) -> Catalog:
     """All that `actor` may ask about; a constant number of queries.
 
     `segment` is the one whose criteria are written: neither it nor what depends on it may be
-    named. Segments that the actor may not know of are missing.
+    named. Segments and other things that the actor may not know of are missing.
     """
-    return _Known.load(actor).catalog(segment)
+    return _Known.load(actor, things.known_things(actor)).catalog(segment)
 
 
 def check_criteria(
@@ -119,7 +119,7 @@ def criteria_of(segment: Segment, *, catalog: Catalog | None = None) -> Criteria
 def describe_criteria(segment: Segment, *, actor: Actor) -> str:
     """The criteria of a segment as a sentence for `actor`.
 
-    Segments of other user groups stand in it without their names. Criteria that became wrong are
+    What belongs to other user groups stands in it without its name. Criteria that became wrong are
     described by their first fault. Of a segment whose members come from a list, what list it is.
     """
     if segment.source != Segment.Source.CRITERIA:
@@ -133,7 +133,8 @@ def describe_criteria(segment: Segment, *, actor: Actor) -> str:
 
 def reading_catalog(actor: Actor) -> Catalog:
     """What criteria that are saved may name, those of others without their names."""
-    return _Known.load(actor).reading_catalog()
+    known = things.known_things(actor, is_reading=True)
+    return _Known.load(actor, known).reading_catalog()
 
 
 def contact_field_label(name: str) -> str:
@@ -192,9 +193,10 @@ class _Known:
     events: Mapping[str, Event]
     segments: Mapping[str, SegmentItem]
     visible: frozenset[str]
+    things: Mapping[str, Mapping[str, Item]]
 
     @classmethod
-    def load(cls, actor: Actor) -> "_Known":
+    def load(cls, actor: Actor, known: Mapping[str, Mapping[str, Item]]) -> "_Known":
         segments = {
             key: SegmentItem(
                 key,
@@ -235,6 +237,7 @@ class _Known:
                 .order_by()
                 .values_list("key", flat=True)
             ),
+            things=known,
         )
 
     def catalog(self, segment: Segment | None) -> Catalog:
@@ -269,6 +272,7 @@ class _Known:
             segments=segments,
             metrics=self.metrics,
             events=self.events,
+            things=self.things,
             cyclic_segments=cyclic_segments,
         )
 

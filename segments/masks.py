@@ -1,9 +1,9 @@
-"""Criteria documents as one reader may see them: without the keys of segments hidden from him.
+"""Criteria documents as one reader may see them: without the keys of what is hidden from him.
 
-A segment that belongs to other user groups does not exist for the reader, so its key may not stand
-in a document that he reads (behaviour AN-12). In its place stands a mask, "hidden:1", "hidden:2"…
-in the order of the document. No key looks like a mask, and a mask says nothing of what is behind:
-the same segment has another one elsewhere, and a key that no segment has gets one, too.
+A segment or a journey that belongs to other user groups does not exist for the reader, so its key
+may not stand in a document that he reads (behaviour AN-12). In its place stands a mask, "hidden:1",
+"hidden:2"… in the order of the document. No key looks like a mask, and a mask says nothing of what
+is behind: the same segment has another one elsewhere, and a key that no segment has gets one, too.
 
 Who sends a document back as he read it has changed nothing: what was behind the masks stays.
 In a changed document a mask is refused (`not_allowed`): with it one could find out, by changing
@@ -13,40 +13,54 @@ what stands around it, who is in a segment that one may not know of.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from segments import things
 from segments.criteria import MASK
 from segments.documents import is_same
 from segments.models import Segment
 from workspace import access
 from workspace.access import Actor
 
+_SEGMENT = "segment"
+
 
 class Mask:
-    """What hides segments from one reader; asks the database at most once, however many documents.
+    """What hides segments and other things from one reader, however many documents.
 
-    For one request: what the reader may know of is not looked up again.
+    For one request: what the reader may know of is looked up once for each kind.
     """
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
-        self._known: frozenset[str] | None = None
+        self._known: dict[str, frozenset[str]] = {}
 
     def hides(self, key: str) -> bool:
         """Whether the reader may not know of a segment with this key, or there is none."""
+        return self.hides_thing(_SEGMENT, key)
+
+    def hides_thing(self, kind: str, key: str) -> bool:
+        """The same for a thing of a kind of an upper floor ("journey")."""
         if self.actor.is_admin:
             return False
-        if self._known is None:
-            seen = access.visible(Segment.objects.all(), self.actor).order_by()
-            self._known = frozenset(seen.values_list("key", flat=True))
-        return key not in self._known
+        if kind not in self._known:
+            self._known[kind] = self._keys_of(kind)
+        return key not in self._known[kind]
+
+    def _keys_of(self, kind: str) -> frozenset[str]:
+        if kind != _SEGMENT:
+            return things.known_keys(kind, self.actor)
+        seen = access.visible(Segment.objects.all(), self.actor).order_by()
+        return frozenset(seen.values_list("key", flat=True))
 
     def of(self, document: Any) -> Any:
         """A document as the reader may see it; the very same where nothing is to hide."""
-        if self.actor.is_admin or not any(self.hides(key) for key in _keys(document)):
+        if self.actor.is_admin or not any(self.hides_thing(*one) for one in _named(document)):
             return document
-        masks: dict[str, str] = {}
+        masks: dict[tuple[str, str], str] = {}
 
-        def masked(key: str) -> str:
-            return masks.setdefault(key, f"{MASK}{len(masks) + 1}") if self.hides(key) else key
+        def masked(kind: str, key: str) -> str:
+            if not self.hides_thing(kind, key):
+                return key
+            return masks.setdefault((kind, key), f"{MASK}{len(masks) + 1}")
 
         return _replaced(document, masked)
 
@@ -62,8 +76,12 @@ class Mask:
         """
         if self.is_unchanged(document, saved):
             return saved
-        behind = dict(zip(_keys(self.of(saved)), _keys(saved), strict=True))
-        return _replaced(document, lambda key: behind.get(key, key), only_disabled=True)
+        behind = dict(zip(_named(self.of(saved)), _named(saved), strict=True))
+
+        def lifted(kind: str, key: str) -> str:
+            return behind.get((kind, key), (kind, key))[1]
+
+        return _replaced(document, lifted, only_disabled=True)
 
 
 def mask_criteria(document: Any, actor: Actor) -> Any:
@@ -71,32 +89,38 @@ def mask_criteria(document: Any, actor: Actor) -> Any:
     return Mask(actor).of(document)
 
 
-def _keys(document: Any) -> list[str]:
-    """The keys of segments that stand in a document, disabled parts included, in its order."""
-    found: list[str] = []
-    for rule, _is_disabled in _segment_rules(document):
+def _named(document: Any) -> list[tuple[str, str]]:
+    """The kinds and keys of what stands in a document, disabled parts included, in its order."""
+    found: list[tuple[str, str]] = []
+    for rule, kind, _is_disabled in _naming_rules(document):
         value = rule.get("value")
         keys: list[Any] = value if isinstance(value, list) else [value]
-        found += [key for key in keys if isinstance(key, str)]
+        found += [(kind, key) for key in keys if isinstance(key, str)]
     return found
 
 
-def _replaced(document: Any, change: Callable[[str], str], *, only_disabled: bool = False) -> Any:
-    """A copy of a document in which the keys of segments are changed."""
+def _replaced(
+    document: Any, change: Callable[[str, str], str], *, only_disabled: bool = False
+) -> Any:
+    """A copy of a document in which the keys of segments and other things are changed."""
     copy = _copied(document)
-    for rule, is_disabled in _segment_rules(copy):
+    for rule, kind, is_disabled in _naming_rules(copy):
         if only_disabled and not is_disabled:
             continue
         value = rule.get("value")
         if isinstance(value, list):
-            rule["value"] = [change(key) if isinstance(key, str) else key for key in value]
+            rule["value"] = [change(kind, key) if isinstance(key, str) else key for key in value]
         elif isinstance(value, str):
-            rule["value"] = change(value)
+            rule["value"] = change(kind, value)
     return copy
 
 
-def _segment_rules(document: Any) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The rules that ask for segments, in the order of the document, and whether they are off."""
+def _naming_rules(document: Any) -> Iterator[tuple[dict[str, Any], str, bool]]:
+    """The rules that ask for segments and the like, of which kind, and whether they are off.
+
+    In the order of the document.
+    """
+    kinds = {_SEGMENT: _SEGMENT, **things.kinds_of_fields()}
     # Without recursion: disabled parts, which nobody checks, nest as deep as their writer likes.
     to_see = [(document, False)]
     while to_see:
@@ -104,8 +128,9 @@ def _segment_rules(document: Any) -> Iterator[tuple[dict[str, Any], bool]]:
         if not isinstance(node, dict):
             continue
         is_disabled = is_disabled or node.get("disabled") is True
-        if node.get("field") == "segment":
-            yield node, is_disabled
+        field = node.get("field")
+        if isinstance(field, str) and field in kinds:
+            yield node, kinds[field], is_disabled
         children = node.get("rules")
         if isinstance(children, list):
             to_see += [(child, is_disabled) for child in reversed(children)]

@@ -15,12 +15,15 @@ from segments.criteria.syntax import (
     ConsentRule,
     ContactField,
     FieldRule,
+    KeyedFact,
+    KeyedRule,
     LabelRule,
     MetricField,
     Rule,
     SegmentRule,
 )
 from segments.models import Membership
+from workspace import sql
 
 
 def known_since(
@@ -28,9 +31,9 @@ def known_since(
 ) -> dict[str, datetime]:
     """Since when the value that each rule compared is what it is, by the path of the rule.
 
-    Of tags, categories and segments since when the contact has the first of those named, or the
-    last where each is needed; of consents since the entry that counts. What is not there, and
-    fields whose changes are not kept, are left out. A constant number of queries.
+    Of tags, categories, segments and journeys since when the contact has the first of those named,
+    or the last where each is needed; of consents since the entry that counts. What is not there,
+    and fields whose changes are not kept, are left out. A constant number of queries.
     """
     found: dict[str, datetime] = {}
     kept: dict[str, dict[int, datetime]] = {}
@@ -45,6 +48,10 @@ def known_since(
                     entered = Membership.objects.filter(contact_id=contact_id)
                     kept["segment"] = dict(entered.values_list("segment_id", "entered_at"))
                 _note(found, path, kept["segment"], [one.id for one in segments], each=each)
+            case KeyedRule(path, fact, items, each) if values.get(path) and fact.since_column:
+                if fact.name not in kept:
+                    kept[fact.name] = _keyed(fact, contact_id)
+                _note(found, path, kept[fact.name], [one.id for one in items], each=each)
             case ConsentRule(path, consent):
                 if "consent" not in kept:
                     states = ConsentState.objects.filter(contact_id=contact_id)
@@ -69,6 +76,15 @@ def _labels(kind: str, contact_id: int) -> dict[int, datetime]:
         return dict(tags.values_list("tag_id", "added_at"))
     categories = ContactCategory.objects.filter(contact_id=contact_id)
     return dict(categories.values_list("category_id", "added_at"))
+
+
+def _keyed(fact: KeyedFact, contact_id: int) -> dict[int, datetime]:
+    rows = sql.lists(
+        f"SELECT {fact.item_column}, {fact.since_column} FROM {fact.table}"  # noqa: S608
+        f" WHERE contact_id = %s AND ({fact.condition.replace('%', '%%')})",
+        [contact_id],
+    )
+    return {item_id: at for item_id, at in rows if at is not None}
 
 
 def _note(

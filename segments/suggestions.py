@@ -106,6 +106,9 @@ def _fixed(field: str, catalog: Catalog) -> list[Suggestion] | None:
     }
     if field in keyed:
         return [Suggestion(item.key, item.label) for item in keyed[field].values()]
+    if field in catalog.keyed_facts:
+        known = catalog.things.get(catalog.keyed_facts[field].kind, {})
+        return [Suggestion(item.key, item.label) for item in known.values()]
     if kind == "consent":
         return [Suggestion(state, state) for state in CONSENT_STATES]
     attribute = catalog.attributes.get(key) if kind == "attribute" else None

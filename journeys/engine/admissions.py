@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from journeys.engine import arrivals, exits
+from journeys.engine import arrivals, exits, standings
 from journeys.engine.course import Course
 from journeys.engine.portions import portion
 from journeys.engine.waits import alarms_of
@@ -74,7 +74,7 @@ come AS (
   FROM decided d{contacts} WHERE d.reason = ''
   ORDER BY d.contact_id
   ON CONFLICT DO NOTHING
-  RETURNING p.id, p.entered_at),
+  RETURNING p.id, p.contact_id, p.entered_at, p.finished_at),
 logged AS (
   INSERT INTO journeys_transition (participant_id, step, outcome, to_place, cause, at, noticed_at)
   SELECT id, 1, 'entered', %(first)s::smallint, 'entered', entered_at, %(as_of)s FROM come),
@@ -93,7 +93,7 @@ counted AS (
   FROM told WHERE %(version)s IS NOT NULL
   GROUP BY 2, 4, 5 ORDER BY 2, 4, 5
   ON CONFLICT (version_id, hour, node, outcome, to_place)
-    DO UPDATE SET count = known.count + excluded.count)
+    DO UPDATE SET count = known.count + excluded.count){stood}
 SELECT (SELECT count(*) FROM asked), (SELECT count(*) FROM come),
   (SELECT count(*) FROM refused), CASE WHEN %(is_followed)s THEN ARRAY(SELECT id FROM come) END
 """
@@ -193,7 +193,10 @@ def _admit(
     terms = None if course is None else course.terms
     again_after = None if terms is None else terms.again_after
     text = _ADMIT.format(
-        asked=asked, due=due, contacts=" JOIN contacts_contact c ON c.id = d.contact_id"
+        asked=asked,
+        due=due,
+        contacts=" JOIN contacts_contact c ON c.id = d.contact_id",
+        stood=standings.ENTERED if lane == Lane.LIVE else "",
     )
     found = sql.lists(
         text,

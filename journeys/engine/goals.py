@@ -6,7 +6,7 @@ It counts for everyone who entered, also for those who are done, and for the con
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from journeys.engine import exits
+from journeys.engine import exits, standings
 from journeys.engine.course import Course
 from journeys.engine.portions import PORTION, portion
 from journeys.engine.signals import PARTICIPANT
@@ -15,29 +15,36 @@ from workspace import sql
 
 EVERY = timedelta(minutes=10)
 
+_NOTED = "p.contact_id, p.journey_id, p.lane, p.entered_at, p.goal_at"
 _VERSIONS = f"""
 SELECT DISTINCT p.version_id
 FROM journeys_signal s CROSS JOIN LATERAL {PARTICIPANT}
 WHERE s.id = ANY(%s::bigint[]) AND s.kind = 'goal'
 """  # noqa: S608  made of our own words only
-_NOTE = """
-UPDATE journeys_participant p SET goal_at = s.at
+_NOTE = f"""
+WITH noted AS (UPDATE journeys_participant p SET goal_at = s.at
 FROM (
   SELECT s.participant_id, min(s.at) AS at FROM journeys_signal s
   WHERE s.id = ANY(%s::bigint[]) AND s.kind = 'goal' GROUP BY 1) s
 WHERE p.id = s.participant_id AND (p.version_id = %s) IS TRUE AND s.at > p.entered_at
   AND s.at < p.entered_at + %s AND (p.goal_at IS NULL OR p.goal_at > s.at)
-"""
+RETURNING {_NOTED}),
+stood AS ({standings.REACHED})
+SELECT count(*) FROM noted
+"""  # noqa: S608  made of our own words only
 _WITHOUT = """
 SELECT id, contact_id FROM journeys_participant
 WHERE version_id = %s AND id < %s AND goal_at IS NULL AND entered_at + %s > %s
 ORDER BY version_id, id DESC LIMIT %s
 """
-_MEET = """
-UPDATE journeys_participant SET goal_at = %s
+_MEET = f"""
+WITH noted AS (UPDATE journeys_participant p SET goal_at = %s
 WHERE version_id = %s AND id = ANY(%s::bigint[]) AND contact_id = ANY(%s::bigint[])
   AND goal_at IS NULL
-"""
+RETURNING {_NOTED}),
+stood AS ({standings.REACHED})
+SELECT count(*) FROM noted
+"""  # noqa: S608  made of our own words only
 _FIRST = 2**63 - 1
 
 
@@ -47,7 +54,7 @@ def note(signal_ids: Sequence[int]) -> int:
     versions = [version_id for (version_id,) in sql.lists(_VERSIONS, [ids])]
     # One statement for each version: what it may take is said in its settings.
     return sum(
-        sql.execute(_NOTE, [ids, course.version.pk, course.terms.timeout])
+        int(sql.one(_NOTE, [ids, course.version.pk, course.terms.timeout]))
         for course in map(Course.of, JourneyVersion.objects.filter(pk__in=versions))
     )
 
@@ -82,5 +89,5 @@ def ask(course: Course, *, as_of: datetime) -> int:
             ids, contacts = ([row[column] for row in rows] for column in (0, 1))
             met = exits.meeting(course, goal.criteria, contacts, as_of=as_of)
             if met:
-                count += sql.execute(_MEET, [as_of, course.version.pk, ids, met])
+                count += int(sql.one(_MEET, [as_of, course.version.pk, ids, met]))
         before = ids[-1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from journeys.engine import arrivals
+from journeys.engine import arrivals, standings
 from journeys.engine.course import Course
 from journeys.engine.waits import Alarm, alarms_of, shortest_wait
 from journeys.models import Participant, Transition
@@ -42,7 +42,7 @@ moved AS (
   FROM g JOIN w USING (way){contacts}
   WHERE p.id = g.id AND (p.version_id = %(version)s) IS TRUE AND p.place = g.from_place
     AND coalesce(p.finished_at, 'infinity') = 'infinity'{of_contact}
-  RETURNING p.id, p.steps, p.arrived_at, g.from_place, g.way{data}),
+  RETURNING p.id, p.steps, p.arrived_at, g.from_place, g.way{stands}{data}),
 logged AS (
   INSERT INTO journeys_transition
     (participant_id, step, from_place, node, outcome, to_place, cause, at, noticed_at, data)
@@ -57,7 +57,7 @@ counted AS (
     FROM moved m GROUP BY 1, 2) n JOIN w USING (way)
   GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
   ON CONFLICT (version_id, hour, node, outcome, to_place)
-    DO UPDATE SET count = known.count + excluded.count)
+    DO UPDATE SET count = known.count + excluded.count){stood}
 """
 _TELL = """
 SELECT w.target, count(*),
@@ -71,6 +71,8 @@ _CONTEXT = """,
       FROM jsonb_each(g.context) AS given (kind, said)) END"""
 _PROBLEM = """,
     problem = coalesce(left(g.problem, 500), '')"""
+# Asked for only where passages end: nothing else changes how a contact stands to a journey.
+_STANDS = ", p.contact_id, p.journey_id, p.entered_at"
 _STAY = """
 UPDATE journeys_participant p SET state = 'waiting',
   wake_at = least(g.wake_at, p.entered_at + %s::float8 * interval '1 second')
@@ -166,6 +168,7 @@ def _statement(course: Course, source: Source, ways: Sequence[Way]) -> tuple[str
     due, due_params = _due(waits, at)
     has_contact = bool(due_params)
     has_data = "data" in source.has
+    is_end = standings.are_kept(course) and any(way.target is None for way in ways)
     text = (_MOVE + _TELL).format(
         source=source.text,
         at=at,
@@ -175,6 +178,8 @@ def _statement(course: Course, source: Source, ways: Sequence[Way]) -> tuple[str
         contacts=", contacts_contact c" if has_contact else "",
         of_contact=" AND c.id = p.contact_id" if has_contact else "",
         data=", g.data" if has_data else "",
+        stands=_STANDS if is_end else "",
+        stood=standings.ENDED if is_end else "",
         told="m.data" if has_data else "NULL",
     )
     params = {

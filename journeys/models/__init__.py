@@ -13,9 +13,11 @@ from journeys.models.participants import (
     Transition,
 )
 from journeys.models.rehearsals import Rehearsal
+from journeys.models.standings import ContactJourney
 
 __all__ = [
     "CapCount",
+    "ContactJourney",
     "Entrance",
     "Journey",
     "JourneyVersion",

@@ -6,7 +6,16 @@ here knows Django, a model or the clock: what may be asked comes in as a `Catalo
 
 from pathlib import Path
 
-from .catalog import CONTACT_FIELDS, MASK, Catalog, cyclic_segments, register_fact, registered_facts
+from .catalog import (
+    CONTACT_FIELDS,
+    MASK,
+    Catalog,
+    cyclic_segments,
+    register_fact,
+    register_keyed_fact,
+    registered_facts,
+    registered_keyed_facts,
+)
 from .clauses import compile_clauses
 from .compile import (
     Query,
@@ -30,6 +39,7 @@ from .syntax import (
     Event,
     Fact,
     Item,
+    KeyedFact,
     MetricField,
     SegmentItem,
     Type,
@@ -56,6 +66,7 @@ __all__ = [
     "Event",
     "Fact",
     "Item",
+    "KeyedFact",
     "MetricField",
     "NeedsFull",
     "Problem",
@@ -88,7 +99,9 @@ __all__ = [
     "prepare_vector",
     "references",
     "register_fact",
+    "register_keyed_fact",
     "registered_facts",
+    "registered_keyed_facts",
     "topics",
     "turns_by_time",
     "without_paths",

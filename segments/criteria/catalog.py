@@ -13,6 +13,7 @@ from .syntax import (
     Event,
     Fact,
     Item,
+    KeyedFact,
     MetricField,
     SegmentItem,
     Type,
@@ -64,6 +65,7 @@ OPERATORS: Mapping[Type, tuple[str, ...]] = {
 }
 LABEL_OPERATORS = (*_CHOICE, "all", *_PRESENCE)
 SEGMENT_OPERATORS = (*_CHOICE, "all")
+KEYED_OPERATORS = SEGMENT_OPERATORS
 CONSENT_OPERATORS = (*_EQUALITY, *_CHOICE)
 INSTANT_UNITS = tuple(Unit)
 DATE_UNITS = (Unit.DAY, Unit.WEEK, Unit.MONTH, Unit.YEAR)
@@ -88,12 +90,24 @@ NEGATIVES: Mapping[str, str] = {
 MASK = "hidden:"
 
 _facts: dict[str, Fact] = {}
+_keyed_facts: dict[str, KeyedFact] = {}
 
 
 def register_fact(fact: Fact) -> None:
     """Let criteria ask for `fact`. For an upper floor to call when it is ready; once a name."""
     if _facts.setdefault(fact.name, fact) != fact:
         raise ValueError(f"Two facts are named {fact.name}.")
+
+
+def register_keyed_fact(fact: KeyedFact) -> None:
+    """The same for a fact about things that have keys."""
+    if _keyed_facts.setdefault(fact.name, fact) != fact:
+        raise ValueError(f"Two facts are named {fact.name}.")
+
+
+def registered_keyed_facts() -> dict[str, KeyedFact]:
+    """The facts about things with keys that upper floors registered, by field name."""
+    return dict(_keyed_facts)
 
 
 def registered_facts() -> dict[str, Fact]:
@@ -106,7 +120,8 @@ class Catalog:
     """What the author of criteria may ask about, each kind by its key.
 
     `cyclic_segments` are those that depend on the segment whose criteria these are, itself
-    included. A field left empty has nothing to ask about; event names need no entry.
+    included. `things` are those of keyed facts, by the word for them and their key. A field left
+    empty has nothing to ask about; event names need no entry.
     """
 
     attributes: Mapping[str, AttributeField] = field(default_factory=dict)
@@ -117,6 +132,8 @@ class Catalog:
     metrics: Mapping[str, MetricField] = field(default_factory=dict)
     events: Mapping[str, Event] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=registered_facts)
+    keyed_facts: Mapping[str, KeyedFact] = field(default_factory=registered_keyed_facts)
+    things: Mapping[str, Mapping[str, Item]] = field(default_factory=dict)
     cyclic_segments: frozenset[str] = frozenset()
 
     def event(self, name: str) -> Event:

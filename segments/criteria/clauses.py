@@ -19,6 +19,7 @@ from .syntax import (
     Fact,
     FieldRule,
     Function,
+    KeyedRule,
     LabelRule,
     Measure,
     MetricField,
@@ -111,6 +112,13 @@ def _value(rule: Rule, criteria: Criteria, scope: Scope, contact: Fragment) -> F
             table = "segments_membership t JOIN segments_segment k ON k.id = t.segment_id"
             ids = [found.id for found in segments if found.has_members]
             return _keys(table, "t.segment_id", ids or [0], contact)
+        case KeyedRule(_, fact, items):
+            where = fact.condition.replace("%", "%%")
+            table = (
+                f"(SELECT * FROM {fact.table} WHERE {where}) t"  # noqa: S608  the owner's words
+                f" JOIN {fact.item_table} k ON k.id = t.{fact.item_column}"
+            )
+            return _keys(table, f"t.{fact.item_column}", [item.id for item in items], contact)
         case ConsentRule(_, consent):
             found = sql(
                 "SELECT t.state FROM contacts_consentstate t"

@@ -23,6 +23,7 @@ from .plan import (
     Groups,
     Happened,
     InSet,
+    Keyed,
     Known,
     Labelled,
     Lifetime,
@@ -259,6 +260,13 @@ def _set(source: Source, scope: Scope) -> Fragment:
             if len(ids) == 1:
                 named = [sql("t.segment_id = {}", value(ids[0], "integer"))]
             return _rows("segments_membership t", "t.contact_id", named, scope)
+        case Keyed(fact, ids):
+            named = [sql(f"t.{fact.item_column} = ANY({{}})", value(list(ids), "integer[]"))]
+            if len(ids) == 1:
+                named = [sql(f"t.{fact.item_column} = {{}}", value(ids[0], "integer"))]
+            # The owner's literals; a percent sign in them is no placeholder.
+            named.append(Fragment("(" + fact.condition.replace("%", "%%") + ")"))
+            return _rows(f"{fact.table} t", "t.contact_id", named, scope)
         case Known():
             return _known(source, scope)
         case _:
@@ -298,7 +306,7 @@ def _rows(table: str, column: str, where: Sequence[Fragment], scope: Scope) -> F
 
 def _gives_each_once(source: Source) -> bool:
     match source:
-        case Labelled(_, ids) | MemberOf(ids):
+        case Labelled(_, ids) | MemberOf(ids) | Keyed(_, ids):
             return len(ids) == 1
         case Consented() | Known():
             return True
@@ -309,7 +317,7 @@ def _gives_each_once(source: Source) -> bool:
 def _size_rank(source: Source) -> int:
     """A guess which set is the smallest; the server reorders what it can join by itself."""
     match source:
-        case Labelled(_, ids) | MemberOf(ids):
+        case Labelled(_, ids) | MemberOf(ids) | Keyed(_, ids):
             return 0 if len(ids) == 1 else 5
         case Consented() | Known():
             return 1

@@ -29,6 +29,7 @@ from .syntax import (
     Group,
     InLast,
     InNext,
+    KeyedRule,
     LabelRule,
     Matches,
     Node,
@@ -194,6 +195,8 @@ def _subject(rule: Rule) -> Hashable:
             return kind
         case SegmentRule():
             return "segment"
+        case KeyedRule(fact=fact):
+            return fact.name
         case ConsentRule(consent=consent):
             return ("consent", consent.key)
         case EventRule(event=event, measure=measure, where=where):
@@ -226,7 +229,7 @@ def _is_impossible(literals: Sequence[_Literal]) -> bool:
         case FieldRule(field=field):
             kind = Type.DATETIME if isinstance(field, OccurredAt) else getattr(field, "type", None)
             return _no_value(_domain_of(field), _tests(literals), kind)
-        case LabelRule() | SegmentRule():
+        case LabelRule() | SegmentRule() | KeyedRule():
             return _no_set(_set_tests(literals))
         case ConsentRule():
             return not _states(literals)
@@ -432,6 +435,8 @@ def _set_tests(literals: Iterable[_Literal]) -> list[tuple[frozenset[str] | None
                 keys = frozenset(item.key for item in items) or None
                 found.append((keys, each, literal.negated))
             case SegmentRule(items=items, each=each):
+                found.append((frozenset(i.key for i in items), each, literal.negated))
+            case KeyedRule(items=items, each=each):
                 found.append((frozenset(i.key for i in items), each, literal.negated))
             case FieldRule(test=OneOf(values)):
                 found.append((frozenset(map(str, values)), False, literal.negated))

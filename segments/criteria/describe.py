@@ -119,6 +119,9 @@ def _fields(catalog: Catalog) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         yield f"metric.{key}", metric.label, "metric", _typed(metric.type)
     for name, fact in catalog.facts.items():
         yield name, fact.label, name.partition(".")[0], _typed(fact.type)
+    for name, keyed in catalog.keyed_facts.items():
+        things = _keyed(words.KEYED_OPERATORS, catalog.things.get(keyed.kind, {}))
+        yield name, keyed.label, name.partition(".")[0], things
     for name, event in catalog.events.items():
         yield f"event.{name}", event.label, "event", {"type": "event"}
     yield "sequence", gettext_noop("Sequence of events"), "event", {"type": "sequence"}

@@ -27,6 +27,7 @@ from .syntax import (
     Group,
     InLast,
     InNext,
+    KeyedRule,
     LabelRule,
     Matches,
     Measure,
@@ -172,6 +173,9 @@ class _Speaker:
             case SegmentRule(_, segments, each, negated):
                 phrase = self.keys([found.label for found in segments], each, negated)
                 return f"{self.say(gettext_noop('segment'))} {phrase}"
+            case KeyedRule(_, fact, items, each, negated):
+                phrase = self.keys([item.label for item in items], each, negated)
+                return f"“{self.say(fact.label)}” {phrase}"
             case ConsentRule(_, consent, states, negated):
                 named = self.say(gettext_noop("consent “{label}”"), label=consent.label)
                 words = [self.say(_STATES[state]) for state in _STATES if state in states]

@@ -32,6 +32,7 @@ from .plan import (
     Followed,
     Happened,
     InSet,
+    Keyed,
     Known,
     Labelled,
     Lifetime,
@@ -41,7 +42,16 @@ from .plan import (
 )
 from .spans import Moving, Span
 from .storage import attribute
-from .syntax import AttributeField, ContactField, Fact, Function, InLast, MetricField, OccurredAt
+from .syntax import (
+    AttributeField,
+    ContactField,
+    Fact,
+    Function,
+    InLast,
+    KeyedFact,
+    MetricField,
+    OccurredAt,
+)
 from .times import LAST_INSTANT
 
 # A table of the server has at most 1664 columns: of more questions to one table, it is read again.
@@ -104,6 +114,7 @@ class Leaves:
 
     attributes: dict[AttributeField, str] = field(default_factory=dict)
     held: dict[str, set[int] | None] = field(default_factory=dict)
+    keyed: dict[KeyedFact, tuple[str, set[int]]] = field(default_factory=dict)
     asks_consents: bool = False
     asks_last_seen: bool = False
     metrics: _Answers = field(default_factory=lambda: _Answers("metric"))
@@ -132,7 +143,11 @@ class Leaves:
         """What to join to the contacts `c`: the rows with the answers."""
         if self.attributes:
             yield self._attributes()
-        yield from (_held(kind, ids) for kind, ids in self.held.items())
+        yield from (_held(kind, *_HELD[kind], ids) for kind, ids in self.held.items())
+        for fact, (name, ids) in self.keyed.items():
+            # The owner's literals; a percent sign in them is no placeholder.
+            where = Fragment("(" + fact.condition.replace("%", "%%") + ")")
+            yield _held(name, f"{fact.table} t", f"t.{fact.item_column}", ids, where)
         if self.asks_consents:
             yield _consents()
         if self.asks_last_seen:
@@ -159,6 +174,10 @@ class Leaves:
                 return self._has(kind, ids)
             case MemberOf(ids):
                 return self._has("segment", ids)
+            case Keyed(fact, ids):
+                name, known = self.keyed.setdefault(fact, (f"keyed{len(self.keyed)}", set()))
+                known.update(ids)
+                return _has(name, ids)
             case Consented(consent_id, states):
                 self.asks_consents = True
                 consent = row_id(consent_id)
@@ -195,9 +214,7 @@ class Leaves:
             return Fragment(f"{kind}.ids IS NOT NULL")
         if known is not None:
             known.update(ids)
-        if len(ids) == 1:
-            return sql(f"{{}} = ANY({kind}.ids)", row_id(ids[0]))
-        return sql(f"{kind}.ids && {{}}", _ids(ids))
+        return _has(kind, ids)
 
     def _known(self, source: Known) -> Fragment:
         match source.field:
@@ -308,14 +325,21 @@ def _from(table: str, where: Sequence[Fragment]) -> Fragment:
     return sql("{} WHERE {}", Fragment(table), joined(" AND ", where))
 
 
-def _held(kind: str, ids: set[int] | None) -> Fragment:
+def _has(name: str, ids: Sequence[int]) -> Fragment:
+    if len(ids) == 1:
+        return sql(f"{{}} = ANY({name}.ids)", row_id(ids[0]))
+    return sql(f"{name}.ids && {{}}", _ids(ids))
+
+
+def _held(
+    name: str, table: str, column: str, ids: set[int] | None, *conditions: Fragment
+) -> Fragment:
     """The arrays of what contacts have; with `ids`, of these things only."""
-    table, column = _HELD[kind]
-    where = [_among("t.contact_id")]
+    where = [_among("t.contact_id"), *conditions]
     if ids is not None:
         where.append(sql(f"{column} = ANY({{}})", _ids(ids)))
     columns = (Fragment("t.contact_id"), Fragment(f"array_agg({column}::integer) AS ids"))
-    return _joined_rows(sql("{} GROUP BY 1", select(columns, table, where)), kind)
+    return _joined_rows(sql("{} GROUP BY 1", select(columns, table, where)), name)
 
 
 def _consents() -> Fragment:

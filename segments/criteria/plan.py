@@ -7,6 +7,7 @@ Which shape a rule gets, and why, is measured in docs/benchmarks.md: lifetime st
 never, first, last and "in the last n days"; a semi-join for "at least once"; grouping for the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -27,6 +28,8 @@ from .syntax import (
     FieldRule,
     Function,
     Group,
+    KeyedFact,
+    KeyedRule,
     LabelRule,
     Measure,
     MetricField,
@@ -120,6 +123,14 @@ class MemberOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Keyed:
+    """A keyed fact holds with one of these things."""
+
+    fact: KeyedFact
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A value in a table with at most one row for each contact: metric, fact, last seen."""
 
@@ -174,7 +185,7 @@ class PlannedStep:
 
 
 Behaviour = Happened | Lifetime | Measured | Followed
-Source = Labelled | Consented | MemberOf | Known | Behaviour
+Source = Labelled | Consented | MemberOf | Keyed | Known | Behaviour
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +283,10 @@ class _Planner:
                     return Constant(negated)
                 choices = [(one,) for one in calculated] if each else [tuple(calculated)]
                 return self._sets([MemberOf(found) for found in choices], negated)
+            case KeyedRule(_, fact, items, each, negated):
+                ids = [item.id for item in items]
+                choices = [(one,) for one in ids] if each else [tuple(ids)]
+                return self._sets([Keyed(fact, found) for found in choices], negated)
             case ConsentRule(_, consent, states, negated):
                 return _consent(consent.id, states, negated)
             case EventRule():
@@ -338,7 +353,7 @@ class _Planner:
             case OccurredAt() | Property():
                 raise ValueError(f"A field of an event outside “where”: {field!r}")
 
-    def _sets(self, sources: list[Labelled] | list[MemberOf], negated: bool) -> Plan:
+    def _sets(self, sources: Sequence[Source], negated: bool) -> Plan:
         found = _grouped("and", [InSet(source) for source in sources])
         return negate(found) if negated else found
 

@@ -12,6 +12,7 @@ from .syntax import (
     Fact,
     FieldRule,
     Group,
+    KeyedRule,
     LabelRule,
     MetricField,
     Rule,
@@ -22,7 +23,10 @@ from .syntax import (
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The keys and names that criteria ask about, each kind by itself, as documents write them."""
+    """The keys and names that criteria ask about, each kind by itself, as documents write them.
+
+    `things` are those of keyed facts, with the word for them: "journey:welcome".
+    """
 
     segments: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
@@ -33,6 +37,7 @@ class References:
     events: frozenset[str] = frozenset()
     facts: frozenset[str] = frozenset()
     contact_fields: frozenset[str] = frozenset()
+    things: frozenset[str] = frozenset()
 
 
 def references(criteria: Criteria) -> References:
@@ -67,6 +72,8 @@ def _named(rule: Rule) -> Iterator[tuple[str, str]]:
             yield from (("tags" if kind == "tag" else "categories", item.key) for item in items)
         case SegmentRule(_, items):
             yield from (("segments", item.key) for item in items)
+        case KeyedRule(_, fact, items):
+            yield from (("things", f"{fact.kind}:{item.key}") for item in items)
         case ConsentRule(_, consent):
             yield "consents", consent.key
         case EventRule(_, event):

@@ -170,6 +170,27 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyedFact:
+    """What an upper floor knows of contacts and of things that have keys: who is on which journey.
+
+    `name` is the field as written in criteria ("journey.inside"), `kind` the word for its things
+    ("journey"), which are rows of `item_table` with `id` and `key`. The SQL is the owner's: rows of
+    `table` where `condition` holds, at most one for each `contact_id` and thing (`item_column`),
+    with `since_column` as since when, where that is known. Columns are written without an alias.
+    Who writes these rows touches the contacts with the topic "<kind>:<id of the thing>".
+    """
+
+    name: str
+    label: str
+    kind: str
+    item_table: str
+    table: str
+    item_column: str
+    since_column: str = ""
+    condition: str = "true"
+
+
+@dataclass(frozen=True, slots=True)
 class OccurredAt:
     """When the event happened; only inside `where`."""
 
@@ -202,7 +223,7 @@ class FieldRule:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A tag, category, segment or consent: the key in criteria, the id in the database."""
+    """A tag, category, consent or journey: the key in criteria, the id in the database."""
 
     key: str
     id: int
@@ -241,6 +262,17 @@ class SegmentRule:
 
     path: str
     items: tuple[SegmentItem, ...]
+    each: bool = False
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRule:
+    """The fact holds for the contact and one (or `each`) of these things."""
+
+    path: str
+    fact: KeyedFact
+    items: tuple[Item, ...]
     each: bool = False
     negated: bool = False
 
@@ -323,7 +355,7 @@ class SequenceRule:
     absent: Step | None = None
 
 
-Rule = FieldRule | LabelRule | SegmentRule | ConsentRule | EventRule | SequenceRule
+Rule = FieldRule | LabelRule | SegmentRule | KeyedRule | ConsentRule | EventRule | SequenceRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from .syntax import (
     EventRule,
     Fact,
     FieldRule,
+    KeyedRule,
     LabelRule,
     MetricField,
     Rule,
@@ -25,8 +26,8 @@ def topics(criteria: Criteria) -> frozenset[str]:
 
     "contact" is the contact's own row with its attributes, "event:12" a kind of event by its id,
     "event:*" any event (for when the contact was last seen), "tag:3", "category:3", "consent:3",
-    "metric:3" and "segment:3" a thing by its id, "tag:*" and "category:*" any of them, and
-    "table:loyalty_member" the table of a fact. A contact that is new concerns all criteria. An
+    "metric:3", "segment:3" and "journey:3" a thing by its id, "tag:*" and "category:*" any of them,
+    and "table:loyalty_member" the table of a fact. A contact that is new concerns all criteria. An
     event that was never seen has no topic: once it is, the catalog knows its id, and the document
     has to be read again. Time is no topic; see `turns_by_time`.
     """
@@ -50,6 +51,8 @@ def _of_rule(rule: Rule) -> Iterator[str]:
         case SegmentRule(_, segments):
             # Also those that have no members yet: once they are calculated, they do.
             yield from (f"segment:{found.id}" for found in segments)
+        case KeyedRule(_, fact, items):
+            yield from (f"{fact.kind}:{item.id}" for item in items)
         case ConsentRule(_, consent):
             yield f"consent:{consent.id}"
         case EventRule(_, event):

@@ -17,6 +17,8 @@ from .syntax import (
     Function,
     Group,
     Item,
+    KeyedFact,
+    KeyedRule,
     KnownField,
     LabelRule,
     Measure,
@@ -70,6 +72,8 @@ class Asker:
             return self._label_rule(document, path, "tag" if name == "tag" else "category")
         if name == "segment":
             return self._segment_rule(document, path)
+        if name is not None and name in self.catalog.keyed_facts:
+            return self._keyed_rule(document, path, self.catalog.keyed_facts[name])
         if kind == "consent" and key:
             return self._consent_rule(document, path, key)
         field = None if name is None else self._field(name, kind, key, path)
@@ -218,6 +222,25 @@ class Asker:
         else:
             return self.catalog.segments[key]
         return None
+
+    def _keyed_rule(self, document: dict[str, Any], path: str, fact: KeyedFact) -> Rule | None:
+        operator = self._operator(document, path, words.KEYED_OPERATORS)
+        keys = operator and self._values.key_list(document, path)
+        if not operator or not keys:
+            return None
+        known = self.catalog.things.get(fact.kind, {})
+        for path_of_key, key in keys:
+            if key.startswith(MASK):
+                message = gettext_noop(
+                    "What is meant here belongs to a user group that is not yours. Leave the"
+                    " criteria as they are, or take it out."
+                )
+                self.faults.add(path_of_key, "not_allowed", message)
+            elif key not in known:
+                message = gettext_noop("There is no {kind} {key}.")
+                self.faults.add(path_of_key, "unknown_key", message, kind=fact.kind, key=key)
+        items = tuple(known[key] for _, key in keys if key in known)
+        return KeyedRule(path, fact, items, operator == "all", operator in words.NEGATIVES)
 
     def _consent_rule(self, document: dict[str, Any], path: str, key: str) -> Rule | None:
         consent = self.catalog.consents.get(key)

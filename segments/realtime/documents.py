@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from contacts import touches
+from segments import things
 from segments.criteria import (
     Catalog,
     Clock,
@@ -35,8 +36,11 @@ SELECT md5(concat_ws('|',
   (SELECT string_agg(concat_ws(',', id, key), ';' ORDER BY id) FROM contacts_consentdefinition),
   (SELECT string_agg(concat_ws(',', id, key, type), ';' ORDER BY id)
     FROM contacts_metricdefinition),
-  (SELECT string_agg(concat_ws(',', id, name), ';' ORDER BY id) FROM contacts_eventdefinition)))
+  (SELECT string_agg(concat_ws(',', id, name), ';' ORDER BY id) FROM contacts_eventdefinition)
+  {things}))
 """
+# The things of upper floors that criteria name by their keys.
+_THINGS = ", (SELECT string_agg(concat_ws(',', id, key), ';' ORDER BY id) FROM {table})"
 _VECTORS_KEPT = 64
 
 
@@ -117,7 +121,7 @@ _lock = Lock()
 def load() -> Documents:
     """What is asked now. One query, more only where something changed since the last time."""
     global _known
-    fingerprint = str(sql.one(_FINGERPRINT))
+    fingerprint = _fingerprint()
     with _lock:
         if _known is None or _known.fingerprint != fingerprint:
             _known = _read(fingerprint)
@@ -126,7 +130,13 @@ def load() -> Documents:
 
 def is_changed(known: Documents) -> bool:
     """Whether a definition changed since."""
-    return known.fingerprint != str(sql.one(_FINGERPRINT))
+    return known.fingerprint != _fingerprint()
+
+
+def _fingerprint() -> str:
+    tables = [kind.table for kind in things.kinds().values()]
+    more = "".join(_THINGS.format(table=table) for table in tables)
+    return str(sql.one(_FINGERPRINT.format(things=more)))
 
 
 def _read(fingerprint: str) -> Documents:
@@ -192,6 +202,11 @@ def _names(catalog: Catalog) -> dict[str, str]:
             ("metric", catalog.metrics),
             ("segment", catalog.segments),
         )
+        for key, item in items.items()
+    }
+    found |= {
+        f"{kind}:{item.id}": f"{kind}:{key}"
+        for kind, items in catalog.things.items()
         for key, item in items.items()
     }
     return found | {f"event:{event.id}": f"event:{name}" for name, event in catalog.events.items()}

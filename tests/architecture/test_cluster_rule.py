@@ -12,6 +12,7 @@ SMALL = {
     "contacts_eventdefinition",
     "contacts_metricdefinition",
     "contacts_tag",
+    "journeys_journey",
     "loyalty_campaign",
     "loyalty_distribution",
     "loyalty_mechanism",

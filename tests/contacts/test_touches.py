@@ -23,7 +23,7 @@ from contacts.models import (
     Tag,
 )
 from loyalty.models import Member
-from segments.criteria.catalog import registered_facts
+from segments.criteria.catalog import registered_facts, registered_keyed_facts
 from workspace import sql
 from workspace.access import SYSTEM
 
@@ -191,6 +191,7 @@ def test_every_table_that_criteria_ask_about_notes_its_changes() -> None:
     asked = {
         *("contacts_contacttag", "contacts_contactcategory", "contacts_consentstate"),
         *("contacts_metricvalue", *(fact.table for fact in registered_facts().values())),
+        *(fact.table for fact in registered_keyed_facts().values()),
     }
     noted = sql.lists(
         "SELECT tgrelid::regclass::text, count(*) FROM pg_trigger"
@@ -205,3 +206,5 @@ def test_every_table_that_criteria_ask_about_notes_its_changes() -> None:
     )
     tables = {fact.table for fact in registered_facts().values()}
     assert {(table, f"table:{table}") for table in tables} <= set(topics)
+    keyed = {(fact.table, fact.kind) for fact in registered_keyed_facts().values()}
+    assert keyed <= set(topics)

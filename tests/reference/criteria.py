@@ -36,6 +36,7 @@ class Person:
     segments: frozenset[str] = frozenset()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     loyalty: Mapping[str, Any] | None = None
+    journeys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     events: tuple[Happening, ...] = ()
     is_erased: bool = False
 
@@ -126,6 +127,8 @@ def value_of(rule: Mapping[str, Any], person: Person, world: World) -> tuple[str
             return "boolean", person.loyalty is not None
         case "loyalty":
             return LOYALTY_TYPES[key], known((person.loyalty or {}).get(key))
+        case "journey":
+            return "list", person.journeys.get(key, frozenset())
         case "event":
             events = list(events_of(key, rule.get("where"), person, world))
             return measured(rule.get("measure", {}), events)

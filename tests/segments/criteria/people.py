@@ -15,6 +15,7 @@ from contacts.models import (
     Tag,
     Url,
 )
+from journeys.models import Journey
 from segments.criteria import (
     AttributeField,
     Catalog,
@@ -48,6 +49,9 @@ TAGS = ("vip", "churned", "new")
 CATEGORIES = ("media", "books")
 CONSENTS = ("newsletter", "sms")
 SEGMENTS = ("other", "more", "never_calculated")
+JOURNEYS = ("welcome", "birthday")
+# What criteria ask of them, and the column that says it.
+JOURNEY_FACTS = {"inside": "is_inside", "finished": "finished_at", "goal": "goal_at"}
 EVENTS = ("purchase", "page_visit")
 LISTED_URLS = ("https://shop.example/Sale", "https://shop.example/c/1")
 
@@ -70,6 +74,7 @@ CATALOG = Catalog(
         for number, (key, type_) in enumerate(METRICS.items(), 1)
     },
     events={key: Event(key, number, key) for number, key in enumerate(EVENTS, 1)},
+    things={"journey": {key: Item(key, number, key) for number, key in enumerate(JOURNEYS, 1)}},
 )
 
 
@@ -98,6 +103,9 @@ def add_definitions() -> None:
     Url.objects.bulk_create(Url(id=number, url=url) for number, url in enumerate(LISTED_URLS, 1))
     Segment.objects.bulk_create(
         Segment(id=number, key=key, name=key) for number, key in enumerate(SEGMENTS, 1)
+    )
+    Journey.objects.bulk_create(
+        Journey(id=number, key=key, name=key) for number, key in enumerate(JOURNEYS, 1)
     )
 
 
@@ -128,6 +136,7 @@ def add_people(people: Sequence[Person]) -> list[int]:
             if p.loyalty is not None
         ]
         _insert(cursor, "loyalty_member", members)
+        _insert(cursor, "journeys_contactjourney", list(_journeys(numbered)))
         _insert(cursor, "contacts_event", list(_events(numbered)))
         cursor.execute(
             "INSERT INTO contacts_eventstatistic"
@@ -214,6 +223,18 @@ def _metrics(numbered: _Numbered) -> Iterable[dict[str, Any]]:
                 columns = {"number": None, "date": None, "text": ""}
                 columns[type_] = person.metrics[key]
                 yield {"contact_id": n, "metric_id": number, **columns}
+
+
+def _journeys(numbered: _Numbered) -> Iterable[dict[str, Any]]:
+    early = datetime(2020, 1, 1, tzinfo=UTC)
+    for n, person in numbered:
+        for number, key in enumerate(JOURNEYS, 1):
+            having = {name for name, keys in person.journeys.items() if key in keys}
+            if having:
+                times = {"finished_at": None, "goal_at": None, "entered_at": early}
+                times |= {JOURNEY_FACTS[name]: early for name in having - {"inside"}}
+                is_inside = {"is_inside": "inside" in having}
+                yield {"contact_id": n, "journey_id": number, **times, **is_inside}
 
 
 def _events(numbered: _Numbered) -> Iterable[dict[str, Any]]:

@@ -17,6 +17,8 @@ from tests.segments.criteria.people import (
     CATEGORIES,
     CONSENTS,
     EVENTS,
+    JOURNEY_FACTS,
+    JOURNEYS,
     LISTED_URLS,
     METRICS,
     NEW_YORK,
@@ -164,6 +166,7 @@ def _people(times: list[datetime], dates: list[date]) -> st.SearchStrategy[Perso
             st.sampled_from(CONSENTS), st.sampled_from(["granted", "withdrawn"])
         ),
         segments=_subset(SEGMENTS),
+        journeys=st.fixed_dictionaries(dict.fromkeys(JOURNEY_FACTS, _subset(JOURNEYS))),
         metrics=st.fixed_dictionaries(
             {}, optional={"orders": number, "last_order": day, "favourite": text}
         ),
@@ -302,6 +305,10 @@ def _key_rules() -> st.SearchStrategy[dict[str, Any]]:
         _rule("tag", _list_tests(TAGS, presence=True)),
         _rule("category", _list_tests(CATEGORIES, presence=True)),
         _rule("segment", _list_tests(SEGMENTS, presence=False)),
+        *(
+            _rule(f"journey.{name}", _list_tests(JOURNEYS, presence=False))
+            for name in JOURNEY_FACTS
+        ),
         *(_rule(f"consent.{key}", consents) for key in CONSENTS),
     )
 

@@ -105,6 +105,7 @@ CONTRADICTORY = [
     both(rule("tag", "all", ["vip", "new"]), no(rule("tag", "all", ["new"]))),
     both(rule("attribute.sizes", "all", ["s", "m"]), rule("attribute.sizes", "notIn", ["m"])),
     both(rule("segment", "in", ["other"]), rule("segment", "notIn", ["other", "more"])),
+    both(rule("journey.goal", "all", ["welcome"]), rule("journey.goal", "notIn", ["welcome"])),
     both(rule("consent.sms", "=", "granted"), rule("consent.sms", "in", ["withdrawn", "unknown"])),
     no(rule("consent.sms", "in", ["granted"]), rule("consent.sms", "in", ["withdrawn", "unknown"])),
     both(times(">=", 1), times("=", 0)),
@@ -138,6 +139,7 @@ POSSIBLE = [
         rule("contact.created_at", "notInLast", days(20)),
     ),
     both(rule("segment", "in", ["never_calculated"])),
+    both(rule("journey.goal", "in", ["welcome"]), rule("journey.inside", "notIn", ["welcome"])),
 ]
 
 

@@ -164,6 +164,7 @@ def test_the_catalog_offers_what_the_reader_accepts() -> None:
             assert faults == ([] if takes[operator] == "none" else ["missing_value"]), asked
     named = {field["field"] for field in described["fields"]}
     assert {"contact.city", "attribute.sizes", "tag", "consent.sms", "segment"} <= named
+    assert {"journey.inside", "journey.finished", "journey.goal"} <= named
     assert {"metric.orders", "loyalty.points", "event.purchase", "sequence"} <= named
 
 
@@ -180,6 +181,7 @@ def test_references_name_everything_that_is_asked_about() -> None:
         rule("attribute.text", "=", "x"),
         rule("metric.orders", ">", 1),
         rule("loyalty.points", ">", 1),
+        rule("journey.goal", "in", ["welcome"]),
         rule("consent.sms", "=", "granted"),
         rule("category", "null"),
         rule("event.unheard_of", "=", 0),
@@ -194,6 +196,7 @@ def test_references_name_everything_that_is_asked_about() -> None:
     assert found.attributes == {"text"}
     assert found.metrics == {"orders"}
     assert found.facts == {"loyalty.points"}
+    assert found.things == {"journey:welcome"}
     assert found.consents == {"sms"}
     assert found.events == {"unheard_of", "a", "b"}
 
@@ -213,6 +216,7 @@ def test_clauses_tell_what_was_compared() -> None:
         attributes={"text": "", "sizes": ["s", "m"]},
         tags=frozenset({"vip", "new"}),
         segments=frozenset({"other"}),
+        journeys={"inside": frozenset({"welcome"}), "finished": frozenset({"birthday"})},
         consents={"sms": "withdrawn"},
         metrics={"orders": Decimal(3)},
         loyalty={"points": 7, "tier": "", "joined_at": early},
@@ -237,6 +241,8 @@ def test_clauses_tell_what_was_compared() -> None:
         (rule("category", "in", ["media"]), False, []),
         (rule("segment", "in", ["more"]), False, []),
         (rule("segment", "in", ["never_calculated"]), False, []),
+        (rule("journey.inside", "in", ["welcome", "birthday"]), True, ["welcome"]),
+        (rule("journey.goal", "in", ["welcome"]), False, []),
         (rule("consent.sms", "=", "granted"), False, "withdrawn"),
         (rule("consent.newsletter", "=", "granted"), False, "unknown"),
         (rule("metric.orders", "=", 3), True, 3),

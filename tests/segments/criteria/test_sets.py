@@ -57,6 +57,7 @@ def test_an_empty_and_holds_for_everyone_and_an_empty_or_for_no_one() -> None:
         rule("contact.city", "null"),
         rule("consent.sms", "=", "granted"),
         rule("segment", "in", ["other"]),
+        rule("journey.inside", "in", ["welcome"]),
         rule("metric.orders", "=", 1),
         rule("contact.last_seen_at", "notNull"),
         rule("loyalty.is_member", "=", True),
@@ -71,6 +72,7 @@ def test_erased_contacts_are_in_no_segment_whatever_is_left_of_them(asked: dict[
         tags=frozenset({"vip"}),
         consents={"sms": "granted"},
         segments=frozenset({"other"}),
+        journeys={"inside": frozenset({"welcome"})},
         metrics={"orders": 1},
         loyalty=loyalty,
         events=did(("purchase", NOW - DAY), ("page_visit", NOW)).events,
@@ -85,6 +87,7 @@ def test_erased_contacts_are_in_no_segment_whatever_is_left_of_them(asked: dict[
         rule("tag", "in", ["vip", "churned", "new"]),
         rule("tag", "notNull"),
         rule("segment", "in", ["other", "more"]),
+        rule("journey.finished", "in", ["welcome", "birthday"]),
         any_of(VIP, rule("tag", "in", ["churned"]), BOUGHT),
         all_of(rule("tag", "notNull"), BOUGHT),
         rule("event.purchase", ">=", 1, where=all_of(rule("properties.x", "null"))),
@@ -93,7 +96,10 @@ def test_erased_contacts_are_in_no_segment_whatever_is_left_of_them(asked: dict[
 )
 def test_who_is_in_for_several_reasons_is_in_once(asked: dict[str, Any]) -> None:
     someone = tagged(
-        "vip", "churned", "new", segments=frozenset({"other", "more"}), events=times(3).events
+        *("vip", "churned", "new"),
+        segments=frozenset({"other", "more"}),
+        journeys={"finished": frozenset({"welcome", "birthday"})},
+        events=times(3).events,
     )
     with rolled_back():
         ids = add_people([someone])
@@ -136,6 +142,28 @@ def test_consent_states() -> None:
         ("notIn", ["unknown", "withdrawn", "granted"], [False, False, False]),
     ):
         assert who(WORLD, rule("consent.sms", operator, states), *people) == expected, states
+
+
+def test_each_fact_about_journeys_is_a_set_of_its_own() -> None:
+    both = frozenset({"welcome", "birthday"})
+    people = [
+        person(),
+        person(journeys={"inside": frozenset({"welcome"})}),
+        person(journeys={"finished": both}),
+        person(journeys={"inside": both, "goal": frozenset({"birthday"})}),
+    ]
+    for name, operator, keys, expected in (
+        ("inside", "in", ["welcome"], [False, True, False, True]),
+        ("inside", "in", ["welcome", "birthday"], [False, True, False, True]),
+        ("inside", "all", ["welcome", "birthday"], [False, False, False, True]),
+        ("inside", "notIn", ["birthday"], [True, True, True, False]),
+        ("finished", "in", ["birthday"], [False, False, True, False]),
+        ("finished", "notIn", ["welcome", "birthday"], [True, True, False, True]),
+        ("goal", "in", ["welcome"], [False, False, False, False]),
+        ("goal", "all", ["birthday"], [False, False, False, True]),
+    ):
+        asked = rule(f"journey.{name}", operator, keys)
+        assert who(WORLD, asked, *people) == expected, asked
 
 
 def test_a_segment_without_a_completed_calculation_has_no_members() -> None:

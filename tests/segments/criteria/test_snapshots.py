@@ -81,6 +81,11 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "segments": all_of(
         rule("segment", "in", ["other", "never_calculated"]), rule("segment", "notIn", ["more"])
     ),
+    "journeys": all_of(
+        rule("journey.inside", "notIn", ["welcome", "birthday"]),
+        rule("journey.finished", "in", ["welcome"]),
+        rule("journey.goal", "all", ["welcome", "birthday"]),
+    ),
     "metrics": all_of(rule("metric.orders", ">=", 2), rule("metric.last_order", "null")),
     "loyalty": all_of(
         rule("loyalty.is_member", "=", True),

@@ -26,6 +26,7 @@ WITHIN = {"within": lasting(1, "day"), "not": True}
         (rule("tag", "null"), {"tag:*"}),
         (rule("category", "notNull"), {"category:*"}),
         (rule("segment", "in", ["more", "never_calculated"]), {"segment:2", "segment:3"}),
+        (rule("journey.goal", "all", ["birthday", "welcome"]), {"journey:1", "journey:2"}),
         (rule("consent.sms", "=", "unknown"), {"consent:2"}),
         (rule("event.purchase", "=", 0), {"event:1"}),
         (rule("event.never_seen", "=", 0), set()),
