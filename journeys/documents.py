@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from journeys.drawing.catalog import KINDS_BY_NAME
 from journeys.drawing.fields import FieldType
-from segments.documents import named_definitions, named_events, named_segments
+from segments.documents import named_definitions, named_events, named_segments, named_things
+from segments.things import kinds_of_fields
 from workspace.errors import Problem
 from workspace.exactjson import exact_dumps
 
@@ -98,13 +99,17 @@ def slots_of_settings(settings: Any) -> Iterator[Slot]:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a drawing and its settings name, by key; events by name, definitions with their kind."""
+    """What a drawing and its settings name, by key; events by name, definitions with their kind.
+
+    `journeys` are those that it jumps to, `asked_journeys` those that its criteria ask about.
+    """
 
     segments: frozenset[str] = frozenset()
     entry_segments: frozenset[str] = frozenset()
     templates: frozenset[str] = frozenset()
     campaigns: frozenset[str] = frozenset()
     journeys: frozenset[str] = frozenset()
+    asked_journeys: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset()
     connections: frozenset[int] = frozenset()
     definitions: frozenset[tuple[str, str]] = frozenset()
@@ -151,6 +156,8 @@ def _add(slot: Slot, naming: _Naming) -> None:
         naming.add("segments", *named_segments(value))
         naming.add("events", *named_events(value))
         naming.add("definitions", *named_definitions(value))
+        things = named_things(value, kinds_of_fields())
+        naming.add("asked_journeys", *(key for kind, key in things if kind == "journey"))
     elif slot.type in _TEXTS and isinstance(value, str):
         for part in _TEXTS[slot.type]:
             naming.add(part, value)

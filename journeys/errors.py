@@ -56,6 +56,12 @@ class WrongState(DomainError):
     code = "journey_wrong_state"
 
 
+class JourneyInUse(DomainError):
+    """Something names the journey: criteria, or another journey."""
+
+    code = "journey_in_use"
+
+
 class DraftChanged(DomainError):
     """Somebody else changed the draft meanwhile."""
 

@@ -19,8 +19,10 @@ from journeys.documents import unkeepable
 from journeys.drawing.settings import NAMES
 from journeys.errors import DraftChanged, JourneyInvalid, JourneyUnknown, WrongState
 from journeys.hiding import Hiding
+from journeys.models import DRAWABLE as DRAWABLE
 from journeys.models import Journey, Lane
 from journeys.trying.running import is_testing
+from journeys.uses import require_unused
 from segments.definitions import Faults, check_groups, check_key, free_key, groups_of_copy
 from workspace import access, audit, locks
 from workspace.access import Actor
@@ -32,8 +34,6 @@ EMPTY: Mapping[str, Any] = {"nodes": [], "edges": []}
 _LOCK = "journeys of the workspace"
 _ENTITY = UserGroup.Entity.JOURNEY
 State = Journey.State
-# As long as it is one of these there may be a next version, so there is a draft.
-DRAWABLE = (State.DRAFT, State.LIVE, State.PAUSED)
 
 
 def known_journeys(actor: Actor) -> "QuerySet[Journey]":
@@ -175,13 +175,17 @@ def copy_journey(journey: Journey, *, actor: Actor, at: datetime, name: str = ""
 
 @transaction.atomic
 def delete_journey(journey: Journey, *, actor: Actor, at: datetime) -> None:
-    """Delete a draft that was never published. Raises JourneyUnknown, WrongState."""
+    """Delete a draft that was never published.
+
+    Raises JourneyUnknown, WrongState, and JourneyInUse where anything else names it.
+    """
     journey = hold(journey, actor=actor, permission="journeys.delete_journey")
     words = {"name": journey.name}
     if journey.versions.filter(lane=Lane.LIVE).exists():
         message = _("“%(name)s” was published, and what it did names it. Stop it instead.") % words
         raise WrongState(message)
     _require_untested(journey)
+    require_unused(journey, actor=actor)
     groups = list(journey.groups.all())
     _record("deleted", journey, actor, at, audit.difference(told_of(journey, groups), {}))
     journey.delete()

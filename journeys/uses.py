@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from contacts import definitions
 from contacts.definitions import Kind
@@ -19,16 +19,19 @@ from contacts.event_uses import EventUse, register_event_use
 from integrations import templates
 from integrations.models import Template
 from journeys.documents import Named, named
-from journeys.journeys import DRAWABLE
-from journeys.models import Journey, JourneyVersion, Lane
+from journeys.errors import JourneyInUse
+from journeys.models import DRAWABLE, Journey, JourneyVersion, Lane
 from loyalty.gift_cards import campaign_uses
 from loyalty.models import Campaign
 from segments.models import Segment
+from segments.thing_uses import register_thing_use, uses_of_thing
 from segments.uses import Use, register_use
 from workspace import access
 from workspace.access import Actor
 
+_JOURNEY = "journey"
 _MAY = "journeys.view_journey"
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,45 @@ def journeys_naming(is_named: Callable[[Named], bool]) -> list[Journey]:
 def page_of(journey: Journey) -> str:
     """The address of the page of a journey."""
     return reverse("admin:journeys_journey_change", args=[journey.pk])
+
+
+def uses_of(journey: Journey, *, actor: Actor) -> list[Use]:
+    """What names a journey: criteria of any kind, and other journeys that jump to it."""
+    return uses_of_thing(_JOURNEY, journey.key, actor=actor)
+
+
+def require_unused(journey: Journey, *, actor: Actor) -> None:
+    """Raise JourneyInUse where anything but itself names the journey."""
+    uses = uses_of(journey, actor=actor)
+    if not uses:
+        return
+    count = sum(use.count for use in uses)
+    names = ", ".join(use.name if use.is_hidden else f"“{use.name}”" for use in uses[:_TOLD])
+    message = ngettext(
+        "“%(journey)s” is named by %(names)s. Take it out there first.",
+        "“%(journey)s” is named by %(count)d things: %(names)s. Take it out there first.",
+        count,
+    )
+    words = {"journey": journey.name, "count": count, "names": names}
+    raise JourneyInUse(message % words, uses=uses)
+
+
+def _naming_journey(thing: str, key: str) -> list[Use]:
+    if thing != _JOURNEY:
+        return []
+    naming = journeys_naming(lambda named: key in named.journeys | named.asked_journeys)
+    return [
+        Use(
+            one.name,
+            key=one.key,
+            url=page_of(one),
+            state=one.get_state_display(),
+            is_visible=_knows(one),
+        )
+        for one in naming
+        # That its own conditions ask about it holds up nothing.
+        if one.key != key
+    ]
 
 
 def _uses_of_segment(segment: Segment) -> list[Use]:
@@ -133,6 +175,7 @@ def register() -> None:
     """Have journeys told of beside what they name. May be called again."""
     label: Any = gettext_lazy("Journey")
     register_use("journey", label, _uses_of_segment, find_ids=_used_segment_ids)
+    register_thing_use(_JOURNEY, label, _naming_journey)
     templates.register_uses("journeys", _senders)
     campaign_uses.register_use("journeys", _givers)
     register_event_use("journey", label, _uses_of_events)

@@ -38,6 +38,7 @@ class SegmentsConfig(AppConfig):
             rule_events,
             saved_criteria,
             schedule,
+            thing_uses,
             timeline,
             uses,  # noqa: F401
         )
@@ -74,6 +75,7 @@ class SegmentsConfig(AppConfig):
         history.on_calculated("actions", action_runs.follow_calculation)
         register_uses("saved_criteria", definition_uses.saved_criteria_naming)
         event_uses.register()
+        thing_uses.register()
         rule_events.register()
         derivation.register()
         retention.register("exports", exports.purge_exports)

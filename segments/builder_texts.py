@@ -37,6 +37,7 @@ TEXTS: Mapping[str, str | Promise] = {
     "group_consent": _("Consents"),
     "group_loyalty": _("Loyalty"),
     "group_segment": _("Segments"),
+    "group_journey": _("Journeys"),
     "group_condition": _("Event"),
     "include": _("Include contacts"),
     "include_all": _("who meet all of these"),

@@ -78,19 +78,22 @@ def uses_of(segment: Segment, *, actor: Actor) -> list[Use]:
 
     The things of a kind that the actor may not know of are told in one line without their names.
     """
-    found: list[Use] = []
-    for kind, registered in _kinds.items():
-        every = [
-            replace(use, kind=kind, label=registered.label) for use in registered.find(segment)
-        ]
-        seen = [use for use in every if use.is_visible(actor)]
-        found += sorted(seen, key=lambda use: (use.name.casefold(), use.key))
-        if hidden := len(every) - len(seen):
-            name = ngettext(
-                "%(count)d that you may not see", "%(count)d that you may not see", hidden
-            )
-            told = name % {"count": hidden}
-            found.append(Use(told, kind=kind, label=registered.label, count=hidden, is_hidden=True))
+    return [
+        use
+        for kind, registered in _kinds.items()
+        for use in told_to(actor, registered.find(segment), kind=kind, label=registered.label)
+    ]
+
+
+def told_to(actor: Actor, uses: Iterable[Use], *, kind: str, label: Any) -> list[Use]:
+    """Uses of one kind by name, those that the actor may not know of in one line at the end."""
+    every = [replace(use, kind=kind, label=label) for use in uses]
+    seen = [use for use in every if use.is_visible(actor)]
+    found = sorted(seen, key=lambda use: (use.name.casefold(), use.key))
+    if hidden := len(every) - len(seen):
+        name = ngettext("%(count)d that you may not see", "%(count)d that you may not see", hidden)
+        told = name % {"count": hidden}
+        found.append(Use(told, kind=kind, label=label, count=hidden, is_hidden=True))
     return found
 
 

@@ -9,15 +9,21 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from django.db.models import Q
+
 from contacts.models import ConsentState, EventDefinition
 from integrations.models import Template
 from integrations.templates import create_template
 from journeys import entrances, following, journeys, publishing
 from journeys.documents import Named, named
 from journeys.engine.tick import tick_journey
+from journeys.facts import KIND
 from journeys.models import Journey, JourneyVersion, Lane, Message
+from segments.documents import named_things
 from segments.lifecycle import create_segment
+from segments.models import SavedCriteria, Segment
 from segments.rule_events import create_rule_event
+from segments.things import kinds_of_fields
 from workspace.access import SYSTEM
 
 from .stories import Story
@@ -277,11 +283,13 @@ def _send(rng: Random, version: JourneyVersion) -> None:
 def remove_journeys(*, at: datetime) -> list[str]:
     """Delete the demo journeys with all that happened on them; returns the keys of what stays.
 
-    One on which somebody else is or was stays, with the templates that it sends, and both are demo
-    data no more.
+    One on which somebody else is or was, or that others name, stays with the templates that it
+    sends, and both are demo data no more.
     """
     demo = Journey.objects.filter(is_demo=True)
-    used = demo.filter(participants__contact__is_demo=False).distinct()
+    used = demo.filter(
+        Q(participants__contact__is_demo=False) | Q(key__in=_journeys_named_by_others())
+    ).distinct()
     kept = list(used.values_list("key", flat=True))
     Journey.objects.filter(key__in=kept).update(is_demo=False)
     Journey.objects.filter(is_demo=True).delete()
@@ -291,6 +299,17 @@ def remove_journeys(*, at: datetime) -> list[str]:
     kept_templates = list(templates.values_list("key", flat=True))
     templates.update(is_demo=False)
     return [*kept, *kept_templates]
+
+
+def _journeys_named_by_others() -> set[str]:
+    """The keys of the journeys that criteria and journeys name which are no demo data."""
+    kinds = kinds_of_fields()
+    found = {key for one in named_by_others() for key in one.journeys | one.asked_journeys}
+    for kept in (Segment, SavedCriteria):
+        documents = kept._default_manager.filter(is_demo=False).values_list("criteria", flat=True)
+        for document in documents:
+            found.update(key for kind, key in named_things(document, kinds) if kind == KIND)
+    return found
 
 
 def named_by_others() -> list[Named]:

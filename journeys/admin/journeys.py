@@ -29,6 +29,7 @@ from journeys.models import Journey, JourneyVersion, Lane
 from journeys.rehearsing.figures import figures_of, is_of, last_rehearsal
 from journeys.starting_points import STARTING_POINTS, find_starting_point
 from journeys.trying import is_testing
+from journeys.uses import uses_of
 from journeys.widgets import CanvasWidget, SettingsWidget, read_drawing
 from workspace.access import actor_of
 from workspace.admin import page_context
@@ -295,6 +296,7 @@ class JourneyAdmin(
             ],
             "test_url": address_of("test", journey) if may_test else "",
             "standing": standing_of([journey.pk])[journey.pk],
+            "uses": uses_of(journey, actor=actor),
         }
 
     def _save(self, request: HttpRequest, form: DraftForm, journey: Journey) -> Journey:

@@ -263,6 +263,23 @@ class JourneyStatisticsSerializer(serializers.Serializer[Any]):
     )
 
 
+class _JourneyUseSerializer(serializers.Serializer[Any]):
+    """One thing that names a journey; `url` is its page in the back office."""
+
+    kind = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of a use
+    name = serializers.CharField()
+    key = serializers.CharField(allow_blank=True)
+    state = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(allow_blank=True)
+
+
+class JourneyUsesSerializer(serializers.Serializer[Any]):
+    """What names a journey, kind after kind."""
+
+    uses = _JourneyUseSerializer(many=True)
+
+
 class ParticipantSerializer(serializers.ModelSerializer[Participant]):
     """A contact's passage through a version, and where it stands."""
 

@@ -23,6 +23,7 @@ from journeys.api.journey_serializers import (
     JourneyPublishingSerializer,
     JourneySerializer,
     JourneyStatisticsSerializer,
+    JourneyUsesSerializer,
     JourneyVersionSerializer,
     ParticipantSerializer,
     PassedSerializer,
@@ -35,6 +36,7 @@ from journeys.filtersets import JourneyFilterSet, ParticipantFilterSet
 from journeys.hiding import Hiding
 from journeys.models import Journey, Lane, Participant
 from journeys.participants import find_participant, find_version, participants_of
+from journeys.uses import uses_of
 from workspace.api.pages import NEWEST_FIRST, Ordering, fault
 from workspace.api.views import ApiViewSet
 
@@ -74,6 +76,7 @@ class JourneyViewSet(ApiViewSet):
         "stop": _PUBLISH,
         "foresee_stop": _VIEW,
         "statistics": _VIEW,
+        "uses": _VIEW,
     }
     # It writes nothing.
     unwrapped = frozenset({"validate"})
@@ -222,6 +225,14 @@ class JourneyViewSet(ApiViewSet):
             "messages": statistics.message_counts(version, since=since),
         }
         return Response(self.shape(JourneyStatisticsSerializer, told))
+
+    @extend_schema(responses=JourneyUsesSerializer)
+    @action(detail=True, methods=["get"])
+    def uses(self, request: Request, key: str) -> Response:
+        """What names the journey, of what one may see: criteria, and journeys that jump to it."""
+        found = uses_of(self.journey(key), actor=self.actor)
+        told = {"uses": [use for use in found if not use.is_hidden]}
+        return Response(self.shape(JourneyUsesSerializer, told))
 
     def _do(self, verb: Any, key: str) -> Response:
         self.read_nothing()

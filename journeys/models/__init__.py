@@ -1,6 +1,6 @@
 """The tables of this room, one file for each noun."""
 
-from journeys.models.journeys import Journey, JourneyVersion, Lane, TestProfile
+from journeys.models.journeys import DRAWABLE, Journey, JourneyVersion, Lane, TestProfile
 from journeys.models.messages import Message
 from journeys.models.participants import (
     CapCount,
@@ -16,6 +16,7 @@ from journeys.models.rehearsals import Rehearsal
 from journeys.models.standings import ContactJourney
 
 __all__ = [
+    "DRAWABLE",
     "CapCount",
     "ContactJourney",
     "Entrance",

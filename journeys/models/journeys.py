@@ -81,6 +81,10 @@ class Journey(models.Model):
         return self.name
 
 
+# As long as it is one of these there may be a next version, so there is a draft.
+DRAWABLE = (Journey.State.DRAFT, Journey.State.LIVE, Journey.State.PAUSED)
+
+
 class JourneyVersion(models.Model):
     """An edition of a journey: what was published, tested or rehearsed. It never changes.
 

@@ -23,6 +23,7 @@ from loyalty.programme import tiers
 from segments import moves
 from segments.documents import named_segments
 from segments.models import Segment
+from segments.thing_uses import names_thing, register_thing_use
 from segments.uses import Use, register_use
 from workspace import access, rounds, sql
 from workspace.access import Actor
@@ -98,6 +99,22 @@ def _uses(segment: Segment) -> list[Use]:
     ]
 
 
+def _naming_thing(thing: str, key: str) -> list[Use]:
+    documents = Distribution.objects.annotate(document=Cast("audience", TextField()))
+    rows = documents.filter(document__contains=f'"{key}"')
+    return [
+        Use(
+            one.name,
+            key=one.key,
+            url=reverse("admin:loyalty_distribution_change", args=[one.pk]),
+            state=one.get_state_display(),
+            is_visible=_knows(one),
+        )
+        for one in rows.select_related("campaign").prefetch_related("campaign__groups")
+        if names_thing(one.audience, thing, key)
+    ]
+
+
 def _effect(distribution: Distribution, segment: Segment) -> object:
     if distribution.segment_id != segment.pk:
         return gettext_lazy("finds nobody in it any more for whom it is")
@@ -125,6 +142,7 @@ def _senders(template: Template) -> Iterable[str]:
 def register() -> None:
     """Make them known. May be called again."""
     register_use("distribution", gettext_lazy("Distribution"), _uses, find_ids=_used_ids)
+    register_thing_use("distribution", gettext_lazy("Distribution"), _naming_thing)
     templates.register_uses("distributions", _senders)
     access.register_subject("distribution", distributions.known_distributions)
     moves.register_consumer("distributions", distribution_tasks.follow_moves)

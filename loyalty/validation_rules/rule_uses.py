@@ -13,6 +13,7 @@ from contacts.event_uses import EventUse, register_event_use
 from loyalty.models import ValidationRule
 from segments.documents import named_definitions, named_events, named_segments
 from segments.models import Segment
+from segments.thing_uses import names_thing, register_thing_use
 from segments.uses import Use, register_use
 from workspace.access import Actor
 
@@ -38,6 +39,14 @@ def _uses(segment: Segment) -> list[Use]:
         )
         for rule in rules_naming('"segment"')
         if segment.key in named_segments(rule.document)
+    ]
+
+
+def _naming_thing(thing: str, key: str) -> list[Use]:
+    return [
+        Use(rule.name, key=rule.key, url=_page(rule), state=_state(rule), is_visible=_may_see)
+        for rule in rules_naming(f'"{key}"')
+        if names_thing(rule.document, thing, key)
     ]
 
 
@@ -85,5 +94,6 @@ def register() -> None:
     """Have rules told of beside what they name."""
     label = gettext_lazy("Validation rule")
     register_use("validation_rule", label, _uses, find_ids=_named_ids)
+    register_thing_use("validation_rule", label, _naming_thing)
     register_uses("validation_rules", _naming_definition)
     register_event_use("validation_rule", label, _naming_events)

@@ -29,6 +29,7 @@ export const TEXTS = {
   "group_consent": "Consents",
   "group_loyalty": "Loyalty",
   "group_segment": "Segments",
+  "group_journey": "Journeys",
   "group_condition": "Event",
   "include": "Include contacts",
   "include_all": "who meet all of these",

@@ -8,6 +8,7 @@ from journeys.drawing.plan import make_plan
 from journeys.drawing.syntax import read
 from journeys.models import Entrance, Journey, JourneyVersion, Lane, Participant, Signal
 from tests.factories import NOW
+from workspace import sql
 
 START = {"id": "start", "kind": "event_entry", "config": {"event": "signed_up"}}
 
@@ -96,6 +97,26 @@ def signal(
         at=at,
         outcome=outcome,
         data=data or None,
+    )
+
+
+def standings_astray() -> list[tuple[Any, ...]]:
+    """How contacts stand to journeys, where the table and their live passages differ."""
+    return sql.lists(
+        """
+        WITH told AS (
+          SELECT p.contact_id, p.journey_id, bool_or(p.finished_at IS NULL) AS is_inside,
+            max(p.entered_at) AS entered_at,
+            max(p.finished_at) FILTER (WHERE p.outcome = 'ended') AS finished_at,
+            min(p.goal_at) AS goal_at
+          FROM journeys_participant p
+          JOIN contacts_contact c ON c.id = p.contact_id AND c.erased_at IS NULL
+          WHERE p.lane = 0 GROUP BY 1, 2),
+        kept AS (
+          SELECT contact_id, journey_id, is_inside, entered_at, finished_at, goal_at
+          FROM journeys_contactjourney)
+        (TABLE told EXCEPT TABLE kept) UNION ALL (TABLE kept EXCEPT TABLE told)
+        """
     )
 
 

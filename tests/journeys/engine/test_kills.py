@@ -24,7 +24,7 @@ from journeys.engine import tick
 from journeys.models import Entrance, JourneyVersion, Participant, Passage, Transition
 from tests.factories import DAY, HOUR, NOW
 from tests.house.test_make_run import wait_until
-from tests.journeys.engine.passages import after, drawing, make_version, node
+from tests.journeys.engine.passages import after, drawing, make_version, node, standings_astray
 from workspace import sql
 
 _BROKEN = """
@@ -69,6 +69,7 @@ def let_come(version: JourneyVersion, count: int, *, at: datetime) -> list[int]:
 def assert_each_step_was_taken_once(count: int) -> None:
     assert Participant.objects.count() == count
     assert sql.one(_BROKEN) == 0
+    assert standings_astray() == []
     counted = sum(Passage.objects.values_list("count", flat=True))
     assert counted == Transition.objects.count()
 

@@ -20,7 +20,7 @@ from journeys.engine import cohort, tick
 from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.models import Entrance, JourneyVersion, Message, Participant, Refusal
 from tests.factories import HOUR, NOW
-from tests.journeys.engine.passages import make_version
+from tests.journeys.engine.passages import make_version, standings_astray
 from tests.reference.journeys import Happened, Journey, tick_together
 
 pytestmark = pytest.mark.django_db
@@ -292,6 +292,7 @@ def run(
         tick_together(ones, as_of)
         for one in ones:
             assert passages_of(one.contact_id) == expected(one), f"{one.contact_id} at {as_of}"
+        assert standings_astray() == []
 
 
 def attributes_of(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ export interface CatalogData {
 export const PASTE_LIMIT = 200;
 
 /** The groups of the palette, in their order. */
-export const GROUPS = ["card", "order", "budget", "time", "contact", "attribute", "event", "metric", "tag", "category", "consent", "loyalty", "segment"] as const;
+export const GROUPS = ["card", "order", "budget", "time", "contact", "attribute", "event", "metric", "tag", "category", "consent", "loyalty", "segment", "journey"] as const;
 export type GroupName = (typeof GROUPS)[number] | "condition";
 
 const EMPTY: CatalogData = {
@@ -140,6 +140,7 @@ export const ICONS: Record<GroupName, string> = {
   consent: "verified_user",
   loyalty: "loyalty",
   segment: "group_work",
+  journey: "alt_route",
   condition: "data_object",
 };
 
