@@ -92,7 +92,7 @@ class Words:
             "why": self._why(step),
         }
         told = self._told(step, entrance) % words
-        if step.cause in (Cause.FAILED, Cause.EXIT, Cause.STOPPED):
+        if step.cause in (Cause.FAILED, Cause.EXIT, Cause.STOPPED, Cause.BACK):
             return told
         if step.to_place is None:
             return _("%(told)s There the journey ended.") % {"told": told}
@@ -138,6 +138,8 @@ class Words:
                 return _("The journey was stopped.")
             case Cause.FAILED:
                 return _("“%(node)s” could not be done.")
+            case Cause.BACK:
+                return _("Somebody brought it back to “%(node)s”, where it had failed.")
         if node is not None and node.kind == "condition":
             return _("“%(node)s” decided for “%(outcome)s”: %(why)s.")
         if node is not None and node.kind == "split":

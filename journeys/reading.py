@@ -10,6 +10,7 @@ A segment that is being calculated, or is out of use, is waited for, and `waitin
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import floor
@@ -26,6 +27,7 @@ from journeys.engine.portions import portion
 from journeys.engine.running import CHANNEL
 from journeys.engine.terms import Terms
 from journeys.models import Journey, JourneyVersion, Lane, Reading
+from segments.errors import CriteriaRefused
 from segments.facts import nameless
 from segments.models import Segment
 from segments.realtime import state as segment_state
@@ -113,7 +115,9 @@ def read_segments(at: datetime) -> bool:
     has_more = False
     running = Reading.objects.filter(state=State.RUNNING).order_by("pk")
     for reading in running.select_related("version__journey"):
-        has_more |= read_portion(reading, as_of=at)
+        # Where exit criteria became wrong nobody enters until they are mended; others do.
+        with suppress(CriteriaRefused):
+            has_more |= read_portion(reading, as_of=at)
     return has_more
 
 

@@ -20,7 +20,7 @@ from loyalty.reports.comparison import Group, compare
 
 # What the live figures are of, as distinct from those of all time.
 LIVE = timedelta(hours=24)
-ENTERED, REFUSED, FAILED = "entered", "refused:", "failed"
+ENTERED, REFUSED, FAILED, BACK = "entered", "refused:", "failed", "brought_back"
 _ENDED_AT = -1
 # How a passage ended that did not end at an activity, by the way out that was counted.
 _ENDS = {
@@ -35,7 +35,8 @@ class NodeCounts:
     """What goes on at one activity.
 
     `waiting` and `ready` are who stands there now; side by side, all wait for each of them.
-    `passed` is who left it, by the way out, `failed` who could not go on there.
+    `passed` is who left it, by the way out, `failed` who could not go on there and was not brought
+    back.
     """
 
     waiting: int = 0
@@ -108,9 +109,14 @@ def node_counts(
         if not node_id and outcome == ENTERED:
             found[drawing.entry.id].passed[NEXT] = count
         elif node_id in found and outcome == FAILED:
-            found[node_id].failed = count
+            found[node_id].failed += count
+        elif node_id in found and outcome == BACK:
+            found[node_id].failed -= count
         elif node_id in found:
             found[node_id].passed[outcome] = count
+    for counts in found.values():
+        # Who failed before the time that is asked about may have been brought back within it.
+        counts.failed = max(counts.failed, 0)
     return {node_id: asdict(counts) for node_id, counts in found.items()}
 
 
@@ -168,6 +174,8 @@ def summarize(version: JourneyVersion, *, since: datetime | None = None) -> Summ
             refused[outcome.removeprefix(REFUSED)] = count
         elif outcome == FAILED:
             failed += count
+        elif outcome == BACK:
+            failed -= count
     ends = _passed(version, since).filter(to_place=_ENDED_AT)
     for node_id, outcome, count in _summed(ends):
         if outcome in (ENTERED, FAILED) or outcome.startswith(REFUSED):
@@ -175,7 +183,9 @@ def summarize(version: JourneyVersion, *, since: datetime | None = None) -> Summ
         end = Participant.Outcome.ENDED if node_id else _ENDS.get(outcome, outcome)
         finished[end] = finished.get(end, 0) + count
     inside = version.participants.filter(finished_at=None).count()
-    return Summary(entered, inside, finished, failed, refused, _goal(version, entered, since))
+    return Summary(
+        entered, inside, finished, max(failed, 0), refused, _goal(version, entered, since)
+    )
 
 
 def waiting_counts(versions: "QuerySet[JourneyVersion]") -> dict[int, int]:

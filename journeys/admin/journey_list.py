@@ -26,6 +26,7 @@ _ENTERED = Q(node="", outcome="entered")
 _REFUSED = Q(node="", outcome__startswith="refused:")
 _ENDED = Q(to_place=-1) & ~_REFUSED
 _FAILED = Q(outcome="failed")
+_BACK = Q(outcome="brought_back")
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ def standing_of(journey_ids: Sequence[int]) -> dict[int, Standing]:
     counted = passages.values_list("version__journey").annotate(
         entered=Coalesce(Sum("count", filter=_ENTERED), 0),
         finished=Coalesce(Sum("count", filter=_ENDED & ~_FAILED), 0),
-        failed=Coalesce(Sum("count", filter=_FAILED), 0),
+        failed=Coalesce(Sum("count", filter=_FAILED), 0) - Coalesce(Sum("count", filter=_BACK), 0),
     )
     for pk, entered, finished, failed in counted:
         one = found[pk]

@@ -27,6 +27,7 @@ from journeys.errors import DraftChanged
 from journeys.hiding import Hiding
 from journeys.models import Journey, JourneyVersion, Lane
 from journeys.rehearsing.figures import figures_of, is_of, last_rehearsal
+from journeys.standstills import standstills
 from journeys.starting_points import STARTING_POINTS, find_starting_point
 from journeys.trying import is_testing
 from journeys.uses import uses_of
@@ -297,6 +298,7 @@ class JourneyAdmin(
             "test_url": address_of("test", journey) if may_test else "",
             "standing": standing_of([journey.pk])[journey.pk],
             "uses": uses_of(journey, actor=actor),
+            "standstills": standstills([journey]),
         }
 
     def _save(self, request: HttpRequest, form: DraftForm, journey: Journey) -> Journey:

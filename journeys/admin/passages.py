@@ -17,6 +17,7 @@ _ICONS = {
     "exit": "logout",
     "stopped": "stop_circle",
     "failed": "error",
+    "back": "undo",
 }
 _TONES = {"event": "good", "timeout": "warning", "failed": "bad", "exit": "warning"}
 _MESSAGES = {"sent": "good", "failed": "bad", "left_out": "warning"}

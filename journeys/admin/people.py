@@ -2,16 +2,26 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
 from contacts.admin.finding import found_ids
 from contacts.models import Contact
+from journeys import returning
 from journeys.absence import explain_absence
 from journeys.admin.canvas import find_version
 from journeys.admin.passages import passage_row
@@ -20,8 +30,8 @@ from journeys.explaining import Words, entered_by, explain_participant
 from journeys.models import Journey, JourneyVersion, Lane, Participant
 from workspace.access import actor_of
 from workspace.admin import PagesAdmin
-from workspace.admin.pictures import badge
-from workspace.errors import DomainError
+from workspace.admin.pictures import badge, number
+from workspace.errors import DomainError, NotAllowed, NotFound
 
 _ON_A_PAGE = 50
 _SUGGESTED = 10
@@ -38,7 +48,12 @@ class PeoplePages(PagesAdmin):
             self.admin_site.admin_view(self.participant_view),
             name="journeys_journey_participant",
         )
-        return [own, *super().get_urls()]
+        bringing = path(
+            "<path:object_id>/participants/bring-back/",
+            self.admin_site.admin_view(require_POST(self.bring_back_view)),
+            name="journeys_journey_bring_back",
+        )
+        return [bringing, own, *super().get_urls()]
 
     def participants_view(self, request: HttpRequest, journey: Journey) -> HttpResponseBase:
         """The participants of a version, the newest first, page by page."""
@@ -60,6 +75,7 @@ class PeoplePages(PagesAdmin):
                 older=_older(request, shown[-1].pk) if len(found) > _ON_A_PAGE else "",
                 is_cut="before" in asked,
                 may_see=actor_of(request).may("contacts.view_contact"),
+                failed=self._failed(request, journey, version, words),
                 versions=list(
                     journey.versions.filter(lane=Lane.LIVE)
                     .order_by("-number")
@@ -87,8 +103,74 @@ class PeoplePages(PagesAdmin):
             badge=state_badge(participant),
             cause=entered_by(participant.entrance),
             may_see=actor_of(request).may("contacts.view_contact"),
+            failed=self._failed_alone(request, journey, participant),
         )
         return TemplateResponse(request, "journeys/participant.html", context)
+
+    def _failed_alone(
+        self, request: HttpRequest, journey: Journey, participant: Participant
+    ) -> dict[str, Any] | None:
+        """The same for one passage."""
+        if participant.state != State.FAILED:
+            return None
+        found = returning.foresee_return(journey, participants=[participant.pk])
+        may = returning.may_return(journey) and actor_of(request).may(returning.PERMISSION)
+        return {
+            "may": bool(found.count) and may,
+            "left": returning.left_sentence(found.left),
+            "is_paused": journey.state == Journey.State.PAUSED,
+            "is_over": not returning.may_return(journey),
+        }
+
+    def bring_back_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Bring those back whom the button was about: one, or those of a version or an activity."""
+        journey: Journey = self.visible_or_404(request, object_id)
+        told = request.POST
+        chosen: dict[str, Any] = {"version": _number(told, "version"), "node": told.get("node", "")}
+        target = reverse("admin:journeys_journey_participants", args=[journey.pk])
+        if (participant := _number(told, "participant")) is not None:
+            chosen = {"participants": [participant]}
+            target = reverse("admin:journeys_journey_participant", args=[journey.pk, participant])
+        try:
+            done = returning.bring_back(
+                journey, actor=actor_of(request), at=timezone.now(), **chosen
+            )
+        except NotFound as error:
+            raise Http404 from error
+        except NotAllowed as error:
+            raise PermissionDenied from error
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(target)
+        message = ngettext(
+            "%(count)s participant was brought back.",
+            "%(count)s participants were brought back.",
+            done.count,
+        ) % {"count": number(done.count)}
+        told_left = returning.left_sentence(done.left)
+        level = messages.SUCCESS if done.count else messages.WARNING
+        self.message_user(request, f"{message} {told_left}".strip(), level)
+        return HttpResponseRedirect(target)
+
+    def _failed(
+        self, request: HttpRequest, journey: Journey, version: JourneyVersion, words: Words
+    ) -> dict[str, Any] | None:
+        """Who failed of those whom the page is about, why, and whether they can be brought back."""
+        node = request.GET.get("node", "")
+        found = returning.foresee_return(journey, version=version.number, node=node)
+        if not found.count and not found.left:
+            return None
+        return {
+            "count": found.count,
+            "reasons": [(one, words.label(one.node)) for one in found.reasons],
+            "left": returning.left_sentence(found.left),
+            "node": node,
+            "may": found.count
+            and returning.may_return(journey)
+            and actor_of(request).may(returning.PERMISSION),
+            "is_paused": journey.state == Journey.State.PAUSED,
+            "is_over": not returning.may_return(journey),
+        }
 
     def explain_view(self, request: HttpRequest, journey: Journey) -> HttpResponseBase:
         """Why a contact did not enter."""
@@ -100,6 +182,12 @@ class PeoplePages(PagesAdmin):
         )
         context.update(asked=asked, **_answer(request, journey, asked))
         return TemplateResponse(request, "journeys/explain.html", context)
+
+
+def _number(told: Any, name: str) -> int | None:
+    """The whole number that a form says; None where it says none that there could be."""
+    text = told.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def state_badge(participant: Participant) -> Any:

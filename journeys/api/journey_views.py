@@ -211,7 +211,7 @@ class JourneyViewSet(ApiViewSet):
     @action(detail=True, methods=["get"])
     def statistics(self, request: Request, key: str) -> Response:
         """A version in figures: who entered, stands where, went which way; messages; the goal."""
-        version = find_version(self.journey(key), _version_asked(request))
+        version = find_version(self.journey(key), version_asked(request))
         now = timezone.now()
         since = _since(request.query_params.get("period", "all"), now)
         told = {
@@ -259,7 +259,7 @@ class ParticipantViewSet(ApiViewSet):
         """Participants, the newest first; of all versions where nothing is said."""
         rows = participants_of(
             journeys.find_journey(key, actor=self.actor),
-            version=_version_asked(request),
+            version=version_asked(request),
             node=request.query_params.get("node", ""),
         )
         return self.page(self.filter_queryset(rows), self.shapes(ParticipantSerializer))
@@ -297,7 +297,8 @@ def _faults(
     )
 
 
-def _version_asked(request: Request) -> int | None:
+def version_asked(request: Request) -> int | None:
+    """The number of the version that the address asks for; None where it asks for none."""
     text = request.query_params.get("version", "")
     if not text:
         return None

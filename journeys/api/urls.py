@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from journeys.api.journey_views import KEY, JourneyViewSet, ParticipantViewSet
 from journeys.api.message_views import MessageViewSet
 from journeys.api.rehearsal_views import AbsenceViewSet, RehearsalViewSet
+from journeys.api.return_views import ReturnViewSet
 from journeys.api.test_profile_views import TestProfileViewSet
 from journeys.api.test_views import JourneyTestViewSet
 
@@ -21,6 +22,11 @@ urlpatterns = [
         rf"{_JOURNEY}participants/$",
         ParticipantViewSet.as_view({"get": "list"}),
         name="journey-participants",
+    ),
+    re_path(
+        rf"{_JOURNEY}participants/bring-back/$",
+        ReturnViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="journey-return",
     ),
     re_path(
         rf"{_JOURNEY}participants/(?P<participant_id>\d{{1,18}})/$",

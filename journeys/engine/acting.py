@@ -58,7 +58,9 @@ def act(course: Course, place: Place, *, as_of: datetime, limit: int) -> Moved:
     """Let a portion of those at an acting place do what is to be done there, and go on.
 
     Where that comes to grief it is tried with fewer, until it is known with whom: he has failed.
-    Raises what will pass by itself, such as a database that is not there.
+    Raises CriteriaRefused where criteria became wrong: that is nobody's fault who stands there, and
+    all wait until it is mended. Raises what will pass by itself, such as a database that is not
+    there.
     """
     for attempt in range(_TRIES):
         try:
@@ -68,16 +70,13 @@ def act(course: Course, place: Place, *, as_of: datetime, limit: int) -> Moved:
             # Others wrote the same rows in another order: again, it is all undone.
             if not state.startswith(_CONFLICT) or attempt == _TRIES - 1:
                 raise
-        except Changed:
+        except (Changed, CriteriaRefused):
             raise
         except Exception as error:
             if passes(error):
                 raise
-            # What became wrong is wrong for all of them.
-            is_of_all = isinstance(error, CriteriaRefused)
-            if not is_of_all:
-                logger.exception("Participants at “%s” came to grief.", place.ids[0])
-            if limit == 1 or is_of_all:
+            logger.exception("Participants at “%s” came to grief.", place.ids[0])
+            if limit == 1:
                 return _fail(course, place, str(error) or repr(error), as_of, limit)
             return act(course, place, as_of=as_of, limit=max(1, limit // 10))
     return Moved()

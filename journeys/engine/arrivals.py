@@ -18,8 +18,9 @@ from journeys.models import Lane
 # As in `Passage.to_place`: where the passage is over.
 END = -1
 
+# By the step: who was brought back comes to an end again.
 _FACTS = """
-SELECT p.id::text AS key, p.contact_id, 'journey:' || p.journey_id AS subject,
+SELECT p.id || ':' || p.steps AS key, p.contact_id, 'journey:' || p.journey_id AS subject,
   p.finished_at AS at, jsonb_build_object(
     'journey', %s::text, 'version', %s::integer, 'participant', p.id, 'contact_id', p.contact_id,
     'entered_at', p.entered_at, 'finished_at', p.finished_at,

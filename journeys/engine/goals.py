@@ -4,6 +4,7 @@ It counts for everyone who entered, also for those who are done, and for the con
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from journeys.engine import exits, standings
@@ -11,6 +12,7 @@ from journeys.engine.course import Course
 from journeys.engine.portions import PORTION, portion
 from journeys.engine.signals import PARTICIPANT
 from journeys.models import JourneyVersion, Lane
+from segments.errors import CriteriaRefused
 from workspace import sql
 
 EVERY = timedelta(minutes=10)
@@ -67,7 +69,9 @@ def ask_all(at: datetime) -> bool:
     for course in map(Course.of, versions):
         last_ended = course.version.ended_at
         if last_ended is None or last_ended + course.terms.timeout > at:
-            ask(course, as_of=at)
+            # Of one whose criteria became wrong it is not known who meets them; others are asked.
+            with suppress(CriteriaRefused):
+                ask(course, as_of=at)
     return False
 
 

@@ -8,22 +8,35 @@ from django.utils.translation import ngettext
 
 from journeys.engine import tick
 from journeys.models import Journey
+from journeys.standstills import standstills
 from workspace import sql
 from workspace.checkup import Finding
 
 # Who is due for longer is kept waiting: rounds run every few seconds.
 PATIENCE = timedelta(minutes=10)
-# As they were counted: nobody looks through a million participants for this.
+# Of those who failed and were not brought back, who have an index of their own.
 _FAILED = """
-SELECT coalesce(sum(n.count), 0)::bigint FROM journeys_passage n
-JOIN journeys_journeyversion v ON v.id = n.version_id AND v.lane = 0 AND v.ended_at IS NULL
-WHERE n.outcome = 'failed' AND n.hour > %s
+SELECT count(*) FROM journeys_journeyversion v
+JOIN journeys_participant p ON p.version_id = v.id AND p.state = 'failed' AND p.finished_at > %s
+WHERE v.lane = 0 AND v.ended_at IS NULL
 """
 
 
 def examine() -> Finding:
-    """Whether nobody is kept waiting, and nobody on a running journey failed within a day."""
+    """Whether nobody stands still or waits too long, and nobody failed within a day."""
     now = timezone.now()
+    still = standstills()
+    if still:
+        first = still[0]
+        message = ngettext(
+            "“%(name)s” stands still at “%(where)s”: %(problem)s Who comes there goes on when that"
+            " is mended.",
+            "At %(count)d places journeys stand still, and who comes there goes on when that is"
+            " mended. The first: “%(name)s” at “%(where)s”. %(problem)s",
+            len(still),
+        )
+        words = {"name": first.journey.name, "where": first.where, "problem": first.problem}
+        return Finding("journeys", False, message % {**words, "count": len(still)})
     late = tick.due_journeys(as_of=now - PATIENCE)
     if late:
         names = Journey.objects.filter(pk__in=late).order_by("name").values_list("name", flat=True)

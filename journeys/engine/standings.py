@@ -30,6 +30,13 @@ stood AS (
   FROM moved m JOIN w USING (way) WHERE w.target IS NULL ORDER BY m.contact_id
   ON CONFLICT (contact_id, journey_id) DO UPDATE SET is_inside = false,
     finished_at = greatest(known.finished_at, excluded.finished_at))"""
+# `back` are the participants who were brought back to where they had failed.
+RETURNED = """,
+stood AS (
+  INSERT INTO journeys_contactjourney AS known (contact_id, journey_id, is_inside, entered_at)
+  SELECT contact_id, journey_id, true, entered_at FROM back ORDER BY contact_id
+  ON CONFLICT (contact_id, journey_id) DO UPDATE SET is_inside = true)
+"""
 # `noted` are the participants whose goal has just been noted.
 REACHED = """
 INSERT INTO journeys_contactjourney AS known

@@ -14,8 +14,9 @@ from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Moved, Outcome, Source, Way, move
 from journeys.engine.portions import portion
 from journeys.models import Journey, JourneyVersion, Lane
-from workspace import sql
+from workspace import locks, sql
 
+_ENDING = "journeys ending"
 STOPPED = Way("", "stopped", None, Cause.STOPPED, Outcome.STOPPED)
 
 _INSIDE = """
@@ -112,9 +113,18 @@ def _stop(course: Course, ids: Sequence[int], stopped_at: datetime, as_of: datet
     return move(course, source, [STOPPED], as_of=as_of).count
 
 
+def hold_endings() -> None:
+    """Have no version noted as over until the transaction ends.
+
+    For who lets somebody stand in one again. After the lock of the journey, before its row.
+    """
+    locks.lock(_ENDING)
+
+
 @transaction.atomic
 def finish_ended(*, as_of: datetime) -> int:
     """Note which versions and journeys are over; how many versions. Cheap where none is."""
+    hold_endings()
     closed_count = sql.execute(_READ_OUT, {"at": as_of})
     ended_count = sql.execute(_ENDED, {"at": as_of})
     if closed_count or ended_count:

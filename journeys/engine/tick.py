@@ -6,6 +6,7 @@ is killed leaves nothing half done, and the next one takes up what it left.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from journeys.engine.course import RUNNING, Course, running_courses
 from journeys.engine.moves import Moved
 from journeys.engine.portions import PORTION, Changed, portion
 from journeys.models import Journey, JourneyVersion, Lane, Signal
+from segments.errors import CriteriaRefused
 from workspace import sql
 
 logger = logging.getLogger(__name__)
@@ -110,6 +112,7 @@ def tick_journey(journey_id: int, *, as_of: datetime, limit: int = PORTION) -> T
 
     Again, for the same instant, it changes nothing. Of a paused journey only what is tested moves.
     Several may run at once: each portion, of `limit` participants, has the journey to itself.
+    Who comes to criteria that became wrong stands still (`journeys.standstills`).
     """
     mark = portions.mark_of(journey_id)
     journey = Journey.objects.get(pk=journey_id)
@@ -118,7 +121,9 @@ def tick_journey(journey_id: int, *, as_of: datetime, limit: int = PORTION) -> T
     tick = _Tick(journey_id, courses, lanes, as_of, limit)
     try:
         with portions.unless_changed(mark):
-            tick.run()
+            # Where exit criteria became wrong nobody can be asked, so nobody takes a step.
+            with suppress(CriteriaRefused):
+                tick.run()
             if journey.state == Journey.State.STOPPED:
                 stopped = stopping.take_out(journey, as_of=as_of, turns=_TURNS, limit=limit)
                 tick.ticked.note(stopped)
@@ -240,5 +245,10 @@ class _Tick:
         for _turn in range(_TURNS):
             if not acting.is_anybody_ready(course, place):
                 return
-            self.ticked.note(acting.act(course, place, as_of=self.as_of, limit=self.limit))
+            try:
+                moved = acting.act(course, place, as_of=self.as_of, limit=self.limit)
+            except CriteriaRefused:
+                # They stand there until it is mended; `standstills` tells of it.
+                return
+            self.ticked.note(moved)
         self.ticked.has_more = True

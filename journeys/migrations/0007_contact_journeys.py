@@ -74,4 +74,35 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
         migrations.RunSQL(NOTE, DROP),
+        # A row is written again when a passage ends: room on the same page.
+        migrations.RunSQL(
+            "ALTER TABLE journeys_contactjourney SET (fillfactor = 70)",
+            "ALTER TABLE journeys_contactjourney RESET (fillfactor)",
+        ),
+        migrations.AddIndex(
+            model_name="participant",
+            index=models.Index(
+                fields=["version", "place", "-id"],
+                name="journeys_participant_failed",
+                condition=models.Q(state="failed"),
+            ),
+        ),
+        migrations.AlterField(
+            model_name="transition",
+            name="cause",
+            field=models.CharField(
+                choices=[
+                    ("entered", "entered"),
+                    ("passed", "went on"),
+                    ("event", "something happened"),
+                    ("timeout", "time was over"),
+                    ("result", "it was sent, or could not be"),
+                    ("exit", "exit criteria"),
+                    ("stopped", "stopped"),
+                    ("failed", "failed"),
+                    ("back", "brought back"),
+                ],
+                max_length=7,
+            ),
+        ),
     ]

@@ -19,7 +19,8 @@ class Participant(models.Model):
       passing of time moves it: the shortest wait or timeout of the place, or the end of the
       journey's own timeout, whichever is first;
     - done: it is over, `outcome` says how;
-    - failed: it could not go on, `problem` says why; people look at it.
+    - failed: it could not go on, `problem` says why; people look at it, and may bring it back to
+      where it stands (`journeys.returning`): then it is ready again.
 
     `arrived_at` is when what moved it was due or happened, not when that was noticed. `steps`
     counts its transitions. `entrance` is the cause of its coming ("event:…", "reading:12", …):
@@ -114,6 +115,12 @@ class Participant(models.Model):
                 name="journeys_participant_ready",
                 condition=Q(state="ready"),
             ),
+            # Who failed: few, for people to look at.
+            models.Index(
+                fields=["version", "place", "-id"],
+                name="journeys_participant_failed",
+                condition=Q(state="failed"),
+            ),
             models.Index(fields=["version", "-id"], name="journeys_participant_of"),
             # For figures: who met the goal, and who was set aside to compare with.
             models.Index(
@@ -149,6 +156,7 @@ class Transition(models.Model):
         EXIT = "exit", _("exit criteria")
         STOPPED = "stopped", _("stopped")
         FAILED = "failed", _("failed")
+        BACK = "back", _("brought back")
 
     pk = models.CompositePrimaryKey("participant_id", "step")
     participant = models.ForeignKey(

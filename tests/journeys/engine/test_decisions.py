@@ -4,12 +4,14 @@ from collections import Counter
 
 import pytest
 
-from contacts.models import Contact
-from journeys.engine import cohort, tick
+from contacts.models import AttributeDefinition, Contact
+from journeys.engine import cohort, goals, tick
 from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.models import Journey, JourneyVersion, Participant, Transition
+from journeys.standstills import standstills
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_contact
 from tests.journeys.engine.passages import (
+    after,
     drawing,
     enter,
     make_version,
@@ -72,16 +74,41 @@ def test_without_a_path_for_others_the_journey_is_over_for_them() -> None:
     assert steps_of(one)[-1][:2] == ("where", "next")
 
 
-def test_criteria_that_became_wrong_set_people_aside_with_the_reason() -> None:
+def test_where_criteria_became_wrong_people_wait_until_they_are_mended() -> None:
     rule = {"field": "attribute.gone", "operator": "=", "value": "x"}
     paths = [{"name": "a", "criteria": {"combinator": "and", "rules": [rule]}}]
     version = make_version(drawing([node("where", "condition", paths=paths)], "start > where"))
     enter(version, make_contact().pk)
     tick.tick_journey(version.journey_id, as_of=NOW)
     one = Participant.objects.get()
-    assert one.state == "failed"
-    assert "gone" in one.problem
-    assert not tick.due_journeys(as_of=NOW + DAY)
+    assert (one.state, one.steps) == ("ready", 1)
+    (still,) = standstills()
+    assert (still.node, still.where, still.version) == ("where", "Condition", 1)
+    assert "attribute.gone" in still.problem
+    AttributeDefinition.objects.create(key="gone", label="Gone", type="text")
+    tick.tick_journey(version.journey_id, as_of=NOW + HOUR)
+    one.refresh_from_db()
+    assert (one.state, one.outcome) == ("done", "ended")
+    assert standstills() == []
+
+
+def test_exit_criteria_that_became_wrong_hold_everyone_and_others_go_on() -> None:
+    rule = {"field": "attribute.gone", "operator": "=", "value": "x"}
+    exits = {"criteria": {"combinator": "and", "rules": [rule]}}
+    nodes = [node("pause", "wait", duration=after(1, "hour"))]
+    version = make_version(drawing(nodes, "start > pause"), exit=exits, goal=exits)
+    other = make_version(drawing(nodes, "start > pause"), key="other")
+    enter(version, make_contact().pk)
+    enter(other, make_contact().pk)
+    tick.tick_all(as_of=NOW)
+    goals.ask_all(NOW)
+    assert Participant.objects.get().version == other
+    assert [still.path for still in standstills()] == ["exit.criteria", "goal.criteria"]
+    AttributeDefinition.objects.create(key="gone", label="Gone", type="text")
+    tick.tick_all(as_of=NOW + HOUR)
+    one = Participant.objects.get(version=version)
+    # As of when it was due.
+    assert (one.entered_at, one.finished_at) == (NOW, NOW + HOUR)
 
 
 def splitting() -> JourneyVersion:

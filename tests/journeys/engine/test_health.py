@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from journeys.engine import health, tick
-from journeys.models import Passage
+from journeys.models import Participant
 from tests.factories import HOUR, MINUTE, make_contact
 from tests.journeys.engine.passages import after, drawing, enter, make_version, node
 
@@ -28,11 +28,27 @@ def test_who_is_kept_waiting_is_told_by_his_journey() -> None:
 
 
 def test_who_could_not_go_on_is_told_for_a_day() -> None:
-    version = make_version(drawing([node("over", "end")], "start > over"))
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    Passage.objects.create(
-        version=version, hour=hour, node="over", outcome="failed", to_place=-1, count=3
+    version = make_version(
+        drawing([node("pause", "wait", duration=after(1, "hour"))], "start > pause")
     )
+    begun = timezone.now()
+    enter(version, *(make_contact().pk for _one in range(3)), at=begun)
+    tick.tick_all(as_of=begun)
+    failed = Participant.objects.all()
+    failed.update(state="failed", wake_at=None, finished_at=begun - 23 * HOUR)
     assert health.examine().sentence.startswith("3 participants of running journeys")
-    Passage.objects.update(hour=hour - 25 * HOUR)
+    failed.update(finished_at=begun - 25 * HOUR)
     assert health.examine().is_well
+
+
+def test_a_journey_that_stands_still_is_told_with_the_reason() -> None:
+    rule = {"field": "attribute.gone", "operator": "=", "value": "x"}
+    paths = [{"name": "a", "criteria": {"combinator": "and", "rules": [rule]}}]
+    version = make_version(drawing([node("where", "condition", paths=paths)], "start > where"))
+    begun = timezone.now() - HOUR
+    enter(version, make_contact().pk, at=begun)
+    tick.tick_all(as_of=begun)
+    found = health.examine()
+    assert not found.is_well
+    assert "“Welcome” stands still at “Condition”" in found.sentence
+    assert "attribute.gone" in found.sentence
