@@ -203,6 +203,12 @@ class TemplateInUse(DomainError):
     code = "template_in_use"
 
 
+class WebhookInUse(DomainError):
+    """Something still calls the webhook, so that it cannot be deleted."""
+
+    code = "webhook_in_use"
+
+
 class SuppressionUnknown(NotFound):
     """There is no such suppressed address."""
 

@@ -12,9 +12,16 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from integrations import announcements, connections, deliveries, outbound, outbox
+from integrations import (
+    announcements,
+    connections,
+    deliveries,
+    outbound,
+    outbox,
+    webhook_uses,
+)
 from integrations.connectors.webhook import TEST_TYPE, good_secrets
-from integrations.errors import WebhookDisabled, WebhookInvalid, WebhookUnknown
+from integrations.errors import WebhookDisabled, WebhookInUse, WebhookInvalid, WebhookUnknown
 from integrations.models import Delivery, Webhook
 from workspace import audit, encryption
 from workspace.access import Actor, require
@@ -98,10 +105,13 @@ def change_webhook(
 def delete_webhook(webhook_id: int, *, actor: Actor, at: datetime) -> int:
     """Delete a webhook with all of its deliveries, sent or not; how many these were.
 
-    Raises WebhookUnknown.
+    Raises WebhookUnknown, and WebhookInUse where something calls it.
     """
     require(actor, _DELETE)
     webhook = _hold(webhook_id)
+    if uses := webhook_uses.uses_of(webhook):
+        message = _("“%(name)s” is called by: %(uses)s. Change or end these first.")
+        raise WebhookInUse(message % {"name": webhook.name, "uses": ", ".join(uses)})
     count = deliveries.delete_of(webhook)
     changes = {"url": [url_of(webhook), None], "deliveries": [count, 0]}
     _record("deleted", webhook, actor, at, **changes)

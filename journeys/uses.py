@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from contacts import definitions
 from contacts.definitions import Kind
 from contacts.event_uses import EventUse, register_event_use
-from integrations import templates
-from integrations.models import Template
+from integrations import templates, webhook_uses
+from integrations.models import Connection, Template
 from journeys.documents import Named, named
 from journeys.errors import JourneyInUse
 from journeys.models import DRAWABLE, Journey, JourneyVersion, Lane
@@ -140,6 +140,12 @@ def _senders(template: Template) -> Iterable[str]:
     return [_nameless() if one.groups.all() else one.name for one in journeys]
 
 
+def _callers(webhook: Connection) -> Iterable[str]:
+    """Their names, with the same care."""
+    journeys = journeys_naming(lambda named: webhook.pk in named.connections)
+    return [_nameless() if one.groups.all() else one.name for one in journeys]
+
+
 def _givers(campaign: Campaign) -> Iterable[str]:
     """Their names; who asks is not said there either."""
     journeys = journeys_naming(lambda named: campaign.key in named.campaigns)
@@ -177,6 +183,7 @@ def register() -> None:
     register_use("journey", label, _uses_of_segment, find_ids=_used_segment_ids)
     register_thing_use(_JOURNEY, label, _naming_journey)
     templates.register_uses("journeys", _senders)
+    webhook_uses.register_uses("journeys", _callers)
     campaign_uses.register_use("journeys", _givers)
     register_event_use("journey", label, _uses_of_events)
     definitions.register_uses("journeys", _naming_definition)

@@ -303,7 +303,7 @@ def test_a_card_and_a_message_and_a_call_and_a_jump_are_handed_out_once() -> Non
     target = make_version(
         drawing([node("rest", "wait", duration=after(1, "day"))], "start > rest"), key="next"
     )
-    create_webhook(url="https://example.com/hook", types=["test"], actor=SYSTEM, at=NOW)
+    create_webhook(url="https://example.com/hook", types=[FINISHED], actor=SYSTEM, at=NOW)
     nodes = [
         node("gift", "voucher", campaign="gift"),
         node("hello", "message", email="hello"),

@@ -1,8 +1,11 @@
-"""A campaign whose cards a journey gives is not taken from under it unasked."""
+"""A campaign whose cards a journey gives, a webhook that it calls, is not taken from it unasked."""
 
 import pytest
 from django.contrib.auth.models import Group
 
+from integrations.errors import WebhookInUse
+from integrations.webhooks import create_webhook, delete_webhook
+from journeys.announcements import PUBLISHED
 from journeys.models import Journey, JourneyVersion
 from loyalty.errors import CampaignInUse
 from loyalty.gift_cards import campaign_uses, campaigns
@@ -48,3 +51,18 @@ def test_who_switches_it_off_is_told_what_gives_none_meanwhile() -> None:
     told = campaign_uses.consequence_of_disabling(campaign)
     assert "Welcome" not in told
     assert "of another group" in told
+
+
+def test_a_webhook_is_not_deleted_while_a_journey_calls_it() -> None:
+    called, _secret = create_webhook(
+        url="https://example.com/hook", types=[PUBLISHED], actor=SYSTEM, at=NOW
+    )
+    version = make_version(node("call", "webhook", connection=called.pk))
+    with pytest.raises(WebhookInUse, match="Welcome"):
+        delete_webhook(called.pk, actor=SYSTEM, at=NOW)
+    version.journey.groups.add(Group.objects.create(name="Norway"))
+    with pytest.raises(WebhookInUse, match="a journey of another group"):
+        delete_webhook(called.pk, actor=SYSTEM, at=NOW)
+    JourneyVersion.objects.filter(pk=version.pk).update(is_open=False, ended_at=NOW)
+    Journey.objects.update(state=Journey.State.FINISHED)
+    assert delete_webhook(called.pk, actor=SYSTEM, at=NOW) == 0
