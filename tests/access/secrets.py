@@ -45,7 +45,7 @@ from segments.models import Segment
 from tests.admin.workspace import furnish
 from tests.journeys.drawings import in_a_row, node
 from tests.loyalty.raw_cards import make_campaign, make_cards, post, publish_card
-from tests.segments.factories import is_in
+from tests.segments.factories import is_in, make_segment
 from workspace import audit, jobs
 from workspace.access import SCOPES, SYSTEM, actor_of_user
 from workspace.keys import create_api_user
@@ -348,6 +348,10 @@ def _journeys_about(secret: Secret) -> dict[str, Any]:
         groups=["France"],
     )
     publishing.publish(shared, actor=SYSTEM, at=now)
+    # One of everybody's, whose criteria ask who is on the secret one.
+    asks_who = {"field": "journey.inside", "operator": "in", "value": [journey.key]}
+    rules = {"combinator": "and", "rules": [asks_who]}
+    make_segment("shared-on-a-journey", rules, name="Shared about a journey")
     participant = Participant.objects.create(
         journey=journey,
         version=version,

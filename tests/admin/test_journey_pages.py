@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from contacts.models import AttributeDefinition
 from integrations.models import Template
 from journeys import journeys, publishing
 from journeys.choices import find_choices, names_in
@@ -386,3 +387,63 @@ def test_statistics_say_who_went_through_what_was_sent_and_what_came_of_it(admin
     assert "1,555" not in lately
     assert admin.get(f"{_address('statistics', journey.pk)}?version=9").status_code == 404
     assert admin.get(_address("statistics", make_journey(name="Drawn").pk)).status_code == 404
+
+
+def test_who_failed_is_counted_by_the_reason_and_brought_back(admin: Client) -> None:
+    furnish()
+    journey = make_journey()
+    version = publishing.publish(journey, actor=SYSTEM, at=NOW)
+    for problem in ("No such tag.", "No such tag.", "Too long."):
+        put_in(version, state="failed", finished_at=NOW, problem=problem)
+    alone = put_in(version, state="failed", finished_at=NOW, problem="Alone.")
+    text = _page(admin, "participants", journey.pk)
+    assert "No such tag." in text
+    assert "Bring 4 participants back" in text
+    bring = _address("bring_back", journey.pk)
+    one = _page(admin, "participant", journey.pk, alone.pk)
+    assert f'action="{bring}"' in one
+    answer = admin.post(bring, {"participant": alone.pk}, follow=True)
+    assert [str(told) for told in answer.context["messages"]] == ["1 participant was brought back."]
+    alone.refresh_from_db()
+    assert alone.state == "ready"
+    told = {"version": version.number, "node": "elsewhere"}
+    answer = admin.post(bring, told, follow=True)
+    assert [str(told) for told in answer.context["messages"]] == [
+        "0 participants were brought back."
+    ]
+    admin.post(bring, {"version": version.number, "node": ""})
+    assert set(version.participants.values_list("state", flat=True)) == {"ready"}
+    assert "Could not go on" not in _page(admin, "participants", journey.pk)
+
+
+def test_who_may_not_publish_sees_why_and_brings_nobody_back(make_person: MakePerson) -> None:
+    furnish()
+    journey = make_journey()
+    version = publishing.publish(journey, actor=SYSTEM, at=NOW)
+    one = put_in(version, state="failed", finished_at=NOW, problem="No such tag.")
+    reader = make_person(*_VIEW)
+    for text in (
+        _page(reader, "participants", journey.pk),
+        _page(reader, "participant", journey.pk, one.pk),
+    ):
+        assert "No such tag." in text
+        assert "dialog-back" not in text
+    assert reader.post(_address("bring_back", journey.pk), {}).status_code == 403
+    assert reader.get(_address("bring_back", journey.pk)).status_code == 405
+
+
+def test_a_journey_says_what_names_it_and_where_it_stands_still(admin: Client) -> None:
+    furnish()
+    journey = make_journey(key="use-case")
+    rule = {"field": "journey.goal", "operator": "in", "value": ["use-case"]}
+    make_segment("reached", {"combinator": "and", "rules": [rule]}, name="Reached it")
+    assert "Reached it" in _page(admin, "change", journey.pk)
+    assert any("Reached it" in told for told in _act(admin, journey, "remove"))
+    gone = {"field": "attribute.gone", "operator": "=", "value": "x"}
+    make_attribute("gone")
+    Journey.objects.update(settings={"exit": {"criteria": {"combinator": "and", "rules": [gone]}}})
+    journey.refresh_from_db()
+    publishing.publish(journey, actor=SYSTEM, at=NOW)
+    assert "stands still" not in _page(admin, "change", journey.pk)
+    AttributeDefinition.objects.all().delete()
+    assert "stands still at “exit”" in _page(admin, "change", journey.pk)

@@ -11,9 +11,9 @@ from django.utils import timezone
 from journeys.engine.tick import tick_all
 from journeys.models import Entrance, Journey, Participant
 from tests.api.conftest import MakeProgram, Program, assert_problem
-from tests.factories import make_contact
+from tests.factories import NOW, make_contact
 from tests.journeys.drawings import DAY, french, in_a_row, node
-from tests.journeys.workspace import furnish
+from tests.journeys.workspace import furnish, put_in
 from tests.segments.factories import is_in, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -285,3 +285,39 @@ def test_other_groups_find_nothing(make_program: MakeProgram, program: Program) 
     kept = insider.get(f"{LIST}open/").json()
     assert (kept["name"], kept["draft_number"]) == ("Other", 1)
     assert kept["drawing"] == french("polish")
+
+
+def test_who_failed_is_brought_back_over_http(program: Program, make_program: MakeProgram) -> None:
+    make(program)
+    publish(program)
+    version = Journey.objects.get().versions.get()
+    several = [
+        put_in(version, state="failed", finished_at=NOW, problem="No such tag.")
+        for _one in range(3)
+    ]
+    address = f"{LIST}use-case/participants/bring-back/"
+    foreseen = program.get(f"{address}?version=1").json()
+    reason = {"version": 1, "node": "first", "problem": "No such tag.", "count": 3}
+    assert foreseen == {"count": 3, "reasons": [reason], "left": {}}
+    assert_problem(program.post(address, {}), 400)
+    assert_problem(program.post(address, {"everyone": True, "node": "first"}), 400)
+    assert_problem(program.post(address, {"participants": [10**9]}), 404, "participant_unknown")
+    assert_problem(program.post(address, {"version": 9}), 404, "journey_version_unknown")
+    answer = program.post(address, {"participants": [several[0].pk]})
+    assert answer.json() == {"count": 1, "left": {}}
+    assert program.post(address, {"everyone": True}).json() == {"count": 2, "left": {}}
+    reader = make_program("journeys:read")
+    assert_problem(reader.post(address, {"everyone": True}), 403)
+    assert reader.get(address).json()["count"] == 0
+    program.post(f"{LIST}use-case/stop/")
+    assert_problem(program.post(address, {"everyone": True}), 409, "journey_wrong_state")
+
+
+def test_what_names_a_journey_is_told_and_holds_it(program: Program) -> None:
+    make(program)
+    rule = {"field": "journey.inside", "operator": "in", "value": ["use-case"]}
+    make_segment("inside", {"combinator": "and", "rules": [rule]}, name="On it")
+    (use,) = program.get(f"{LIST}use-case/uses/").json()["uses"]
+    assert (use["kind"], use["key"], use["name"]) == ("segment", "inside", "On it")
+    answer = program.send("DELETE", f"{LIST}use-case/")
+    assert_problem(answer, 409, "journey_in_use")

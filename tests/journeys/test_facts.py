@@ -354,7 +354,7 @@ def test_what_asks_about_a_journey_is_told_beside_it(pierre: Actor) -> None:
     found = uses_of(journey, actor=SYSTEM)
     assert [(use.kind, use.name) for use in found] == [
         ("segment", "Open"),
-        ("segment", "polish"),
+        ("segment", "Polish"),
         ("saved_criteria", "Kept"),
         ("journey", "Next"),
     ]
