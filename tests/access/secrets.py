@@ -348,10 +348,10 @@ def _journeys_about(secret: Secret) -> dict[str, Any]:
         groups=["France"],
     )
     publishing.publish(shared, actor=SYSTEM, at=now)
-    # One of everybody's, whose criteria ask who is on the secret one.
+    # One of the others, whose criteria ask who is on the secret one.
     asks_who = {"field": "journey.inside", "operator": "in", "value": [journey.key]}
     rules = {"combinator": "and", "rules": [asks_who]}
-    make_segment("shared-on-a-journey", rules, name="Shared about a journey")
+    make_segment("shared-on-a-journey", rules, name="Shared by all", groups=["France"])
     participant = Participant.objects.create(
         journey=journey,
         version=version,

@@ -20,7 +20,7 @@ DROP = "".join(
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("journeys", "0006_rehearsals"),
+        ("journeys", "0008_vendor_messages"),
         ("contacts", "0006_touches"),
     ]
 
