@@ -14,7 +14,7 @@ class ContactJourney(models.Model):
     rehearsals nothing. `entered_at` is when the last one began, `finished_at` when one last went to
     the end, `goal_at` when one first reached the goal. The engine keeps it in the statements that
     let contacts in, end passages and note goals (`journeys.engine.standings`). Criteria follow its
-    changes by the topic "journey:<id>", see migration 0009.
+    changes by the topic "journey:<id>", see migration 0010.
     """
 
     pk = models.CompositePrimaryKey("contact_id", "journey_id")

@@ -170,7 +170,7 @@ def test_the_migration_fills_in_what_was_before() -> None:
     let_in(version, ania, at=NOW + 2 * HOUR, cause="event:2")
     Contact.objects.filter(pk=erased).update(erased_at=NOW)
     ContactJourney.objects.all().delete()
-    sql.execute(import_module("journeys.migrations.0009_contact_journeys").FILL)
+    sql.execute(import_module("journeys.migrations.0010_contact_journeys").FILL)
     assert ContactJourney.objects.count() == 2
     assert standings_astray() == []
 

@@ -20,7 +20,7 @@ DROP = "".join(
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("journeys", "0008_vendor_messages"),
+        ("journeys", "0009_rehearsals_keep_the_draft"),
         ("contacts", "0006_touches"),
     ]
 
