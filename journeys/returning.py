@@ -22,7 +22,7 @@ from journeys.errors import JourneyInvalid, ParticipantUnknown, WrongState
 from journeys.journeys import hold
 from journeys.models import Journey, JourneyVersion, Lane, Participant
 from journeys.participants import find_version
-from journeys.publishing import PERMISSION
+from journeys.publishing import PERMISSION as PERMISSION
 from workspace import access, audit, sql
 from workspace.access import Actor
 from workspace.errors import Problem

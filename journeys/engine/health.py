@@ -35,8 +35,8 @@ def examine() -> Finding:
             " mended. The first: “%(name)s” at “%(where)s”. %(problem)s",
             len(still),
         )
-        words = {"name": first.journey.name, "where": first.where, "problem": first.problem}
-        return Finding("journeys", False, message % {**words, "count": len(still)})
+        told = {"name": first.journey.name, "where": first.where, "problem": first.problem}
+        return Finding("journeys", False, message % {**told, "count": len(still)})
     late = tick.due_journeys(as_of=now - PATIENCE)
     if late:
         names = Journey.objects.filter(pk__in=late).order_by("name").values_list("name", flat=True)

@@ -144,10 +144,10 @@ class Leaves:
         if self.attributes:
             yield self._attributes()
         yield from (_held(kind, *_HELD[kind], ids) for kind, ids in self.held.items())
-        for fact, (name, ids) in self.keyed.items():
+        for fact, (name, things) in self.keyed.items():
             # The owner's literals; a percent sign in them is no placeholder.
-            where = Fragment("(" + fact.condition.replace("%", "%%") + ")")
-            yield _held(name, f"{fact.table} t", f"t.{fact.item_column}", ids, where)
+            holds = Fragment("(" + fact.condition.replace("%", "%%") + ")")
+            yield _held(name, f"{fact.table} t", f"t.{fact.item_column}", things, holds)
         if self.asks_consents:
             yield _consents()
         if self.asks_last_seen:
