@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from config import dashboard as first_page
 from integrations.source_counts import open_held_count
+from integrations.vendors import owners
 from loyalty.guarding import suspicions
 from workspace import access
 from workspace.admin import mail
@@ -220,6 +221,20 @@ _INTEGRATIONS: tuple[_Item, ...] = (
         "integrations.view_suppression",
     ),
 )
+_DATA: tuple[_Item, ...] = (
+    (
+        gettext_lazy("External Authorizations"),
+        "integrations_vendorconnection_changelist",
+        "hub",
+        "integrations.view_vendorconnection",
+    ),
+    (
+        gettext_lazy("Websites"),
+        "workspace_website_changelist",
+        "language",
+        "workspace.view_website",
+    ),
+)
 _SYSTEM: tuple[_Item, ...] = (
     (gettext_lazy("Jobs"), "workspace_job_changelist", "pending_actions", ""),
     (gettext_lazy("Staff"), "workspace_user_changelist", "badge", "workspace.view_user"),
@@ -270,6 +285,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": _("Gift cards"), "items": _allowed(request, _GIFT_CARDS)},
         {"title": _("Loyalty"), "items": _allowed(request, _LOYALTY)},
         {"title": _("Integrations"), "items": _allowed(request, _INTEGRATIONS)},
+        {"title": _("Data"), "items": _allowed(request, _DATA)},
         {"title": _("System"), "items": [*_allowed(request, _SYSTEM), *_outbox(request)]},
     ]
     return [group for group in groups if group["items"]]
@@ -314,6 +330,8 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
             item |= {"badge": suspicions.open_count(), "badge_variant": "warning"}
         if name == "integrations_heldevent_changelist":
             item |= {"badge": open_held_count(), "badge_variant": "warning"}
+        if name == "integrations_vendorconnection_changelist":
+            item |= {"badge": owners.refused().count(), "badge_variant": "danger"}
         found.append(item)
     return found
 

@@ -43,6 +43,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.push import subscriptions
         from integrations.push import timeline as push_timeline
         from integrations.vendors import calls, syncing, updates  # noqa: F401 - it does jobs
+        from integrations.vendors import upkeep as vendors_upkeep
         from workspace import checkup, retention, rounds
 
         encryption.register_column("integrations.WriteKey", "sealed")
@@ -89,6 +90,7 @@ class IntegrationsConfig(AppConfig):
         extensions.register_merger("deliveries", deliveries.merge)
         retention.register("push subscriptions", subscriptions.purge)
         retention.register("calls of vendors", calls.purge)
+        vendors_upkeep.register()
         retention.register("uploads of metrics", forgetting.purge)
         extensions.register_eraser("uploaded metrics", forgetting.erase)
         extensions.register_eraser("push subscriptions", subscriptions.erase)

@@ -245,6 +245,12 @@ class ConnectionStill(DomainError):
     code = "connection_not_active"
 
 
+class ConnectionInUse(DomainError):
+    """Something still names the connection, so that it cannot be deleted."""
+
+    code = "connection_in_use"
+
+
 class SyncRunning(DomainError):
     """Another process is at the same synchronization."""
 

@@ -7,6 +7,7 @@ from django import forms
 
 from integrations import suppressions
 from integrations.models import (
+    ConnectionWebsite,
     Delivery,
     HeldEvent,
     Outcome,
@@ -14,6 +15,7 @@ from integrations.models import (
     Source,
     Suppression,
     Template,
+    VendorConnection,
     Webhook,
 )
 
@@ -124,3 +126,20 @@ class DeliveryFilterSet(django_filters.FilterSet):
     class Meta:
         model = Delivery
         fields: tuple[str, ...] = ()
+
+
+class VendorConnectionFilterSet(django_filters.FilterSet):
+    """Filters for connections to vendors' systems."""
+
+    kind = django_filters.CharFilter()
+    enabled = django_filters.BooleanFilter(field_name="is_enabled")
+    website = django_filters.CharFilter(method="of_website")
+
+    class Meta:
+        model = VendorConnection
+        fields: tuple[str, ...] = ()
+
+    def of_website(self, qs: Any, name: str, value: str) -> Any:
+        """Those that are for the website of this key."""
+        rows = ConnectionWebsite.objects.filter(website__key=value, state="attached")
+        return qs.filter(pk__in=rows.values("connection_id"))

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations import outbox, sending
 from integrations.bounces import mailboxes
-from integrations.vendors import syncing
+from integrations.vendors import leaving, owners, syncing
 
 # The rounds send at once. What is due for longer they have missed, or nobody runs them.
 _PATIENCE = timedelta(minutes=1)
@@ -36,5 +36,11 @@ def read_bounces() -> int:
 
 @shared_task
 def sync_due() -> int:
-    """Have what is due synchronized with vendors; of how many connections."""
-    return syncing.request_due(at=timezone.now())
+    """Have what is due synchronized with vendors; of how many connections.
+
+    Goes on with deletions that failed, and tells owners whose credentials were refused.
+    """
+    now = timezone.now()
+    owners.mail_refused(at=now)
+    leaving.request_left(at=now)
+    return syncing.request_due(at=now)

@@ -39,7 +39,7 @@ ROLES = {
             gettext_lazy("Contacts, segments, journeys and campaigns."),
             (
                 *("contacts.*", "segments.*", "journeys.*", "loyalty.view"),
-                *("integrations.view", "integrations.*_template"),
+                *("integrations.view", "integrations.*_template", "workspace.view_website"),
                 # Whoever asks on the phone not to be written to.
                 "integrations.add_suppression",
             ),
@@ -50,7 +50,7 @@ ROLES = {
             gettext_lazy("Looks at everything, changes nothing, exports members of segments."),
             (
                 *("contacts.view", "segments.view", "segments.export", "journeys.view"),
-                *("loyalty.view", "integrations.view"),
+                *("loyalty.view", "integrations.view", "workspace.view_website"),
             ),
         ),
         Role(
@@ -65,10 +65,11 @@ ROLES = {
         Role(
             "integrator",
             "Integrator",
-            gettext_lazy("Connections, sources, webhooks, API users and long work."),
+            gettext_lazy("Connections, websites, sources, webhooks, API users and long work."),
             (
                 *("integrations.*", "contacts.*", "segments.view"),
-                *("workspace.*_apiuser", "workspace.view_job", "workspace.change_job"),
+                *("workspace.*_apiuser", "workspace.*_website"),
+                *("workspace.view_job", "workspace.change_job"),
             ),
         ),
         Role(

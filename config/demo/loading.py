@@ -26,7 +26,8 @@ from contacts.models import (
 )
 from loyalty.models import Member
 from segments.models import Segment
-from workspace import locks, sql
+from workspace import locks, sql, websites
+from workspace.access import SYSTEM
 from workspace.copying import copy_records, reserve_ids
 from workspace.errors import DomainError
 from workspace.models import User
@@ -92,6 +93,9 @@ def load_demo_data(*, at: datetime) -> Loaded:
     first_id = reserve_ids("contacts_contact", len(people))
     ids = {person.number: first_id + place for place, person in enumerate(people)}
     _define()
+    websites.add_website(
+        name="Web shop", key="web", domain=shop.SHOP, is_demo=True, actor=SYSTEM, at=at
+    )
     _load_people(stories, ids, at)
     _load_events(stories, ids, at)
     _load_metrics(stories, ids, at)

@@ -34,9 +34,9 @@ from segments.criteria import references
 from segments.errors import CriteriaRefused
 from segments.facts import catalog_for, criteria_of, parse_criteria
 from segments.models import MembershipChange, RuleEvent, SavedCriteria, Segment, SegmentActionRun
-from workspace import access, audit, locks, sql
+from workspace import access, audit, locks, sql, websites
 from workspace.access import SYSTEM, Actor
-from workspace.models import User
+from workspace.models import User, Website
 
 from . import shop
 from .card_removal import remove_loyalty
@@ -153,6 +153,7 @@ def remove_demo_data(*, actor: Actor, at: datetime) -> Removed:
     _remove_rule_events(at=at)
     kept += _remove_contacts_and_definitions()
     _restore_metrics()
+    kept += _remove_websites(at=at)
     kept_logins = _remove_logins(actor)
     done = Removed(found, tuple(sorted(kept)), kept_logins)
     if not (found.contact_count or found.segment_count or set(found.logins) - set(kept_logins)):
@@ -223,6 +224,19 @@ def _remove_rule_events(*, at: datetime) -> None:
             RuleEvent.objects.filter(pk=rule.pk).update(is_demo=False)
         else:
             rule_events.delete_rule_event(rule, actor=SYSTEM, at=at)
+
+
+def _remove_websites(*, at: datetime) -> list[str]:
+    """Delete the demo's website, except where something needs it; returns those that stay."""
+    kept = []
+    for website in Website.objects.filter(is_demo=True):
+        # There is one.
+        if websites.uses_of(website):
+            Website.objects.filter(pk=website.pk).update(is_demo=False)
+            kept.append(website.key)
+        else:
+            websites.delete_website(website.key, actor=SYSTEM, at=at)
+    return kept
 
 
 def _remove_contacts_and_definitions() -> list[str]:

@@ -3,6 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from integrations.api.connection_views import ConnectionViewSet
 from integrations.api.push_views import ContactPushSubscriptionViewSet, PushConnectionViewSet
 from integrations.api.suppression_views import SuppressionViewSet
 from integrations.api.template_views import TemplateViewSet
@@ -13,6 +14,7 @@ _CONTACT = r"^contacts/(?P<contact_id>\d{1,18})/push-subscriptions"
 _SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
 
 router = SimpleRouter()
+router.register("connections", ConnectionViewSet, basename="connection")
 router.register("sources", SourceViewSet, basename="source")
 router.register("suppressions", SuppressionViewSet, basename="suppression")
 router.register("templates", TemplateViewSet, basename="template")

@@ -20,6 +20,10 @@ class VendorConnection(Connection):
     not where it is paused, revoked, or where the vendor refused the credentials (`error` says so).
     `account_name` and `endpoint` are what the vendor told of the account. `rate_limits` are what
     it said last of each of its limits: `{scope: {"limit", "remaining", "reset_at"}}`.
+
+    Revoking deletes the credentials. Where the data at the vendor are deleted first, it is being
+    revoked since `revoking_at` and keeps them until that is done. `told_at` is when the owner was
+    told of the error.
     """
 
     class State(models.TextChoices):
@@ -27,6 +31,7 @@ class VendorConnection(Connection):
         FIRST_DATA = "first_data", _("first data on its way")
         PAUSED = "paused", _("paused")
         ERROR = "error", _("error")
+        REVOKING = "revoking", _("being revoked")
         REVOKED = "revoked", _("revoked")
 
     connection = models.OneToOneField(
@@ -48,7 +53,9 @@ class VendorConnection(Connection):
     )
     authorized_at = models.DateTimeField(_("authorized"))
     paused_at = models.DateTimeField(null=True, editable=False)
+    revoking_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
+    told_at = models.DateTimeField(null=True, editable=False)
     error = models.CharField(max_length=500, blank=True, default="", editable=False)
     error_at = models.DateTimeField(null=True, editable=False)
     sync_hours = models.PositiveSmallIntegerField(_("synchronized every … hours"), default=24)
@@ -71,6 +78,11 @@ class VendorConnection(Connection):
                 condition=Q(revoked_at__isnull=True) | Q(next_sync_at__isnull=True),
                 name="integrations_vendorconnection_revoked_is_still",
             ),
+            models.CheckConstraint(
+                condition=Q(revoking_at__isnull=True)
+                | Q(revoked_at__isnull=True, next_sync_at__isnull=True),
+                name="integrations_vendorconnection_revoking_is_still",
+            ),
         ]
 
     @property
@@ -78,6 +90,8 @@ class VendorConnection(Connection):
         """In one word, how it stands."""
         if self.revoked_at is not None:
             return self.State.REVOKED
+        if self.revoking_at is not None:
+            return self.State.REVOKING
         if self.error:
             return self.State.ERROR
         if self.paused_at is not None:

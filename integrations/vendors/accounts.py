@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from integrations.models import VendorConnection
+from integrations.vendors import registry
 from integrations.vendors.calls import VendorHttp
 from integrations.vendors.registry import Vendor
 from workspace import encryption
@@ -24,6 +25,21 @@ def credentials_of(connection: VendorConnection) -> dict[str, str]:
     return dict(json.loads(encryption.unseal(sealed))) if sealed else {}
 
 
+def secrets_in(vendor: Vendor, credentials: Mapping[str, str]) -> list[str]:
+    """Those values of credentials that nobody may see."""
+    secret = {one.name for one in vendor.credentials if one.is_secret}
+    return [value for name, value in credentials.items() if name in secret and value]
+
+
+def secrets_of(connection: VendorConnection) -> list[str]:
+    """Those of a connection; none where they cannot be read."""
+    vendor = registry.find_vendor(connection.kind)
+    try:
+        return secrets_in(vendor, credentials_of(connection)) if vendor else []
+    except encryption.SecretUnreadable:
+        return []
+
+
 def http_of(
     connection: VendorConnection,
     vendor: Vendor,
@@ -32,10 +48,9 @@ def http_of(
     now: Callable[[], datetime],
 ) -> VendorHttp:
     """What speaks to the account of a connection, at the address that the vendor told of it."""
-    secret = {one.name for one in vendor.credentials if one.is_secret}
     return VendorHttp(
         connection.endpoint or vendor.base_url(connection.settings),
         connection_id=connection.pk,
-        secrets=[value for name, value in credentials.items() if name in secret],
+        secrets=secrets_in(vendor, credentials),
         now=now,
     )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from time import monotonic
+from urllib.parse import quote, quote_plus
 
 from django.utils.translation import gettext as _
 
@@ -46,7 +47,7 @@ class VendorHttp:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._connection_id = connection_id
-        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST_SECRET}, key=len)
+        self._secrets = list(secrets)
         self._now = now
 
     def request(
@@ -127,10 +128,22 @@ class VendorHttp:
         )
 
     def _blanked(self, text: str) -> str:
-        clean = _SECRET_MEMBERS.sub(rf'\1"{_BLANK}"', text.replace("\x00", ""))
-        for secret in reversed(self._secrets):
-            clean = clean.replace(secret, _BLANK)
-        return clean
+        return blanked(text, self._secrets)
+
+
+def blanked(text: str, secrets: Collection[str]) -> str:
+    """`text` without secrets, also where they are written as forms, addresses or JSON have them."""
+    clean = _SECRET_MEMBERS.sub(rf'\1"{_BLANK}"', text.replace("\x00", ""))
+    forms = {
+        form
+        for one in secrets
+        if len(one) >= _SHORTEST_SECRET
+        for form in (one, quote(one, safe=""), quote_plus(one), json.dumps(one)[1:-1])
+    }
+    # The longest first: one may be a part of another.
+    for form in sorted(forms, key=len, reverse=True):
+        clean = clean.replace(form, _BLANK)
+    return clean
 
 
 def calls_of(connection: VendorConnection, limit: int = 50) -> list[VendorCall]:

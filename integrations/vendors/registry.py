@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from integrations.connector import Http
 
 _Words = str | Promise
+_Choices = Sequence[tuple[str, _Words]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,11 @@ class SettingField:
     label: _Words
     default: Any = ""
     help: _Words = ""
-    choices: Sequence[tuple[str, _Words]] = ()
+    choices: _Choices | Callable[[], _Choices] = ()
     kind: str = "text"
     """text, choice, choices (several), flag, number, or types (of facts, as webhooks hear)."""
+    check: Callable[[Any], str | Promise] | None = None
+    """Says what is wrong with a value of the right kind; "" where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,10 @@ _syncs: dict[str, dict[str, Sync]] = {}
 # Of a connection: why a website's data are not there any more. Deletes them at the vendor; returns
 # how many, or None where it goes on and has to be asked again.
 DeleteData = Callable[[SyncRun, int], int | None]
+# How many records of a website (by its id) a connection (by its id) has at the vendor.
+CountData = Callable[[int, int], int]
 _deleters: dict[str, DeleteData] = {}
+_counters: dict[str, CountData] = {}
 
 
 def register_vendor(vendor: Vendor) -> None:
@@ -134,9 +140,15 @@ def register_sync(kind: str, sync: Sync) -> None:
     _syncs.setdefault(kind, {})[sync.name] = sync
 
 
-def register_deleter(kind: str, delete: DeleteData) -> None:
-    """Have `delete` called with a run and a website's id to delete its data at the vendor."""
+def register_deleter(kind: str, delete: DeleteData, *, count: CountData | None = None) -> None:
+    """Have `delete` called with a run and a website's id to delete its data at the vendor.
+
+    `count` says beforehand how many records that will be, by the connection's and the website's
+    ids. May be called again.
+    """
     _deleters[kind] = delete
+    if count is not None:
+        _counters[kind] = count
 
 
 def vendors() -> list[Vendor]:
@@ -157,3 +169,14 @@ def syncs_of(kind: str) -> list[Sync]:
 def deleter_of(kind: str) -> DeleteData | None:
     """What deletes a website's data at vendors of this kind."""
     return _deleters.get(kind)
+
+
+def record_count(kind: str, connection_id: int, website_id: int) -> int | None:
+    """How many records of a website a connection has at the vendor; None where nobody counts."""
+    count = _counters.get(kind)
+    return None if count is None else count(connection_id, website_id)
+
+
+def choices_of(setting: SettingField) -> list[tuple[str, _Words]]:
+    """What one may choose for a setting, as things stand."""
+    return list(setting.choices() if callable(setting.choices) else setting.choices)

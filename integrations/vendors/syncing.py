@@ -64,7 +64,8 @@ def request_sync(
         text = words % {"name": unknown[0][:40]}
         raise ConnectionInvalid(text, problems=[Problem("names", "unknown", text)])
     running = jobs.unfinished(subject_of(connection.pk), JOB)
-    if running is not None and set(wanted) <= set(running.arguments.get("names", [])):
+    is_same = running is not None and not running.cancel_requested
+    if running is not None and is_same and set(wanted) <= set(running.arguments.get("names", [])):
         return running
     job = jobs.start(
         JOB,
@@ -150,7 +151,7 @@ def run_sync(
         raise ConnectionInvalid(_("“%(name)s” is not synchronized.") % {"name": name[:40]})
     if not connection.is_enabled:
         raise ConnectionStill(_("“%(name)s” is still.") % {"name": connection.name})
-    with locks.held(f"sync {connection_id} {name}") as is_held:
+    with locks.held(lock_of(connection_id, name)) as is_held:
         if not is_held:
             words = _("“%(sync)s” of “%(name)s” is being synchronized: wait until that is over.")
             raise SyncRunning(words % {"sync": sync.label, "name": connection.name})
@@ -185,6 +186,11 @@ def open_run(
         sleep=sleep,
         advance=advance,
     )
+
+
+def lock_of(connection_id: int, name: str) -> str:
+    """The name of the lock that whoever synchronizes holds."""
+    return f"sync {connection_id} {name}"
 
 
 def _do(sync: Sync, run: SyncRun, kept: VendorSync) -> None:

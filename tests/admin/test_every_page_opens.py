@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from contacts.models import Contact
-from integrations.models import PushConnection, Source, Webhook
+from integrations.models import PushConnection, Source, VendorConnection, Webhook
 from loyalty.models import Distribution
 from tests.admin.conftest import MakePerson
 from tests.admin.workspace import furnish, some_job, some_segment
@@ -65,6 +65,11 @@ def _things() -> list[str]:
     ]
     push_connection = PushConnection.objects.earliest("pk")
     found.append(reverse("admin:integrations_pushconnection_settings", args=[push_connection.pk]))
+    authorized = VendorConnection.objects.earliest("pk")
+    found += [
+        reverse(f"admin:integrations_vendorconnection_{page}", args=[authorized.pk])
+        for page in ("syncs", "calls")
+    ]
     distribution = Distribution.objects.earliest("pk")
     found += [
         reverse(f"admin:loyalty_distribution_{page}", args=[distribution.pk])
@@ -106,6 +111,7 @@ def test_every_page_opens_in_a_workspace_with_data(admin: Client) -> None:
         ("loyalty_clientkey", "A publishable key lets the checkout page"),
         ("loyalty_suspicion", "Nothing suspicious was seen"),
         ("loyalty_distribution", "A distribution gives cards by itself"),
+        ("workspace_website", "A website is a place where your customers order"),
         ("workspace_apiuser", "with as few scopes as it can work with"),
         ("workspace_job", "Long work appears here"),
     ],

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts.models import Contact
-from integrations.models import Source
+from integrations.models import Source, VendorConnection
 from journeys.models import Journey, Lane, Participant
 from loyalty.models import Distribution, Mechanism
 from tests.admin.journey_workspace import furnish_journey
@@ -42,6 +42,8 @@ LISTS = (
     "integrations_pushsubscription",
     "integrations_suppression",
     "integrations_mailreport",
+    "integrations_vendorconnection",
+    "workspace_website",
     "loyalty_clientkey",
     "loyalty_suspicion",
     "loyalty_distribution",
@@ -80,6 +82,7 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
     segment, source = some_segment(), Source.objects.earliest("pk")
     mechanism = Mechanism.objects.earliest("pk")
     distribution = Distribution.objects.earliest("pk")
+    authorized = VendorConnection.objects.earliest("pk")
     addresses = [
         reverse("admin:contacts_contact_change", args=[contact.pk]),
         reverse("admin:loyalty_member_change", args=[contact.pk]),
@@ -96,6 +99,10 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
         *(
             reverse(f"admin:integrations_source_{page}", args=[source.pk])
             for page in ("change", "setup", "debugger", "held", "traits", "settings", "rows")
+        ),
+        *(
+            reverse(f"admin:integrations_vendorconnection_{page}", args=[authorized.pk])
+            for page in ("change", "syncs", "calls")
         ),
         *(
             reverse(f"admin:loyalty_distribution_{page}", args=[distribution.pk])

@@ -21,7 +21,14 @@ from integrations import outbox, webhooks
 from integrations.bounces.heard import Told, hear
 from integrations.connector import Receipt
 from integrations.errors import TemporaryError
-from integrations.models import HeldEvent, Outcome, ReceivedEvent, Source, SourceCount
+from integrations.models import (
+    HeldEvent,
+    Outcome,
+    ReceivedEvent,
+    Source,
+    SourceCount,
+    VendorConnection,
+)
 from integrations.sources import create_source
 from integrations.templates import create_template
 from journeys.trying import profiles
@@ -50,6 +57,7 @@ from tests.loyalty.gift_cards import make_campaign
 from tests.segments.factories import is_in, lives_in, make_segment
 from workspace import access, audit, jobs, keys
 from workspace.models import ApiUser, Job, User
+from workspace.websites import add_website
 
 
 def furnish(count: int, *, prefix: str = "a") -> None:
@@ -81,6 +89,7 @@ def furnish(count: int, *, prefix: str = "a") -> None:
         metric = MetricDefinition.objects.create(key=key, label=f"Metric {key}")
         MetricValue.objects.create(contact=person, metric=metric, number=Decimal(7))
         User.objects.create_user(f"user{key}", is_staff=True)
+        _authorize(key)
         keys.create_api_user(name=f"Program {key}", actor=system, at=now)
         jobs.start(membership.REFRESH_JOB, title=f"Job {key}", actor=system)
         audit.record(actor=system, action="tag.created", subject=tag, changes={"label": ["", key]})
@@ -211,6 +220,21 @@ def receive_some(source: Source, *, contact_id: int | None = None, count: int = 
             source=source, day=now.astimezone(UTC).date(), outcome=outcome, event_count=count
         )
     Source.objects.filter(pk=source.pk).update(last_received_at=now)
+
+
+def _authorize(key: str) -> None:
+    """A website, and a connection for it over which something was said."""
+    now = timezone.now()
+    website = add_website(name=f"Shop {key}", key=key, actor=access.SYSTEM, at=now)
+    connection = VendorConnection.objects.create(
+        kind="dotdigital", name=f"Account {key}", authorized_at=now, next_sync_at=now
+    )
+    connection.connection_websites.create(website=website, attached_at=now)
+    for _n in range(2):
+        connection.syncs.create(
+            name="metrics", state="succeeded", started_at=now, finished_at=now, counts={"sent": 5}
+        )
+    connection.calls.create(at=now, method="GET", url="/account", status=200, milliseconds=5)
 
 
 def some_segment() -> Segment:

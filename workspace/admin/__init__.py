@@ -7,6 +7,7 @@ from workspace.admin import (  # noqa: F401  # Importing them registers their sc
     schedules,
     staff,
     trail,
+    websites,
 )
 from workspace.admin.audited import AuditedAdmin
 from workspace.admin.buttons import (

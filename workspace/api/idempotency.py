@@ -17,6 +17,8 @@ from workspace.errors import Busy, DomainError, InputInvalid
 from workspace.models import IdempotencyRecord
 
 KEPT_FOR = timedelta(hours=24)
+# What commits by itself is longer at it only where its process was killed.
+_AT_WORK_FOR = timedelta(minutes=5)
 _WAIT = "10s"
 _KEY_LIMIT = 255
 
@@ -26,7 +28,7 @@ VALUES (%s, %s, %s, '', %s)
 ON CONFLICT (owner, key) DO UPDATE
   SET request_hash = excluded.request_hash, status = NULL, body = '',
       created_at = excluded.created_at
-  WHERE known.created_at <= %s
+  WHERE known.created_at <= %s OR (known.status IS NULL AND known.created_at <= %s)
 RETURNING id
 """
 
@@ -81,8 +83,9 @@ def request_hash(*parts: bytes | str) -> str:
 def claim(*, owner: str, key: str, request: str, at: datetime) -> Claim | Answer:
     """Take `key` for a request (its `request_hash`), or the answer that was given to it before.
 
-    To be called in the transaction of the effect. Raises KeyReused where another request took the
-    key, StillRunning where the same one runs for longer than one can wait.
+    To be called in the transaction of the effect; a request that commits by itself claims in one
+    before. Raises KeyReused where another request took the key, StillRunning where the same one
+    runs for longer than one can wait.
     """
     if not key or len(key) > _KEY_LIMIT or not key.isprintable():
         message = _("An Idempotency-Key has 1 to %(limit)d printable characters.")
@@ -94,7 +97,8 @@ def claim(*, owner: str, key: str, request: str, at: datetime) -> Claim | Answer
         raise KeyReused(
             _("This Idempotency-Key was used for another request. Use a new key for a new one.")
         )
-    assert record.status is not None, "a record is committed with its answer"
+    if record.status is None:
+        raise _still_running()
     return Answer(record.status, record.body)
 
 
@@ -102,12 +106,16 @@ def _insert(owner: str, key: str, request: str, at: datetime) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_WAIT])
         try:
-            cursor.execute(_CLAIM, [owner, key, request, at, at - KEPT_FOR])
+            cursor.execute(_CLAIM, [owner, key, request, at, at - KEPT_FOR, at - _AT_WORK_FOR])
         except OperationalError as error:
             if isinstance(error.__cause__, LockNotAvailable):
-                message = _("The first request with this Idempotency-Key is still at work.")
-                raise StillRunning(message, retry_after=5) from error
+                raise _still_running() from error
             raise
         row = cursor.fetchone()
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
     return None if row is None else int(row[0])
+
+
+def _still_running() -> StillRunning:
+    message = _("The first request with this Idempotency-Key is still at work.")
+    return StillRunning(message, retry_after=5)

@@ -45,7 +45,9 @@ class ApiViewSet(GenericViewSet[Any]):
 
     A request that writes runs in one transaction, which is rolled back when it fails: nothing is
     half done. Of a refusal that was recorded (`DomainError.is_recorded`) the record stays.
-    `unwrapped` names the actions that write nothing or commit by themselves.
+    `unwrapped` names the actions that write nothing or commit by themselves; `committing` those of
+    the latter that have their effect once all the same (see `idempotency.claim`), as what asks
+    another system before it writes.
     """
 
     permissions: ClassVar[Mapping[str, str]] = {}
@@ -53,6 +55,7 @@ class ApiViewSet(GenericViewSet[Any]):
     action_orderings: ClassVar[Mapping[str, pages.Orderings]] = {}
     query_names: ClassVar[Mapping[str, Iterable[str]]] = {}
     unwrapped: ClassVar[frozenset[str]] = frozenset()
+    committing: ClassVar[frozenset[str]] = frozenset()
     uploads: ClassVar[frozenset[str]] = frozenset()
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = parsing.AlwaysJSON
@@ -62,7 +65,8 @@ class ApiViewSet(GenericViewSet[Any]):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         handler = self.action_map.get((request.method or "").lower())
-        if request.method in _SAFE or handler is None or handler in self.unwrapped:
+        is_alone = handler in self.unwrapped or handler in self.committing
+        if request.method in _SAFE or handler is None or is_alone:
             response = super().dispatch(request, *args, **kwargs)
         else:
             with transaction.atomic():
@@ -118,6 +122,8 @@ class ApiViewSet(GenericViewSet[Any]):
         if self._claim is not None and final.status_code < 400:
             body = b"" if final.data is None else parsing.write_json(final.data)
             self._claim.settle(status=final.status_code, body=body)
+        elif self._claim is not None and self.action in self.committing:
+            self._claim.let_go()
         return final
 
     @property
@@ -190,14 +196,16 @@ class ApiViewSet(GenericViewSet[Any]):
         if self.action in self.uploads:
             files = {name: file.sha256 for name, file in request.FILES.items()}
             said = {name: files.get(name) or request.POST.getlist(name) for name in request.data}
-        answer = idempotency.claim(
-            owner=self.actor.name,
-            key=request.headers["Idempotency-Key"],
-            request=idempotency.request_hash(
-                request.method or "", request.get_full_path(), parsing.canonical_json(said)
-            ),
-            at=timezone.now(),
-        )
+        # In the transaction of the request, or in one of its own.
+        with transaction.atomic():
+            answer = idempotency.claim(
+                owner=self.actor.name,
+                key=request.headers["Idempotency-Key"],
+                request=idempotency.request_hash(
+                    request.method or "", request.get_full_path(), parsing.canonical_json(said)
+                ),
+                at=timezone.now(),
+            )
         if isinstance(answer, idempotency.Answer):
             raise _Replayed(answer)
         self._claim = answer
