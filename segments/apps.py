@@ -17,6 +17,7 @@ class SegmentsConfig(AppConfig):
         from contacts.extensions import register_eraser, register_merger
         from integrations.vendors import registry
         from integrations.vendors.importers import importing_kinds
+        from integrations.vendors.list_keepers import list_keeping_kinds
         from segments import (
             action_runs,
             action_undo,
@@ -42,6 +43,8 @@ class SegmentsConfig(AppConfig):
             timeline,
             uses,  # noqa: F401
         )
+        from segments.audiences import audiences, mirroring
+        from segments.audiences import members as audience_members
         from segments.imported import staging, syncing
         from segments.models import Export, ExportSchedule, SavedCriteria, Segment
         from segments.realtime import audit, clock, following
@@ -66,6 +69,10 @@ class SegmentsConfig(AppConfig):
         for kind in importing_kinds():
             for sync in syncing.SYNCS:
                 registry.register_sync(kind, sync)
+        for kind in list_keeping_kinds():
+            registry.register_sync(kind, mirroring.AUDIENCES)
+        audiences.register()
+        register_eraser("audiences", audience_members.forget_contacts)
         register_eraser("segment_actions", actions.forget_contacts)
         register_merger("segments", merging.merge_memberships)
         register_merger("segment_lists", merging.merge_lists)

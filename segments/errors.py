@@ -245,3 +245,15 @@ class ImportRefused(InputInvalid):
     """What is to be imported cannot be: `problems` name each fault."""
 
     code = "import_refused"
+
+
+class AudienceUnknown(NotFound):
+    """There is no such audience, or the person asking may not know of it."""
+
+    code = "audience_unknown"
+
+
+class AudienceInvalid(InputInvalid):
+    """What was said of an audience cannot be used; `problems` name each fault."""
+
+    code = "audience_invalid"

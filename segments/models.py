@@ -876,5 +876,7 @@ class Finding(models.Model):
 
 
 # Here, because Django looks for the models of an app in its module `models`.
+from segments.audiences.models import Audience as Audience  # noqa: E402
+from segments.audiences.models import AudienceMember as AudienceMember  # noqa: E402
 from segments.imported.models import ImportedSegment as ImportedSegment  # noqa: E402
 from segments.imported.models import SkippedKey as SkippedKey  # noqa: E402

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -16,9 +16,11 @@ from workspace import sql
 from workspace.access import Actor, require
 from workspace.models import Website
 
-_SYNC = "integrations.sync_vendorconnection"
+SYNC = "integrations.sync_vendorconnection"
 State = UploadedRecord.State
 
+# By which words vendors say that they do not know a contact.
+UNKNOWN = frozenset({"ContactEmailDoesNotExist", "ContactIdDoesNotExist"})
 # The vendors' words, as people say it, and what can be done.
 REASONS: Mapping[str, str | Promise] = {
     "ContactEmailDoesNotExist": gettext_lazy(
@@ -65,6 +67,11 @@ class Standing:
         """How many records the vendor did not take."""
         return sum(self.refused.values())
 
+    @property
+    def unknown_count(self) -> int:
+        """How many of these because it does not know the contact."""
+        return sum(count for reason, count in self.refused.items() if reason in UNKNOWN)
+
 
 def standings(connection_id: int) -> list[Standing]:
     """How the uploads of each website stand, by name; two queries."""
@@ -82,15 +89,22 @@ def standings(connection_id: int) -> list[Standing]:
 
 
 def refused_records(
-    connection_id: int, *, website_id: int | None = None, reason: str = ""
+    connection_id: int,
+    *,
+    website_id: int | None = None,
+    reason: str = "",
+    after: tuple[int, str] | None = None,
 ) -> "QuerySet[UploadedRecord]":
-    """Records that the vendor did not take, by contact."""
+    """Records that the vendor did not take, by contact and key; those after such a place."""
     found = UploadedRecord.objects.filter(connection_id=connection_id, state=State.REFUSED)
     if website_id is not None:
         found = found.filter(website_id=website_id)
     if reason:
         found = found.filter(reason=reason)
-    return found.select_related("contact", "website").order_by("contact_id", "website_id", "key")
+    if after is not None:
+        contact_id, key = after
+        found = found.filter(Q(contact_id__gt=contact_id) | Q(contact_id=contact_id, key__gt=key))
+    return found.select_related("website").order_by("contact_id", "key")
 
 
 def chunks_of(connection_id: int, limit: int = 20) -> "QuerySet[UploadChunk]":
@@ -112,7 +126,7 @@ def upload_again(
 
     For where somebody emptied the collection there. Raises ConnectionUnknown.
     """
-    require(actor, _SYNC)
+    require(actor, SYNC)
     connection = connections.find_connection(connection_id)
     count = sql.execute(
         "UPDATE integrations_uploadedrecord SET state = 'due', reason = '',"
@@ -139,3 +153,10 @@ def _standing(place: UploadPlace, counts: Mapping[tuple[str, str], int]) -> Stan
         leaving=count(State.LEAVING),
         refused=dict(sorted(refused.items(), key=lambda one: (-one[1], one[0]))),
     )
+
+
+def record_count(connection_id: int, website_id: int) -> int:
+    """How many records of a website are at the vendor, or may be."""
+    return UploadedRecord.objects.filter(
+        connection_id=connection_id, website_id=website_id, digest__isnull=False
+    ).count()

@@ -21,6 +21,7 @@ from segments.admin.export_schedules import rhythm_of, schedule_badge
 from segments.admin.exporting import export_rows
 from segments.admin.history import history_page
 from segments.admin.past import members_then_page
+from segments.admin.sending import audiences_page
 from segments.admin.versioning import versions_page
 from segments.causes import Causes
 from segments.export_schedules import visible_schedules
@@ -45,6 +46,7 @@ class SegmentPages(PagesAdmin):
         ("explain", gettext_lazy("Why"), "explain_view"),
         ("actions", gettext_lazy("Actions"), "actions_view"),
         ("export", gettext_lazy("Export"), "export_view"),
+        ("audiences", gettext_lazy("Audiences"), "audiences_view"),
         ("settings", gettext_lazy("Preview"), "settings_view"),
     )
 
@@ -73,6 +75,10 @@ class SegmentPages(PagesAdmin):
         url = f"{reverse('admin:segments_segment_overlap')}?keys={quote(segment.key)}"
         links.append({"title": _("Overlap"), "url": url, "icon": "join_inner"})
         return links
+
+    def audiences_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
+        """The lists at vendors that mirror the segment."""
+        return audiences_page(self, request, segment)
 
     def members_view(self, request: HttpRequest, segment: Segment) -> HttpResponse:
         """Who is in, by id, page after page at the same cost; or who was in then."""

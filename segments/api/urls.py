@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 
 from contacts.filtersets import register_filter
 from segments.api.action_views import ActionViewSet
+from segments.api.audience_views import AudienceViewSet
 from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
 from segments.api.export_views import ExportScheduleViewSet, ExportViewSet
 from segments.api.file_views import SegmentFileViewSet
@@ -19,6 +20,7 @@ register_filter("segment", SegmentFilter(label=_("The key of a segment.")))
 router = SimpleRouter()
 router.register("segments", SegmentViewSet, basename="segment")
 router.register(rf"segments/(?P<key>{KEY})/actions", ActionViewSet, basename="segment-action")
+router.register(rf"segments/(?P<key>{KEY})/audiences", AudienceViewSet, basename="segment-audience")
 router.register("saved-criteria", SavedCriteriaViewSet, basename="saved-criteria")
 router.register("rule-events", RuleEventViewSet, basename="rule-event")
 router.register("exports", ExportViewSet, basename="export")

@@ -55,6 +55,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--journeys", type=int, metavar="N", help="so many on a journey; by itself")
     parser.add_argument("--messages", type=int, metavar="N", help="so many e-mails; by itself")
     parser.add_argument(
+        "--uploads", type=int, metavar="N", help="metrics of so many to a vendor; by itself"
+    )
+    parser.add_argument(
         "--rehearsals", type=int, metavar="N", help="drafts on so many contacts; by itself"
     )
     parser.add_argument(
@@ -102,6 +105,10 @@ def main(arguments: list[str]) -> int:
             from . import redemptions
 
             return redemptions.run(place, count=options.redemptions, writes=options.write)
+        if options.uploads:
+            from . import uploads
+
+            return uploads.run(contact_count=options.uploads, writes=options.write)
         if options.messages:
             from . import messages
 

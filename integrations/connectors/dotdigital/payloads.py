@@ -58,9 +58,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactsTaken:
-    """What came of an import of contacts: who was taken, and who was not, with the reason."""
+    """What came of an import of contacts: who was taken, and who was not, with the reason.
 
-    is_failed: bool
+    `failure` is the state in which it ended where it failed as a whole.
+    """
+
+    failure: str = ""
     taken: tuple[tuple[int, str], ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
 
@@ -179,7 +182,7 @@ def read_contacts_taken(found: Any) -> ContactsTaken | None:
     if state in _PENDING:
         return None
     if state in _FAILED:
-        return ContactsTaken(is_failed=True)
+        return ContactsTaken(failure=str(state))
     if state not in _DONE:
         raise _malformed("status")
     taken = [*(found.get("created") or []), *(found.get("updated") or [])]
@@ -187,7 +190,6 @@ def read_contacts_taken(found: Any) -> ContactsTaken | None:
     if not _are_objects(taken) or not _are_objects(failures):
         raise _malformed("failures")
     return ContactsTaken(
-        is_failed=False,
         taken=tuple((int(one.get("contactId") or 0), _email(one)) for one in taken),
         refused=tuple((_email(one), _failure_code(one)) for one in failures),
     )

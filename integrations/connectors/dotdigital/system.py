@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy
 
-from integrations.connectors.dotdigital import segments, store, updating, vendor
-from integrations.vendors import importers, registry, updates
+from integrations.connectors.dotdigital import lists, segments, store, updating, vendor
+from integrations.vendors import importers, list_keepers, registry, updates
 from integrations.vendors.registry import Sync
 
 
@@ -16,3 +16,4 @@ def register() -> None:
     registry.register_deleter(vendor.KIND, store.delete_website)
     updates.register_update(vendor.KIND, updating.update)
     importers.register_importer(vendor.KIND, segments.IMPORTER)
+    list_keepers.register_list_keeper(vendor.KIND, lists.lists_of)

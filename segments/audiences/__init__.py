@@ -1,0 +1,1 @@
+"""Audiences: segments mirrored as lists at vendors. README.md."""
