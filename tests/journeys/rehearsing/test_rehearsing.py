@@ -23,6 +23,8 @@ from tests.loyalty.gift_cards import make_campaign
 from tests.segments.factories import make_contacts, make_segment, refresh
 from workspace import sql
 from workspace.access import SYSTEM
+from workspace.jobs import Cancelled, Work
+from workspace.models import Job
 
 UNTIL = NOW
 SINCE = UNTIL - 30 * DAY
@@ -470,3 +472,27 @@ def test_of_a_sample_a_share_of_the_cap_goes_through() -> None:
     assert found["share"] == 0.5
     assert found["nodes"]["which"]["passed"]["first"] == 100
     assert any("caps of conditions" in note for note in found["notes"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_says_how_far_it_is_and_who_cancels_it_leaves_nothing() -> None:
+    contact = Contact.objects.create(email="a@example.com")
+    for number in range(5):
+        happened("signup", contact.pk, SINCE + number * 5 * DAY)
+    journey = draw(node("start", "event_entry", event="signup"), node("end", "end"))
+    told: list[tuple[int, int | None]] = []
+
+    class Watched(Work):
+        def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+            told.append((done, total))
+            if len(told) == 3:
+                self.is_cancelled.set()
+            super().advance(done, total, message)
+
+    with pytest.raises(Cancelled):
+        rehearse(journey, until=UNTIL, days=30, work=Watched(Job(), SYSTEM))
+    assert told == [(0, 30), (5, 30), (10, 30)]
+    assert sql.one("SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()") == 0
+    # The connection is as it was: it writes, and reads as it likes.
+    assert sql.one("SHOW enable_seqscan") == "on"
+    assert Contact.objects.create(email="after@example.com").pk
