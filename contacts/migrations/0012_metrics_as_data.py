@@ -26,9 +26,14 @@ WHERE c.computation = f.computation;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
 RECIPES = """
-DELETE FROM contacts_computedmetric WHERE function <> '' AND upload_name NOT IN (
-  'ss_ordercountlast30days', 'ss_lifetimepurchasevalue', 'ss_lifetimepurchasevaluepercentile',
-  'ss_averageordervalue');
+-- With all that was computed by them: they would be taken for metrics that others write.
+WITH gone AS (
+  DELETE FROM contacts_computedmetric WHERE function <> '' AND upload_name NOT IN (
+    'ss_ordercountlast30days', 'ss_lifetimepurchasevalue', 'ss_lifetimepurchasevaluepercentile',
+    'ss_averageordervalue')
+  RETURNING metric_id),
+emptied AS (DELETE FROM contacts_metricvalue v USING gone WHERE v.metric_id = gone.metric_id)
+DELETE FROM contacts_metricdefinition d USING gone WHERE d.id = gone.metric_id;
 UPDATE contacts_computedmetric SET ranked_id = NULL, computation = CASE upload_name
   WHEN 'ss_ordercountlast30days' THEN 'order_count_30d'
   WHEN 'ss_lifetimepurchasevalue' THEN 'lifetime_value'
