@@ -1,7 +1,7 @@
-"""Facts that webhooks hear of: each kind has a type, and goes to who asked for that type.
+"""Facts that webhooks and vendors hear of: each has a type, and goes to who asked for that type.
 
 The floors above register their types and announce in the transaction of the fact. Where no enabled
-webhook wants a type nothing is written.
+connection wants a type nothing is written.
 """
 
 import json
@@ -37,16 +37,31 @@ class Fact:
 
 
 _types: dict[str, EventType] = {}
+# Kinds of connections that hear, besides webhooks: each is told of whom a fact is in its own words.
+_kinds: set[str] = set()
 
 # The body's id is the key: the same at each attempt, and another one for each webhook. JSON has
 # times as the interface writes them, with an offset.
 _ANNOUNCE = """
-SELECT %s || ':' || f.key || ':' || c.id AS key, c.id AS connection_id, %s AS kind, f.contact_id,
-  f.subject, NULL::timestamptz AS due_at, jsonb_build_object(
-    'id', %s || ':' || f.key || ':' || c.id, 'type', %s, 'created_at', f.at, 'data', f.data
-  ) AS payload
-FROM ({rows}) f CROSS JOIN integrations_connection c
-WHERE c.kind = 'webhook' AND c.is_enabled AND c.event_types @> ARRAY[%s]::varchar[]
+SELECT t.type || ':' || f.key || ':' || c.id AS key, c.id AS connection_id, t.type AS kind,
+  f.contact_id, f.subject, NULL::timestamptz AS due_at, jsonb_build_object(
+    'id', t.type || ':' || f.key || ':' || c.id, 'type', t.type, 'created_at', f.at,
+    'data', f.data) || CASE WHEN c.kind = 'webhook' THEN '{{}}'::jsonb
+      ELSE jsonb_build_object('user_id', i.value) END AS payload,
+  CASE WHEN c.kind <> 'webhook' AND f.contact_id IS NOT NULL THEN 'contact:' || f.contact_id
+    ELSE '' END AS order_key
+FROM (SELECT %s::varchar AS type, %s::varchar[] AS kinds) t CROSS JOIN ({rows}) f
+JOIN integrations_connection c ON c.kind = ANY(t.kinds) AND c.is_enabled
+  AND c.event_types @> ARRAY[t.type]
+LEFT JOIN LATERAL (
+  SELECT i.value FROM contacts_identity i
+  WHERE c.kind <> 'webhook' AND i.contact_id = f.contact_id
+    AND i.namespace = coalesce(nullif(c.settings->>'identity', ''), 'user_id')
+  ORDER BY i.created_at, i.value LIMIT 1) i ON true
+WHERE c.kind = 'webhook' OR f.data #>> '{{segment,id}}' IS NULL
+  OR coalesce(c.settings->>'segments', '') !~ '[^[:space:],;]'
+  OR f.data #>> '{{segment,id}}' = ANY(
+    regexp_split_to_array(c.settings->>'segments', '[[:space:],;]+'))
 """
 _GIVEN = """
 SELECT g.key, g.contact_id, g.subject, %s::timestamptz AS at, g.data::jsonb AS data
@@ -60,6 +75,16 @@ def register_type(name: str, label: Any) -> None:
     _types[name] = EventType(name, label)
 
 
+def register_kind(kind: str) -> None:
+    """Let connections of this kind hear as webhooks do. May be called again.
+
+    What they are told has a `user_id` besides: the contact's name in the namespace `identity` of
+    their settings, the external id where that says nothing, null where there is none. It goes out
+    in order, contact by contact. `segments` of their settings names those of which they hear.
+    """
+    _kinds.add(kind)
+
+
 def registered_types() -> list[EventType]:
     """All types, by name."""
     return sorted(_types.values(), key=lambda one: one.name)
@@ -71,24 +96,26 @@ def is_registered(name: str) -> bool:
 
 
 def is_heard(type_: str) -> bool:
-    """Whether any enabled webhook wants facts of this type. One small query."""
+    """Whether any enabled connection wants facts of this type. One small query."""
     return bool(heard([type_]))
 
 
 def heard(types: Collection[str]) -> list[str]:
-    """Those of these types that an enabled webhook wants. One small query."""
+    """Those of these types that an enabled connection wants. One small query."""
     for name in types:
         if name not in _types:
             raise ValueError(f"No type of announcements: {name}. Register it first.")
-    webhooks = Connection.objects.filter(
-        kind=Connection.Kind.WEBHOOK, is_enabled=True, event_types__overlap=list(types)
+    hearing = Connection.objects.filter(
+        kind__in=[Connection.Kind.WEBHOOK, *_kinds],
+        is_enabled=True,
+        event_types__overlap=list(types),
     )
-    wanted = {name for names in webhooks.values_list("event_types", flat=True) for name in names}
+    wanted = {name for names in hearing.values_list("event_types", flat=True) for name in names}
     return [name for name in types if name in wanted]
 
 
 def announce(type_: str, facts: Iterable[Fact], *, at: datetime) -> int:
-    """Queue a delivery of each fact for each webhook that hears of it; how many were new.
+    """Queue a delivery of each fact for each connection that hears of it; how many were new.
 
     One statement, whatever the number, in the caller's transaction.
     """
@@ -114,4 +141,5 @@ def announce_rows(type_: str, statement: str, params: Sequence[Any], *, at: date
 
 def _queue(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
     rows = _ANNOUNCE.format(rows=statement)
-    return outbox.enqueue_rows(rows, [type_, type_, type_, type_, *params, type_], at=at)
+    kinds = [Connection.Kind.WEBHOOK.value, *sorted(_kinds)]
+    return outbox.enqueue_rows(rows, [type_, kinds, *params], at=at, is_ordered=True)

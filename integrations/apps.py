@@ -36,6 +36,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.connectors.emarsys import updating as updating_emarsys
         from integrations.connectors.emarsys import vendor as emarsys
         from integrations.connectors.fcm import FcmConnector
+        from integrations.connectors.segment import vendor as segment
         from integrations.connectors.web_push import WebPushConnector
         from integrations.connectors.webhook import WebhookConnector
         from integrations.metric_uploads import forgetting
@@ -106,6 +107,7 @@ class IntegrationsConfig(AppConfig):
         retention.register("mail reports", heard.purge)
         mail.register_mail()
         dotdigital_system.register()
+        segment.register()
         timeline.register()
         held_timeline.register()
         push_timeline.register()

@@ -27,8 +27,9 @@ SELECT * FROM unnest(%(kinds)s::text[], %(shares)s::integer[], %(batches)s::inte
 _PRESENT = """
 SELECT CASE WHEN c.failing_since IS NULL THEN k.share ELSE 1 END AS share,
   coalesce(c.breaker_until > %(due_by)s, false) AS rests,
-  CASE WHEN jsonb_typeof(c.settings->'per_second') = 'number'
-    THEN (c.settings->>'per_second')::float8 ELSE k.per_second END AS per_second
+  coalesce(CASE WHEN jsonb_typeof(c.settings->'per_second') = 'number'
+    THEN nullif(greatest((c.settings->>'per_second')::float8, 0), 0) END,
+    k.per_second) AS per_second
 """
 # Nobody before it, of the same key, is still to be sent.
 _ITS_TURN = """
@@ -56,8 +57,8 @@ CROSS JOIN LATERAL (
   WHERE p.rests AND d.connection_id = c.id AND d.state = 'queued' AND d.due_at <= %(due_by)s
     AND d.keeps_time AND {_ITS_TURN}
   ORDER BY d.due_at, d.id LIMIT 1)) q
-WHERE c.is_enabled AND p.share > f.flying AND (p.per_second IS NULL OR p.per_second > 0
-  AND coalesce(c.paced_at, '-infinity')
+WHERE c.is_enabled AND p.share > f.flying AND (p.per_second IS NULL
+  OR coalesce(c.paced_at, '-infinity')
     <= %(at)s::timestamptz - make_interval(secs => 0.999 / p.per_second))
 ORDER BY f.flying, q.due_at, c.id LIMIT 1
 """  # noqa: S608  made of our own words only
@@ -79,7 +80,7 @@ _NEXT_TURN = f"""
 SELECT min(extract(epoch FROM c.paced_at - %(at)s) + 1 / p.per_second)
 FROM ({_KINDS}) k JOIN integrations_connection c ON c.kind = k.kind
 CROSS JOIN LATERAL ({_PRESENT}) p
-WHERE c.is_enabled AND NOT p.rests AND p.per_second > 0
+WHERE c.is_enabled AND NOT p.rests AND p.per_second IS NOT NULL
   AND c.paced_at > %(at)s::timestamptz - make_interval(secs => 0.999 / p.per_second)
   AND EXISTS (SELECT FROM integrations_delivery d
     WHERE d.connection_id = c.id AND d.state = 'queued' AND d.due_at <= %(due_by)s)

@@ -26,6 +26,7 @@ class Message:
     sent_at: datetime
     subject: str = ""
     contact_id: int | None = None
+    connection_id: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
     recipient: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -59,6 +60,14 @@ class BatchConnector(Connector, Protocol):
 
         Raises TemporaryError or PermanentError where the same came of all.
         """
+
+
+@runtime_checkable
+class LegibleConnector(Protocol):
+    """Can show people a message as the other side gets it."""
+
+    def document_of(self, message: Message) -> Mapping[str, Any] | ConnectorError:
+        """The document that is sent, without secrets; why there is none where it cannot be sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -10,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from contacts.extensions import Moved, Pair
-from integrations import outbox
-from integrations.errors import DeliveryEmpty, DeliveryNotFailed, DeliveryUnknown
+from integrations import outbox, registry
+from integrations.connector import LegibleConnector, Message
+from integrations.errors import ConnectorError, DeliveryEmpty, DeliveryNotFailed, DeliveryUnknown
 from integrations.models import Connection, Delivery
 from workspace import access, audit, sql
 from workspace.access import Actor, require
@@ -71,6 +73,22 @@ def find_delivery(delivery_id: int, *, actor: Actor) -> Delivery:
     if delivery is None:
         raise DeliveryUnknown(_("There is no delivery %(id)s.") % {"id": delivery_id})
     return delivery
+
+
+def document_of(delivery: Delivery) -> Any:
+    """What a delivery says, as the other side gets it where its connector can tell."""
+    known = registry.registered(delivery.connection.kind)
+    if known is None or not isinstance(known.connector, LegibleConnector):
+        return delivery.payload
+    message = Message(
+        key=delivery.key,
+        kind=delivery.kind,
+        payload=delivery.payload,
+        sent_at=delivery.due_at,
+        settings=delivery.connection.settings,
+    )
+    document = known.connector.document_of(message)
+    return delivery.payload if isinstance(document, ConnectorError) else document
 
 
 @transaction.atomic

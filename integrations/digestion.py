@@ -22,7 +22,7 @@ from contacts.events import pause_recording
 from integrations import event_log
 from integrations.messages import Message, unpack
 from integrations.models import InboundRequest, Source
-from integrations.processing import Item, has_delete, leave_duplicates, process
+from integrations.processing import Item, has_delete, leave_duplicates, leave_own, process
 from workspace import locks
 from workspace.checkup import Finding
 from workspace.exactjson import exact_loads
@@ -152,7 +152,7 @@ def _use(requests: Sequence[InboundRequest], as_of: datetime) -> None:
     items = [item for request in requests for item in _items(request)]
     if has_delete(items):
         pause_recording()
-    process(source, leave_duplicates(source, items, at=as_of), at=as_of)
+    process(source, leave_duplicates(source, leave_own(items), at=as_of), at=as_of)
     _finish(source, requests, items)
 
 
@@ -200,7 +200,8 @@ def _use_by_messages(requests: Sequence[InboundRequest], as_of: datetime) -> Non
     items = _items(request)
     if has_delete(items):
         pause_recording()
-    process_singly(source, leave_duplicates(source, items, at=as_of), at=as_of)
+    new = leave_duplicates(source, leave_own(items), at=as_of)
+    process_singly(source, new, at=as_of)
     _finish(source, requests, items)
 
 

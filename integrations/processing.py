@@ -19,6 +19,7 @@ from contacts.profile_writes import Told, write_told
 from contacts.resolution import Claim, LeftOut, resolve
 from integrations.messages import Message, Type, names_of
 from integrations.models import Outcome, Source
+from integrations.origin import is_own
 from integrations.remarks import Remark
 from integrations.traits import Profile, TraitReader
 from workspace import sql
@@ -70,6 +71,21 @@ class Item:
         self.problems = list(problems)
         self.code = code or problems[0].code
         self.reason = (reason or " ".join(map(_sentence, problems)))[:_REASON_LIMIT]
+
+
+def leave_own(items: Sequence[Item]) -> list[Item]:
+    """Those that did not go out from here: what we told Segment may come back from it.
+
+    We know of these already; so they are duplicates, though another message told of them first.
+    """
+    left = []
+    for item in items:
+        if is_own(item.message.context):
+            item.outcome, item.code = Outcome.DUPLICATE, "own_event"
+            item.reason = _("It went out from here, and came back: it is known already.")
+        else:
+            left.append(item)
+    return left
 
 
 def leave_duplicates(source: Source, items: Sequence[Item], *, at: datetime) -> list[Item]:

@@ -258,6 +258,7 @@ def _message_of(delivery: Delivery, known: Registered | None) -> Message:
             sent_at=timezone.now(),
             subject=delivery.subject,
             contact_id=delivery.contact_id,
+            connection_id=delivery.connection_id,
             settings=account.settings,
             secret=encryption.unseal(sealed) if sealed else "",
             recipient=known.find_recipient(delivery) if known.find_recipient else {},

@@ -149,7 +149,7 @@ class DeliveryAdmin(DeadLetterPages, ReadOnlyAdmin, ObjectActionsAdmin):
                 if screen
                 else ""
             ),
-            "body": coloured(exact_dumps(_in_order(delivery.payload))),
+            "body": coloured(exact_dumps(_in_order(deliveries.document_of(delivery)))),
             "created": moment(delivery.created_at),
             "due": moment(delivery.due_at) if delivery.state == State.QUEUED else "",
             "finished": moment(delivery.finished_at),

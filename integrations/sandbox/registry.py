@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from integrations.sandbox import emarsys
 from integrations.sandbox.dotdigital import Dotdigital
+from integrations.sandbox.segment import Segment
 from integrations.sandbox.server import Sandbox
 
 
@@ -19,6 +20,7 @@ class Offered:
 
 # By name; each vendor adds its own line.
 SANDBOXES: dict[str, Offered] = {
+    "segment": Offered(Segment, 8303, ("SEGMENT_URL",)),
     "dotdigital": Offered(Dotdigital, 8301, ("DOTDIGITAL_URL",)),
     "emarsys": Offered(emarsys.make_sandbox, 8302, ("EMARSYS_URL", "EMARSYS_AUTH_URL")),
 }

@@ -1,0 +1,1 @@
+"""Twilio Segment, as a way out: facts become track calls, memberships traits."""
