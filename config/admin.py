@@ -75,6 +75,12 @@ _SEGMENTS: tuple[_Item, ...] = (
         "segments.view_segment",
     ),
     (
+        gettext_lazy("Import segments"),
+        "segments_segment_import",
+        "cloud_download",
+        "segments.add_segment",
+    ),
+    (
         gettext_lazy("Actions"),
         "segments_segmentaction_changelist",
         "bolt",
@@ -323,6 +329,10 @@ def _allowed(request: HttpRequest, items: Iterable[_Item]) -> list[dict[str, Any
         if name == "contacts_contact_changelist":
             # The import has an entry of its own, below this address.
             is_import = request.path.startswith(reverse("admin:contacts_import"))
+            item["active"] = request.path.startswith(address) and not is_import
+        if name == "segments_segment_changelist":
+            # So has this one.
+            is_import = request.path.startswith(reverse("admin:segments_segment_import"))
             item["active"] = request.path.startswith(address) and not is_import
         if name == "workspace_job_changelist":
             item |= {"badge": running_jobs(request), "badge_variant": "info"}

@@ -9,6 +9,7 @@ from django.db.models.functions import RowNumber
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from segments.imported.syncing import system_of
 from segments.models import Calculation, Segment
 from segments.realtime.liveness import is_followed
 from workspace.admin.pictures import badge, sparkline
@@ -42,7 +43,11 @@ def status_badge(segment: Segment) -> SafeString:
 
 def source_badge(segment: Segment) -> SafeString:
     """Where the members come from, for those that are not calculated: a file, another system."""
-    return badge(segment.get_source_display(), *_SOURCE_TONES[Source(segment.source)])
+    words = segment.get_source_display()
+    # A copy of one is imported, and comes from nowhere any more.
+    if segment.source == Source.IMPORTED and hasattr(segment, "imported"):
+        words = _("imported from %(system)s") % {"system": system_of(segment.imported)}
+    return badge(words, *_SOURCE_TONES[Source(segment.source)])
 
 
 def calculation_badge(segment: Segment, *, at: datetime, is_running: bool = False) -> SafeString:

@@ -163,7 +163,7 @@ class SegmentListing(ModelAdmin):
         *(_ACTIONS, _COMMANDS),
     )
     list_display_links = None
-    list_select_related = ("owner", "following")
+    list_select_related = ("owner", "following", "imported__connection")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("refresh_mode", ChoicesDropdownFilter),

@@ -15,6 +15,7 @@ from segments.admin.badges import calculation_badge, status_badge
 from segments.admin.building import CriteriaBuilding
 from segments.admin.consequences import of_archiving, of_inactivating
 from segments.admin.from_file import FileSegmentPages
+from segments.admin.importing import ImportedSegmentPages
 from segments.admin.listing import SegmentListing
 from segments.admin.overlapping import OverlapPages
 from segments.admin.pages import SegmentPages
@@ -41,6 +42,7 @@ def _is(*states: Status) -> Any:
 class SegmentAdmin(
     SegmentListing,
     FileSegmentPages,
+    ImportedSegmentPages,
     OverlapPages,
     PastPages,
     VersionPages,

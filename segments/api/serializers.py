@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from segments.masks import Mask
-from segments.models import Calculation, Finding, Segment
+from segments.models import Calculation, Finding, ImportedSegment, Segment
 from workspace.api.serializers import AnyJSONField, StrictSerializer
 
 
@@ -53,6 +53,31 @@ class CalculationSerializer(serializers.Serializer[Any]):
     failure = serializers.CharField(allow_blank=True)
 
 
+class ImportedSerializer(serializers.Serializer[ImportedSegment]):
+    """Where an imported segment comes from; the counts are those of the last reading.
+
+    `skipped_non_members` are in the base and no loyalty members, `skipped_unknown` not in the base.
+    `missing_since`: the other system has it no more. `stopped_at`: it is read no more.
+    """
+
+    connection = serializers.IntegerField(source="connection_id")
+    system = serializers.CharField(source="connection.kind")
+    remote_id = serializers.CharField()
+    remote_name = serializers.CharField()
+    match_by = serializers.CharField()
+    imported_at = serializers.DateTimeField()
+    last_sync_at = serializers.DateTimeField(allow_null=True)
+    source_count = serializers.IntegerField()
+    matched = serializers.IntegerField(source="matched_count")
+    skipped_non_members = serializers.IntegerField(source="non_member_count")
+    skipped_unknown = serializers.IntegerField(source="unknown_count")
+    skipped_unreadable = serializers.IntegerField(source="unreadable_count")
+    duplicates = serializers.IntegerField(source="duplicate_count")
+    error = serializers.CharField(allow_blank=True)
+    missing_since = serializers.DateTimeField(allow_null=True)
+    stopped_at = serializers.DateTimeField(allow_null=True)
+
+
 class SegmentSerializer(serializers.Serializer[Segment]):
     """A segment."""
 
@@ -68,8 +93,15 @@ class SegmentSerializer(serializers.Serializer[Segment]):
     refresh = serializers.SerializerMethodField()
     readiness_hours = serializers.IntegerField(allow_null=True)
     source = serializers.ChoiceField(choices=Segment.Source.choices)  # type: ignore[assignment]  # a field of a segment, not of a serializer
+    imported = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(ImportedSerializer(allow_null=True))
+    def get_imported(self, segment: Segment) -> dict[str, Any] | None:
+        if segment.source != Segment.Source.IMPORTED or not hasattr(segment, "imported"):
+            return None
+        return ImportedSerializer(segment.imported).data
 
     def get_groups(self, segment: Segment) -> list[str]:
         return sorted(group.name for group in segment.groups.all())

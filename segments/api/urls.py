@@ -10,6 +10,7 @@ from segments.api.audience_views import AudienceViewSet
 from segments.api.contact_views import ContactSegmentViewSet, SegmentFilter
 from segments.api.export_views import ExportScheduleViewSet, ExportViewSet
 from segments.api.file_views import SegmentFileViewSet
+from segments.api.import_views import ImportedSegmentViewSet, ImportViewSet
 from segments.api.list_views import FixedListViewSet
 from segments.api.rule_event_views import RuleEventViewSet
 from segments.api.saved_criteria_views import SavedCriteriaViewSet
@@ -30,6 +31,7 @@ router.register(
 )
 
 _files = SegmentFileViewSet.as_view
+_imported = ImportedSegmentViewSet.as_view
 urlpatterns = [
     # Before the segments, among whose keys it would be looked for.
     path("segments/from-file/", _files({"post": "create"}), name="segment-from-file"),
@@ -42,6 +44,19 @@ urlpatterns = [
         "segments/<slug:key>/file/unmatched/",
         _files({"get": "unmatched"}),
         name="segment-file-unmatched",
+    ),
+    path(
+        "imports/<slug:kind>/",
+        ImportViewSet.as_view({"get": "offers", "post": "create"}),
+        name="segment-imports",
+    ),
+    path("segments/<slug:key>/import/", _imported({"get": "retrieve"}), name="segment-import"),
+    path("segments/<slug:key>/import/sync/", _imported({"post": "sync"}), name="segment-sync"),
+    path("segments/<slug:key>/import/stop/", _imported({"post": "stop"}), name="segment-stop"),
+    path(
+        "segments/<slug:key>/import/skipped/",
+        _imported({"get": "skipped"}),
+        name="segment-skipped",
     ),
     path(
         "segments/<slug:key>/list/",

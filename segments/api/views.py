@@ -120,7 +120,8 @@ class SegmentViewSet(ApiViewSet):
     }
 
     def get_queryset(self) -> "QuerySet[Segment]":
-        return access.visible(Segment.objects.all(), self.actor).prefetch_related("groups")
+        known = access.visible(Segment.objects.all(), self.actor)
+        return known.select_related("imported__connection").prefetch_related("groups")
 
     def segment(self, key: str) -> Segment:
         """The segment of the address. Raises SegmentUnknown, also outside one's user groups."""

@@ -110,7 +110,9 @@ def _sync(run: SyncRun, waiting: Sequence[ImportedSegment]) -> None:
     silent = 0
     try:
         for place, imported in enumerate(waiting):
-            run.advance(place, len(waiting), imported.remote_name)
+            # Without its name: not everybody who sees the run may know of the segment.
+            words = _("segment %(place)d of %(count)d")
+            run.advance(place, len(waiting), words % {"place": place + 1, "count": len(waiting)})
             failure = _sync_one(run, importer, imported, names)
             silent = silent + 1 if isinstance(failure, TemporaryError) else 0
             if failure is not None:

@@ -43,6 +43,8 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("api:connection-leave", "key"): ("none",),
     ("admin:integrations_vendorconnection_kind", "kind"): ("none",),
     ("admin:integrations_vendorconnection_authorize", "kind"): ("none",),
+    ("api:segment-imports", "kind"): ("emarsys",),
+    ("admin:segments_segment_import_counts", "connection_id"): (1,),
     ("mail_provider", "provider"): ("postmark",),
     ("voucherify_customer", "reference"): ("none",),
     ("voucherify_customer_activity", "reference"): ("none",),

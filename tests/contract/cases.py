@@ -11,7 +11,9 @@ from typing import Any
 
 from integrations.connector import Http
 from integrations.connectors.dotdigital import vendor as dotdigital
+from integrations.connectors.emarsys import vendor as emarsys
 from integrations.sandbox.dotdigital import Dotdigital
+from integrations.sandbox.emarsys import EmarsysSandbox
 from integrations.sandbox.server import Fault, Response, Sandbox
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -77,6 +79,15 @@ def _limited(clock: Clock) -> Response:
     )
 
 
+def _limited_by_minute(clock: Clock) -> Response:
+    reset = int((clock.now() + timedelta(seconds=40)).timestamp())
+    return Response(
+        429,
+        {"replyCode": 7003, "replyText": "Too many requests", "data": ""},
+        {"X-RateLimit-Limit": "1000", "X-RateLimit-Reset": str(reset)},
+    )
+
+
 SIDES = [
     Side(
         kind=dotdigital.KIND,
@@ -91,5 +102,20 @@ SIDES = [
         limited=_limited,
         wait=timedelta(seconds=40),
         needs_website=True,
+    ),
+    Side(
+        kind="emarsys",
+        make=lambda clock: EmarsysSandbox(clock=clock.seconds),
+        settings={"EMARSYS_URL": "", "EMARSYS_AUTH_URL": ""},
+        credentials=lambda box: dict(
+            zip(("user", "secret"), next(iter(box.clients.items())), strict=True)
+        ),
+        wrong={"secret": "not-the-secret"},
+        endpoint=lambda box: box.url,
+        call=lambda http, credentials: emarsys.client_of(http, credentials, {}).list_segments(),
+        path="/api/v3/filter",
+        missing=lambda http, credentials: emarsys.client_of(http, credentials, {}).begin_run("7"),
+        limited=_limited_by_minute,
+        wait=timedelta(seconds=40),
     ),
 ]

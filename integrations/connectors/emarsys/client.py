@@ -196,7 +196,7 @@ class Client:
                 retry_after=self._until_reset(answer),
                 **told,
             )
-        if status >= 500:
+        if status >= 500 or status == 408:
             raise TemporaryError(_("Emarsys has a fault: %(text)s (%(code)s)") % words, **told)
         if code is not None:
             raise PermanentError(_("Emarsys refused it: %(text)s (%(code)s)") % words, **told)

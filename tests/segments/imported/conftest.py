@@ -4,20 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations.vendors import importers, registry
-from segments.imported.syncing import SYNCS
-from tests.segments.imported.system import KIND, System, vendor
+from tests.segments.imported.system import System, registered
 
 
 @pytest.fixture
 def system() -> Iterator[System]:
     """Registered as a connector registers one."""
-    made = System()
-    registry.register_vendor(vendor())
-    importers.register_importer(KIND, made.importer)
-    for sync in SYNCS:
-        registry.register_sync(KIND, sync)
-    try:
+    with registered() as made:
         yield made
-    finally:
-        del registry._vendors[KIND], registry._syncs[KIND], importers._importers[KIND]

@@ -1,18 +1,19 @@
 """A system that segments are imported from, in memory; and those of it that one needs in tests."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from integrations.errors import ConnectorError, ThingMissing
 from integrations.models import VendorConnection, VendorSync
-from integrations.vendors import connections, syncing
+from integrations.vendors import connections, importers, registry, syncing
 from integrations.vendors.importers import Importer, RemoteSegment
 from integrations.vendors.registry import SyncRun, Vendor, Verified
 from loyalty.models import Member
 from segments.imported import importing
-from segments.imported.syncing import ALL, REQUESTED
+from segments.imported.syncing import ALL, REQUESTED, SYNCS
 from segments.models import Segment
 from tests.factories import NOW, make_contact
 from workspace.access import SYSTEM
@@ -98,3 +99,17 @@ def sync(
     return syncing.run_sync(
         connection.pk, REQUESTED if only_requested else ALL, now=lambda: at, sleep=lambda s: None
     )
+
+
+@contextmanager
+def registered() -> Iterator[System]:
+    """The system known to the product, as long as the block lasts."""
+    made = System()
+    registry.register_vendor(vendor())
+    importers.register_importer(KIND, made.importer)
+    for one in SYNCS:
+        registry.register_sync(KIND, one)
+    try:
+        yield made
+    finally:
+        del registry._vendors[KIND], registry._syncs[KIND], importers._importers[KIND]
