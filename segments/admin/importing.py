@@ -16,7 +16,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBoolea
 
 from integrations.errors import ConnectionUnknown, ConnectorError
 from integrations.models import VendorConnection
-from integrations.vendors.importers import RemoteSegment
+from integrations.vendors import registry
+from integrations.vendors.importers import RemoteSegment, importer_of
 from segments.admin.forms import arrange_groups
 from segments.imported import importing, offers
 from segments.imported.offers import Offer
@@ -150,6 +151,9 @@ class ImportedSegmentPages(PagesAdmin):
             "connection": chosen,
             "close_url": reverse("admin:segments_segment_changelist"),
             "authorize_url": _authorize_address(actor),
+            "systems": ", ".join(
+                one.label for one in registry.vendors() if importer_of(one.kind) is not None
+            ),
         }
         form = ImportForm(request.POST or None, actor=actor)
         if chosen is not None:

@@ -76,7 +76,7 @@ class Client:
 
         Raises ThingMissing, and TemporaryError while it does that for another one.
         """
-        return payloads.read_run(self._ask("POST", f"/filter/{segment_id}/runs", body={}))
+        return payloads.read_begun(self._ask("POST", f"/filter/{segment_id}/runs", body={}))
 
     def find_run(self, run_id: str) -> Run:
         """How far a run is."""

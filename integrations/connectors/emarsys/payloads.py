@@ -56,6 +56,16 @@ def read_named(data: Any) -> list[Named]:
     return found
 
 
+def read_begun(data: Any) -> Run:
+    """A run that was begun, whatever it says of its state: its list is told when it is asked for.
+
+    Raises MalformedAnswer.
+    """
+    if not isinstance(data, dict) or not data.get("run_id"):
+        raise _malformed("a run without run_id")
+    return Run(str(data["run_id"]), "waiting")
+
+
 def read_run(data: Any) -> Run:
     """A run as it stands. Raises MalformedAnswer."""
     if not isinstance(data, dict) or not data.get("run_id") or not data.get("status"):
