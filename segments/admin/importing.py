@@ -193,6 +193,8 @@ class ImportedSegmentPages(PagesAdmin):
         imported = importing.find_imported(segment)
         context = self.thing_context(request, segment, page="imported", title=segment.name)
         context["media"] = self.media + _MEDIA
+        own = {"synchronize_now", "stop_importing"}
+        context["buttons"] = [one for one in self.buttons(request, segment) if one["name"] in own]
         if imported is not None:
             context |= _told(imported, segment, actor_of(request), request.GET.get("reason", ""))
         return TemplateResponse(request, "segments/imported.html", context)
