@@ -26,7 +26,13 @@ from segments.imported.syncing import system_of
 from segments.models import ImportedSegment, Segment, SkippedKey
 from workspace import jobs
 from workspace.access import Actor, actor_of
-from workspace.admin import PagesAdmin, job_context, object_action, page_context
+from workspace.admin import (
+    ObjectActionsAdmin,
+    PagesAdmin,
+    job_context,
+    object_action,
+    page_context,
+)
 from workspace.admin.pictures import badge, number
 from workspace.errors import DomainError
 
@@ -83,7 +89,7 @@ def is_synchronized(segment: Segment) -> bool:
     return ImportedSegment.objects.filter(pk=segment.pk, stopped_at__isnull=True).exists()
 
 
-class ImportedSegmentPages(PagesAdmin):
+class ImportedSegmentPages(PagesAdmin, ObjectActionsAdmin):
     """Importing segments, and the page that says where one comes from."""
 
     def get_urls(self) -> list[URLPattern]:
