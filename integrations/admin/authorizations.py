@@ -23,6 +23,7 @@ from integrations.admin.authorization_forms import (
 from integrations.admin.authorization_page import calls_context, page_of, syncs_context
 from integrations.admin.authorization_pictures import connection_state, system_state
 from integrations.admin.authorization_websites import WebsitesOfConnection
+from integrations.admin.uploaded_records import UploadedRecordPages
 from integrations.models import ConnectionWebsite, VendorConnection
 from integrations.vendors import connections, credentials, registry
 from integrations.vendors.registry import Vendor
@@ -35,13 +36,14 @@ State = VendorConnection.State
 
 
 @admin.register(VendorConnection)
-class VendorConnectionAdmin(WebsitesOfConnection):
+class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection):
     """Accounts at vendors' systems."""
 
     actions = None
     show_full_result_count = False
     thing_pages = (
         ("syncs", gettext_lazy("Synchronizations"), "syncs_view"),
+        ("records", gettext_lazy("Records"), "records_view"),
         ("calls", gettext_lazy("Calls"), "calls_view"),
         ("settings", gettext_lazy("Settings"), "settings_view"),
     )

@@ -7,6 +7,7 @@ from integrations.api.connection_views import ConnectionViewSet
 from integrations.api.push_views import ContactPushSubscriptionViewSet, PushConnectionViewSet
 from integrations.api.suppression_views import SuppressionViewSet
 from integrations.api.template_views import TemplateViewSet
+from integrations.api.upload_views import UploadViewSet
 from integrations.api.views import HeldEventViewSet, ReceivedEventViewSet, SourceViewSet
 from integrations.api.webhook_views import DeliveryViewSet, WebhookViewSet
 
@@ -15,6 +16,9 @@ _SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
 
 router = SimpleRouter()
 router.register("connections", ConnectionViewSet, basename="connection")
+router.register(
+    r"connections/(?P<connection_id>\d{1,9})/uploads", UploadViewSet, basename="connection-upload"
+)
 router.register("sources", SourceViewSet, basename="source")
 router.register("suppressions", SuppressionViewSet, basename="suppression")
 router.register("templates", TemplateViewSet, basename="template")

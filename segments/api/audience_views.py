@@ -74,6 +74,7 @@ class AudienceViewSet(ApiViewSet):
 
     queryset = Audience.objects.all()
     lookup_value_regex = r"\d{1,9}"
+    query_names = {"destroy": ("delete_list",)}
     permissions = {
         "list": audiences.VIEW,
         "create": audiences.CHANGE,

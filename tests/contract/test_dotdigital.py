@@ -102,6 +102,7 @@ def test_credentials_go_to_the_vendor_only(endpoint: str, is_good: bool, setting
         ("identifier", "e mail"),
         ("field_names", "ss_ordercount"),
         ("field_names", "ss_ordercount = öre"),
+        ("metrics", ["ss_nothing"]),
     ],
 )
 def test_settings_that_the_vendor_would_refuse_are_refused_here(
@@ -110,7 +111,7 @@ def test_settings_that_the_vendor_would_refuse_are_refused_here(
     given = {"username": sandbox.username, "password": sandbox.password}
     with pytest.raises(ConnectionInvalid) as refused:
         authorize(credentials=given, settings={name: value})
-    assert refused.value.problems[0].path == name
+    assert refused.value.problems[0].path == f"settings.{name}"
 
 
 def test_an_import_goes_on_for_a_while_and_says_what_it_refused(

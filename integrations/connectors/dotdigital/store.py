@@ -1,13 +1,11 @@
 """Where metrics are kept at Dotdigital: a collection of Insight data, of the contacts' own."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.connectors.dotdigital import payloads, vendor
 from integrations.connectors.dotdigital.client import DotdigitalClient
-from integrations.errors import PermanentError
 from integrations.metric_uploads import deleting, uploading
 from integrations.metric_uploads.store import Choice, Outcome, Record, Store
 from integrations.vendors.registry import SyncRun
@@ -79,12 +77,7 @@ class InsightStore:
 
 
 def store_of(run: SyncRun) -> InsightStore:
-    """The store that the settings of a connection name.
-
-    Raises PermanentError where they cannot be.
-    """
-    if problems := vendor.check_settings(run.settings):
-        raise PermanentError(problems[0].message)
+    """The store that the settings of a connection name."""
     return InsightStore(
         vendor.client_of(run.http, run.credentials),
         str(run.settings.get("collection") or vendor.COLLECTION),
@@ -95,7 +88,7 @@ def store_of(run: SyncRun) -> InsightStore:
 
 def choice_of(settings: Mapping[str, Any]) -> Choice:
     """Which metrics the settings name, and what they are to be called there."""
-    names = frozenset(re.split(r"[\s,;]+", str(settings.get("metrics") or "").strip())) - {""}
+    names = frozenset(settings.get("metrics") or ())
     return Choice(names or None, vendor.field_names(settings))
 
 

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy
 
 from integrations.connectors.dotdigital import lists, segments, store, updating, vendor
+from integrations.metric_uploads import records
 from integrations.vendors import importers, list_keepers, registry, updates
 from integrations.vendors.registry import Sync
 
@@ -13,7 +14,7 @@ def register() -> None:
     registry.register_sync(
         vendor.KIND, Sync("metrics", gettext_lazy("Metrics of contacts"), store.upload)
     )
-    registry.register_deleter(vendor.KIND, store.delete_website)
+    registry.register_deleter(vendor.KIND, store.delete_website, count=records.record_count)
     updates.register_update(vendor.KIND, updating.update)
     importers.register_importer(vendor.KIND, segments.IMPORTER)
     list_keepers.register_list_keeper(vendor.KIND, lists.lists_of)

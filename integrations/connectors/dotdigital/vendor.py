@@ -1,5 +1,6 @@
 """What there is to know of Dotdigital: how to authorize, what can be set, what stays there."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,14 +9,14 @@ from django.conf import settings as product
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.models import ComputedMetric
 from integrations.connector import Http
 from integrations.connectors.dotdigital import payloads
 from integrations.connectors.dotdigital.client import DotdigitalClient
-from integrations.errors import ConnectionInvalid, MalformedAnswer
+from integrations.errors import MalformedAnswer
 from integrations.models import Connection
 from integrations.vendors import registry
 from integrations.vendors.registry import CredentialField, SettingField, Vendor, Verified
-from workspace.errors import Problem
 
 KIND = Connection.Kind.DOTDIGITAL.value
 COLLECTION = "SS_Segmentation_Data"
@@ -45,10 +46,8 @@ def base_url(settings: Mapping[str, Any]) -> str:
 def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> Verified:
     """Ask whose account it is, and try the address of its region.
 
-    Raises ConnectionInvalid for settings that cannot be, and the errors of the client.
+    Raises the errors of the client.
     """
-    if problems := check_settings(settings):
-        raise ConnectionInvalid(problems[0].message, problems=problems)
     account = client_of(http, credentials).account()
     check_endpoint(account.endpoint)
     there = _Elsewhere(http, account.endpoint)
@@ -70,38 +69,52 @@ def check_endpoint(endpoint: str) -> None:
         raise MalformedAnswer(words % {"endpoint": endpoint[:100]})
 
 
-def check_settings(settings: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with the settings of a connection."""
-    problems = []
-    if not payloads.COLLECTION.fullmatch(str(settings.get("collection", COLLECTION))):
-        words = _(
-            "The name of a collection has 2 to 255 letters, digits, - and _, and does not begin"
-            " with a digit."
-        )
-        problems.append(Problem("collection", "invalid", words))
-    if not payloads.IDENTIFIER.fullmatch(str(settings.get("identifier", EMAIL))):
-        words = _(
-            "Write email, mobileNumber, or the name of an identifier of your account: up to 50"
-            " letters, digits, - and _."
-        )
-        problems.append(Problem("identifier", "invalid", words))
-    for line in field_lines(settings):
-        name, is_given, new_name = (part.strip() for part in line.partition("="))
-        if not (is_given and payloads.IDENTIFIER.fullmatch(new_name) and name):
-            words = _("“%(line)s” is no name of a field: write metric = field on each line.")
-            problems.append(Problem("field_names", "invalid", words % {"line": line[:60]}))
-    return problems
+def check_collection(name: str) -> str:
+    """What is wrong with the name of a collection; "" where nothing is."""
+    if payloads.COLLECTION.fullmatch(name):
+        return ""
+    return _(
+        "The name of a collection has 2 to 255 letters, digits, - and _, and does not begin with a"
+        " digit."
+    )
 
 
-def field_lines(settings: Mapping[str, Any]) -> list[str]:
-    """The lines that give fields other names."""
-    return [line for line in str(settings.get("field_names") or "").splitlines() if line.strip()]
+def check_identifier(name: str) -> str:
+    """What is wrong with the name of an identifier; "" where nothing is."""
+    if payloads.IDENTIFIER.fullmatch(name):
+        return ""
+    return _(
+        "Write email, mobileNumber, or the name of an identifier of your account: up to 50 letters,"
+        " digits, - and _."
+    )
+
+
+def check_field_names(text: str) -> str:
+    """What is wrong with names that fields are given; "" where nothing is."""
+    for pair in _pairs(text):
+        name, is_given, new_name = (part.strip() for part in pair.partition("="))
+        if not (is_given and name and payloads.IDENTIFIER.fullmatch(new_name)):
+            words = _("“%(pair)s” names no field: write metric = field, separated by commas.")
+            return words % {"pair": pair[:60]}
+    return ""
 
 
 def field_names(settings: Mapping[str, Any]) -> dict[str, str]:
     """The fields that are to have another name there, by the name they have."""
-    pairs = (line.partition("=") for line in field_lines(settings))
+    pairs = (one.partition("=") for one in _pairs(str(settings.get("field_names") or "")))
     return {name.strip(): new_name.strip() for name, _sign, new_name in pairs}
+
+
+def _pairs(text: str) -> list[str]:
+    return [one.strip() for one in re.split(r"[,;\n]", text) if one.strip()]
+
+
+def _metrics() -> list[tuple[str, str]]:
+    """The fields that there are to be chosen from."""
+    found = ComputedMetric.objects.order_by("upload_name").values_list(
+        "upload_name", "metric__label"
+    )
+    return [(name, f"{label} ({name})") for name, label in found]
 
 
 class _Elsewhere:
@@ -145,23 +158,24 @@ def register() -> None:
                         " With another name everything is uploaded anew, and what is under the"
                         " old one is deleted."
                     ),
+                    check=check_collection,
                 ),
                 SettingField(
                     "metrics",
                     gettext_lazy("Metrics"),
-                    help=gettext_lazy(
-                        "The names of the fields to upload, separated by blanks or commas, as"
-                        " ss_ordercountlast30days. Empty: all metrics that are computed."
-                    ),
+                    default=[],
+                    help=gettext_lazy("None chosen: all metrics that are computed are uploaded."),
+                    choices=_metrics,
+                    kind="choices",
                 ),
                 SettingField(
                     "field_names",
                     gettext_lazy("Names of fields"),
                     help=gettext_lazy(
-                        "Where fields are to have other names there, one on each line:"
+                        "Where fields are to have other names there, separated by commas:"
                         " ss_ordercountlast30days = orders_30d"
                     ),
-                    kind="text",
+                    check=check_field_names,
                 ),
                 SettingField(
                     "identifier",
@@ -169,8 +183,9 @@ def register() -> None:
                     default=EMAIL,
                     help=gettext_lazy(
                         "email, mobileNumber, or the name of an identifier of your account that"
-                        " holds our external id."
+                        " holds our external id. With another one everything is uploaded anew."
                     ),
+                    check=check_identifier,
                 ),
             ),
             help=(
