@@ -38,6 +38,9 @@ _SCREENS = {
     Connection.Kind.WEBHOOK: "webhook",
     Connection.Kind.WEB_PUSH: "pushconnection",
     Connection.Kind.FCM: "pushconnection",
+    Connection.Kind.DOTDIGITAL: "vendorconnection",
+    Connection.Kind.EMARSYS: "vendorconnection",
+    Connection.Kind.SEGMENT: "vendorconnection",
 }
 
 
