@@ -14,6 +14,7 @@ from contacts.admin.courses import DAYS, course_days, daily_courses
 from contacts.models import Contact, EventDefinition
 from integrations.models import Source
 from integrations.source_counts import events_since, open_held_count
+from integrations.vendors import owners
 from loyalty.money import money
 from loyalty.reports.known import reported_campaigns
 from loyalty.reports.liability import liability
@@ -29,6 +30,7 @@ from workspace.models import Job
 
 _SEGMENTS_SHOWN = 8
 _DEADLINES_SHOWN = 5
+_REFUSED_SHOWN = 5
 
 
 def overview(request: HttpRequest) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "may_see_segments": may_see_segments,
         "may_see_contacts": may_see_contacts,
         "deadlines": _deadlines(actor, now) if may_see_segments else [],
+        "refused": _refused(actor),
         "jobs": [job_context(job) for job in _running(actor)],
         "steps": _next_steps(actor, contact_count),
         "demo": demo_note(actor),
@@ -156,6 +159,20 @@ def _deadlines(actor: access.Actor, now: datetime) -> list[dict[str, Any]]:
             "renew": renewal_address(deadline.segment, actor),
         }
         for deadline in next_deadlines(actor, at=now, limit=_DEADLINES_SHOWN)
+    ]
+
+
+def _refused(actor: access.Actor) -> list[dict[str, str]]:
+    """The accounts at vendors that do not take our credentials any more."""
+    if not actor.may("integrations.view_vendorconnection"):
+        return []
+    return [
+        {
+            "name": connection.name,
+            "error": connection.error,
+            "url": reverse("admin:integrations_vendorconnection_change", args=[connection.pk]),
+        }
+        for connection in owners.refused()[:_REFUSED_SHOWN]
     ]
 
 

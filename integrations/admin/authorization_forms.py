@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminPasswordInput,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
@@ -150,7 +150,7 @@ def _credential(one: CredentialField) -> forms.CharField:
     # Browsers offer what they know of our own login where a field is named as theirs.
     attrs = {"autocomplete": "new-password" if one.is_secret else "off", "spellcheck": "false"}
     widget: Any = (
-        UnfoldAdminPasswordInput(attrs=attrs, render_value=False)
+        UnfoldAdminPasswordWidget(attrs=attrs, render_value=False)
         if one.is_secret
         else UnfoldAdminTextInputWidget(attrs=attrs)
     )

@@ -28,6 +28,7 @@ _SECRET_MEMBERS = re.compile(
     r'"(?:[^"\\]|\\.)*"'
 )
 _SHORTEST_SECRET = 4
+_FIRST_REFUSAL = 400
 
 
 class VendorHttp:
@@ -73,7 +74,11 @@ class VendorHttp:
             self._write(at, method, url, headers, body, began, error=str(error))
             raise
         self._write(at, method, url, headers, body, began, answer=answer)
-        return HttpAnswer(answer.status, answer.text, answer.headers, at)
+        text = answer.text
+        if answer.status >= _FIRST_REFUSAL:
+            # Some vendors repeat in what they refuse what they were sent; clients cite it.
+            text = self._blanked(text)
+        return HttpAnswer(answer.status, text, answer.headers, at)
 
     def note_limit(
         self, scope: str, *, limit: int | None, remaining: int | None, reset_at: datetime | None
@@ -138,7 +143,10 @@ def blanked(text: str, secrets: Collection[str]) -> str:
         form
         for one in secrets
         if len(one) >= _SHORTEST_SECRET
-        for form in (one, quote(one, safe=""), quote_plus(one), json.dumps(one)[1:-1])
+        for form in (
+            *(one, quote(one, safe=""), quote_plus(one)),
+            *(json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1]),
+        )
     }
     # The longest first: one may be a part of another.
     for form in sorted(forms, key=len, reverse=True):

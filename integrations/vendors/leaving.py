@@ -305,6 +305,8 @@ def _delete(
             run.sleep(_POLL_SECONDS)
     except ConnectorError as error:
         text = blanked(str(error), accounts.secrets_of(connection))[:500]
+        # The job keeps the words, too.
+        error.args = (text,)
         ConnectionWebsite.objects.filter(pk=one.pk).update(error=text)
         if isinstance(error, CredentialsRejected):
             connections.note_refused(connection.pk, error, at=run.now())

@@ -25,6 +25,7 @@ from integrations.errors import (
 )
 from integrations.models import VendorConnection, VendorSync
 from integrations.vendors import accounts, connections, registry
+from integrations.vendors.calls import blanked
 from integrations.vendors.registry import Sync, SyncRun, Vendor
 from workspace import jobs, locks
 from workspace.access import SYSTEM, Actor, require
@@ -202,11 +203,11 @@ def _do(sync: Sync, run: SyncRun, kept: VendorSync) -> None:
         state = VendorSync.State.CANCELLED
         raise
     except CredentialsRejected as refused:
-        error = str(refused)
+        error = _without_secrets(run, refused)
         connections.note_refused(run.connection_id, refused, at=run.now())
         raise
     except DomainError as refused:
-        error = str(refused)
+        error = _without_secrets(run, refused)
         _try_again(run, is_temporary=isinstance(refused, ConnectorError))
         raise
     except BaseException as defect:
@@ -220,6 +221,13 @@ def _do(sync: Sync, run: SyncRun, kept: VendorSync) -> None:
     known.update(last_synced_at=kept.finished_at)
     if sync.is_periodic:
         known.filter(first_synced_at__isnull=True).update(first_synced_at=kept.finished_at)
+
+
+def _without_secrets(run: SyncRun, refused: DomainError) -> str:
+    """The words of a refusal without secrets, also for who keeps them further up, as jobs do."""
+    secrets = accounts.secrets_of(connections.find_connection(run.connection_id))
+    refused.args = (blanked(str(refused), secrets),)
+    return str(refused)
 
 
 def _try_again(run: SyncRun, *, is_temporary: bool) -> None:

@@ -151,7 +151,9 @@ class ApiUserAdmin(ObjectActionsAdmin, AuditedAdmin):
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
-                return self._show_key(request, api_user, key)
+                # From there back to the list, as saving does (behaviour AT-13).
+                back = reverse("admin:workspace_apiuser_changelist")
+                return self._show_key(request, api_user, key, back=back)
         answer: HttpResponse = super().add_view(request, form_url, extra_context)
         return answer
 
@@ -168,9 +170,12 @@ class ApiUserAdmin(ObjectActionsAdmin, AuditedAdmin):
     )
     def new_key(self, request: HttpRequest, api_user: ApiUser) -> HttpResponse:
         key = keys.renew_key(api_user, actor=actor_of(request), at=timezone.now())
-        return self._show_key(request, api_user, key)
+        back = reverse("admin:workspace_apiuser_change", args=[api_user.pk])
+        return self._show_key(request, api_user, key, back=back)
 
-    def _show_key(self, request: HttpRequest, api_user: ApiUser, key: str) -> HttpResponse:
+    def _show_key(
+        self, request: HttpRequest, api_user: ApiUser, key: str, *, back: str
+    ) -> HttpResponse:
         answer = TemplateResponse(
             request,
             "workspace/secret.html",
@@ -178,7 +183,7 @@ class ApiUserAdmin(ObjectActionsAdmin, AuditedAdmin):
                 **page_context(self, request, title=_("Key"), thing=api_user),
                 "thing": api_user,
                 "secret": key,
-                "back": reverse("admin:workspace_apiuser_change", args=[api_user.pk]),
+                "back": back,
                 "base_url": settings.BASE_URL,
             },
         )
