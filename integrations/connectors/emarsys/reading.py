@@ -15,6 +15,7 @@ from integrations.connectors.emarsys.client import BATCH, Client
 from integrations.connectors.emarsys.payloads import Part, Run
 from integrations.errors import MalformedAnswer, TemporaryError
 from integrations.vendors.importers import RemoteSegment
+from integrations.vendors.patience import pause_for
 from integrations.vendors.registry import SyncRun
 
 SEGMENT, COMBINED = "segment", "combined segment"
@@ -108,7 +109,7 @@ class Reading:
             if self._run.now() > until:
                 words = _("Emarsys was not ready with the segment within %(hours)d hours.")
                 raise TemporaryError(words % {"hours": _RUN_LIMIT // timedelta(hours=1)})
-            self._wait(pause)
+            pause_for(self._run, pause)
             pause = min(pause * 2, _POLL_MOST)
             found = self._patiently(self._client.find_run, found.id)
         if found.status != "done":
@@ -130,12 +131,7 @@ class Reading:
                 if is_over or waited + wait > _PATIENCE:
                     raise
                 waited += wait
-                self._wait(wait.total_seconds())
-
-    def _wait(self, seconds: float) -> None:
-        self._run.check()
-        self._run.sleep(seconds)
-        self._run.check()
+                pause_for(self._run, wait.total_seconds())
 
 
 def _joined(found: set[int] | None, ids: set[int], *, is_any: bool) -> set[int]:
