@@ -101,9 +101,10 @@ class AudienceViewSet(ApiViewSet):
     @extend_schema(request=AudienceCreationSerializer, responses={201: AudienceSerializer})
     def create(self, request: Request, key: str) -> Response:
         """Mirror the segment as a list; a worker begins at once."""
+        segment = self.segment()
         given: dict[str, Any] = dict(self.read(AudienceCreationSerializer))
         begun = audiences.begin_audience(
-            self.segment(),
+            segment,
             connection_id=given.pop("connection"),
             actor=self.actor,
             at=timezone.now(),

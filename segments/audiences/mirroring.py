@@ -38,7 +38,8 @@ def mirror_all(run: SyncRun) -> None:
     known = list(patiently(run, keeper.lists))
     trouble: ConnectorError | None = None
     for place, audience in enumerate(waiting):
-        run.advance(place, len(waiting), audience.name)
+        # Without its name: who sees the job need not know of the segment.
+        run.advance(place, len(waiting), "")
         try:
             _mirror(run, keeper, audience, known)
         except CredentialsRejected:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from contacts.models import IdentityRule, Tag
 from integrations.bounces.heard import Told, hear
-from integrations.models import Delivery, Webhook
+from integrations.models import Delivery, VendorConnection, Webhook
 from integrations.sources import create_source
 from journeys import journeys, publishing
 from journeys.models import Message, Participant, Rehearsal, Transition
@@ -40,6 +40,7 @@ from segments import (
     saved_criteria,
 )
 from segments.announcements import ENTERED, EXPORT_READY, LEFT, REFRESHED
+from segments.audiences.models import Audience
 from segments.export_settings import Wanted
 from segments.models import Segment
 from tests.admin.workspace import furnish
@@ -252,12 +253,21 @@ def _things_about(segment: Segment, once: Any) -> dict[str, Any]:
     # Of the workspace, and nobody's secret.
     hear([Told("hard_bounce", "gone@example.com", "dsn", "1", now)], at=now)
     EarnRule.objects.create(key="plain", name="Plain", event_name="bought", points_per_event=1)
+    audience = Audience.objects.create(
+        segment=segment,
+        connection=VendorConnection.objects.earliest("pk"),
+        name="Zzyzx-secret-list",
+        list_name="Zzyzx-secret-list",
+        error="Zzyzx-secret-trouble",
+        created_at=now,
+    )
     # Everybody may look at rules; what they name is masked.
     rules.create_rule(actor=once, at=now, key="about-it", name="Rule", document=is_in(KEY))
     return {
         "loyalty.mechanism": mechanism,
         "loyalty.claim": claimed,
         "segments.savedcriteria": kept,
+        "segments.audience": audience,
         "integrations.delivery": told.earliest("pk"),
         "of_file": of_file,
         "segments.contactlist": of_file.contact_lists.get(),
