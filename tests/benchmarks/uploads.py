@@ -7,21 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from typing import Any
 
 import django
 from django.test import override_settings
 from django.utils import timezone
 
 from integrations.models import UploadedRecord
-from integrations.sandbox.dotdigital import Dotdigital
-from integrations.sandbox.server import make_server
 from integrations.vendors import connections, syncing
 from workspace import sql
 from workspace.access import SYSTEM
 from workspace.models import Website
 
+from . import vendor_box
 from .bench_workspace import empty_workspace
 from .clock import seconds
 from .report import Report
@@ -87,20 +84,12 @@ def _vendor(count: int) -> Iterator[tuple[str, dict[str, str]]]:
     """The vendor in another process, which knows all contacts already."""
     context = get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, count), daemon=True)
+    process = context.Process(target=vendor_box.serve, args=(there, count), daemon=True)
     process.start()
+    there.close()
     try:
         url, given = here.recv()
         yield url, given
     finally:
         process.terminate()
         process.join()
-
-
-def _serve(pipe: "Connection[Any, Any]", count: int) -> None:
-    box = Dotdigital()
-    box.rates = dict.fromkeys(box.rates, 1_000_000)
-    server = make_server(box)
-    box.learn(f"c{number}@example.com" for number in range(1, count + 1))
-    pipe.send((box.url, {"username": box.username, "password": box.password}))
-    server.serve_forever()
