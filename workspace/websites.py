@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -133,7 +134,14 @@ def delete_website(key: str, *, actor: Actor, at: datetime) -> None:
             user.forget(website.pk)
     changes = {name: [value, None] for name, value in _described(website).items() if value}
     _record("deleted", website, actor, at, **changes)
-    website.delete()
+    try:
+        with transaction.atomic():
+            website.delete()
+    except ProtectedError as error:
+        # What a room keeps of it for a while longer.
+        kept = sorted({str(one._meta.verbose_name_plural) for one in error.protected_objects})
+        words = _("“%(name)s” is in use: %(uses)s.")
+        raise WebsiteInUse(words % {"name": website.name, "uses": ", ".join(kept)}) from error
 
 
 def find_website(key: str) -> Website:

@@ -56,7 +56,7 @@ from tests.loyalty.distributions import give_cards
 from tests.loyalty.gift_cards import make_campaign
 from tests.segments.factories import is_in, lives_in, make_segment
 from workspace import access, audit, jobs, keys
-from workspace.models import ApiUser, Job, User
+from workspace.models import ApiUser, Job, User, Website
 from workspace.websites import add_website
 
 
@@ -64,6 +64,9 @@ def furnish(count: int, *, prefix: str = "a") -> None:
     """Add `count` of everything: contacts with events, definitions, segments, jobs and so on."""
     now = timezone.now()
     system = access.SYSTEM
+    if not Website.objects.filter(key="second").exists():
+        # Several are shown in another way than one.
+        add_website(name="Second", key="second", actor=system, at=now)
     people = Contact.objects.bulk_create(
         Contact(
             first_name="Anna",

@@ -169,6 +169,16 @@ def test_a_website_that_a_connection_needs_is_not_deleted(vendor: Acme) -> None:
     assert site_states(connection) == {"b": "attached"}
 
 
+def test_a_website_of_which_something_is_kept_is_not_deleted_yet(
+    vendor: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_sites(vendor)
+    monkeypatch.setattr(websites, "_users", {})
+    with pytest.raises(WebsiteInUse, match="“Shop a” is in use: websites of connections"):
+        websites.delete_website("a", actor=SYSTEM, at=NOW)
+    assert Website.objects.filter(key="a").exists()
+
+
 def test_revoking_stops_everything_at_once_and_leaves_the_data_there(vendor: Acme) -> None:
     connection, a, _b = two_sites(vendor)
     queue(connection, "one", "two")
