@@ -17,7 +17,7 @@ _SOURCE = r"^sources/(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,62})"
 router = SimpleRouter()
 router.register("connections", ConnectionViewSet, basename="connection")
 router.register(
-    r"connections/(?P<connection_id>\d{1,9})/uploads", UploadViewSet, basename="connection-upload"
+    r"connections/(?P<connection_id>\d{1,18})/uploads", UploadViewSet, basename="connection-upload"
 )
 router.register("sources", SourceViewSet, basename="source")
 router.register("suppressions", SuppressionViewSet, basename="suppression")

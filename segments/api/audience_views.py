@@ -73,7 +73,7 @@ class AudienceViewSet(ApiViewSet):
     """Audiences of a segment. Whoever sees the segment sees them."""
 
     queryset = Audience.objects.all()
-    lookup_value_regex = r"\d{1,9}"
+    lookup_value_regex = r"\d{1,18}"
     query_names = {"destroy": ("delete_list",)}
     permissions = {
         "list": audiences.VIEW,
