@@ -250,7 +250,8 @@ def _remove_leaving(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int
         .order_by("contact_id")
         .values_list("remote_id", flat=True)[: keeper.at_once]
     ):
-        patiently(run, lambda: keeper.remove(audience.list_id, ids))
+        numbers = [pk for pk in ids if pk is not None]
+        patiently(run, lambda: keeper.remove(audience.list_id, numbers))
         count += leaving.filter(remote_id__in=ids).delete()[0]
     # Whom the list does not have any more there is nothing to take off.
     leaving.delete()
