@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -251,7 +252,7 @@ def _remove_leaving(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int
         .values_list("remote_id", flat=True)[: keeper.at_once]
     ):
         numbers = [pk for pk in ids if pk is not None]
-        patiently(run, lambda: keeper.remove(audience.list_id, numbers))
+        patiently(run, partial(keeper.remove, audience.list_id, numbers))
         count += leaving.filter(remote_id__in=ids).delete()[0]
     # Whom the list does not have any more there is nothing to take off.
     leaving.delete()
