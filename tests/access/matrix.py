@@ -44,7 +44,7 @@ _SAID: dict[tuple[str, str], tuple[object, ...]] = {
     ("admin:integrations_vendorconnection_kind", "kind"): ("none",),
     ("admin:integrations_vendorconnection_authorize", "kind"): ("none",),
     ("api:segment-imports", "kind"): ("emarsys",),
-    ("admin:segments_segment_import_counts", "connection_id"): (1,),
+    ("admin:segments_segment_import_counts", "connection_id"): (0,),
     ("mail_provider", "provider"): ("postmark",),
     ("voucherify_customer", "reference"): ("none",),
     ("voucherify_customer_activity", "reference"): ("none",),

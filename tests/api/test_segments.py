@@ -73,6 +73,7 @@ def test_a_segment_has_the_promised_shape(program: Program) -> None:
         "refresh": {"mode": "interval", "every": {"amount": 6, "unit": "hour"}},
         "readiness_hours": 48,
         "source": "criteria",
+        "imported": None,
     }
     assert program.get("/api/segments/vip/").json() == body
     assert program.get("/api/segments/").json()["results"] == [body]

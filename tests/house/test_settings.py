@@ -29,7 +29,7 @@ def _run(tmp_path: Path, program: list[str], **given: str) -> subprocess.Complet
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

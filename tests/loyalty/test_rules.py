@@ -104,9 +104,9 @@ def test_questions_do_not_grow_with_the_contacts(django_assert_num_queries: Any)
     rule = make_rule(FROM_KRAKOW, leaf("contact.country", "=", "PL"))
     contacts = [make_contact(city="Krakow", country="PL").pk for _ in range(5)]
     refused = make_contact(city="Krakow").pk
-    with django_assert_num_queries(7 + 2):
+    with django_assert_num_queries(8 + 2):
         assert judge([rule], contact_ids=contacts[:1], at=NOW) == {}
-    with django_assert_num_queries(7 + 2):
+    with django_assert_num_queries(8 + 2):
         assert set(judge([rule], contact_ids=[*contacts, refused], at=NOW)) == {refused}
 
 

@@ -474,7 +474,7 @@ def test_the_catalog_costs_the_same_for_few_and_many(
         catalog = catalog_for(anna, segment=segment)
     assert len(catalog.segments) == 21
     assert len(catalog.cyclic_segments) == 21
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         catalog_for(SYSTEM)
 
 

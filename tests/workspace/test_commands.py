@@ -117,8 +117,18 @@ def test_the_doctor_looks_at_every_part() -> None:
     status, found = examine()
     assert list(found) == [
         *("database", "broker", "worker", "migrations", "letters", "clock", "beat"),
-        *("rounds", "work", "statistics", "followers", "outbox", "bounces", "inbox", "membership"),
-        *("rule_events", "suspicions", "cards", "journeys", "readings", "mail", "disk"),
+        *("rounds", "work", "statistics", "followers", "outbox", "bounces", "authorizations"),
+        *(
+            "inbox",
+            "membership",
+            "rule_events",
+            "suspicions",
+            "cards",
+            "journeys",
+            "readings",
+            "mail",
+            "disk",
+        ),
     ]
     assert {part for part in found if not found[part]["ok"]} == {"worker", "beat", "rounds"}, (
         "none of them runs beside the tests"

@@ -212,7 +212,7 @@ class Client:
                 "The clock of this server and that of Emarsys differ by %(minutes)d minutes; five"
                 " are the most. Set the clock."
             )
-            return TemporaryError(words % {"minutes": off // timedelta(minutes=1)}, **told)
+            return TemporaryError(words % {"minutes": round(off / timedelta(minutes=1))}, **told)
         if self._is_oauth:
             words = _("Emarsys does not accept the client id and secret.")
         else:

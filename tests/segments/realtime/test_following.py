@@ -299,7 +299,7 @@ def test_an_idle_round_and_one_of_many_cost_a_constant_number_of_statements(
         _follow()
     for among in (made[:1], made):
         Contact.objects.filter(pk__in=among).update(city="Warszawa")
-        with django_assert_max_num_queries(32):
+        with django_assert_max_num_queries(33):
             _follow(2)
     assert EventDefinition.objects.count() == 0
     assert documents.load().trees
