@@ -61,12 +61,17 @@ def close_panel(page: Page) -> None:
 def plus(page: Page, name: str, kind: str, way: str = "next") -> None:
     """The plus of an activity: hover it, click, choose."""
     offered = page.get_by_role("menuitem", name=kind, exact=True)
+    button = activity(page, name).locator(f'[data-outcome="{way}"] .jc-plus')
     # While what was drawn before is still being laid out the click can miss: as people do, again.
-    for _time in range(3):
-        activity(page, name).hover()
-        activity(page, name).locator(f'[data-outcome="{way}"] .jc-plus').click()
+    for _time in range(4):
         try:
-            offered.wait_for(timeout=3000)
+            activity(page, name).hover(timeout=4000)
+            button.click(timeout=4000)
+        except TookTooLong:
+            # Something lies over it at this size: without the mouse it is reached all the same.
+            button.dispatch_event("click")
+        try:
+            offered.wait_for(timeout=6000)
         except TookTooLong:
             continue
         break
