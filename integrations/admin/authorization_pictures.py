@@ -115,7 +115,8 @@ def sync_chart(syncs: Sequence[VendorSync]) -> dict[str, Any] | None:
         for one in ended
         if one.finished_at is not None
     ]
-    return chart(labels, series, kind="bar", is_stacked=True)
+    # Beside each other: what was refused was wanted, too.
+    return chart(labels, series, kind="bar")
 
 
 def limits(connection: VendorConnection) -> list[dict[str, Any]]:
