@@ -47,7 +47,9 @@ SELECT count(*) FROM forgotten
 _MERGE = """
 WITH pairs AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS p (survivor_id, loser_id)),
 moved AS (
-  UPDATE integrations_delivery d SET contact_id = p.survivor_id
+  UPDATE integrations_delivery d SET contact_id = p.survivor_id,
+    order_key = CASE d.order_key WHEN 'contact:' || p.loser_id THEN 'contact:' || p.survivor_id
+      ELSE d.order_key END
   FROM pairs p WHERE d.contact_id = p.loser_id RETURNING p.loser_id)
 SELECT loser_id, count(*) FROM moved GROUP BY loser_id
 """
@@ -149,7 +151,7 @@ def erase(contact_ids: list[int]) -> int:
 
 
 def merge(pairs: Sequence[Pair], at: datetime) -> Mapping[int, Moved]:
-    """Give what was sent about losers to the survivors. A merger."""
+    """Give what was sent about losers to the survivors, in one order with theirs. A merger."""
     columns = [[pair.survivor_id for pair in pairs], [pair.loser_id for pair in pairs]]
     return {loser_id: Moved(count) for loser_id, count in sql.lists(_MERGE, columns)}
 

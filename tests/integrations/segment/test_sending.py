@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
+from contacts.merging import merge_contacts
 from contacts.models import Event
 from integrations import digestion, sources
 from integrations.announcements import is_heard
@@ -114,6 +115,21 @@ def test_memberships_become_traits_of_the_chosen_segments_in_order(box: Segment)
         {"vip": True},
     ]
     assert box.traits("A-17") == {"reviewers": False, "vip": True}
+
+
+def test_what_was_told_of_one_who_was_merged_goes_before_what_is_told_of_the_other(
+    box: Segment,
+) -> None:
+    connect(box, GIVEN)
+    survivor, loser = make_contact(email="anna@example.com").pk, member()
+    tell(GIVEN, loser, "1")
+    box.fail_next(Fault(Response(503)), path="/v1/batch")
+    drain()
+    merge_contacts(survivor, loser, actor=SYSTEM, at=NOW, cause="staff")
+    tell(GIVEN, survivor, "2")
+    drain(NOW + MINUTE)
+    came = [(one["userId"], one["messageId"].split(":")[1]) for one in box.events]
+    assert came == [("A-17", "1"), ("A-17", "2")]
 
 
 def test_many_go_in_one_call(box: Segment) -> None:
