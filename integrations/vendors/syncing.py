@@ -6,7 +6,7 @@ tables of its own what must not be done twice.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,6 +37,8 @@ JOB = "integrations.sync"
 _SYNC = "integrations.sync_vendorconnection"
 # What failed is tried again soon, and not only when it is due again.
 _AGAIN_AFTER = timedelta(minutes=15)
+# What is there of erased contacts goes within so long, however seldom one synchronizes.
+_FORGOTTEN_WITHIN = timedelta(hours=24)
 
 
 def subject_of(connection_id: int) -> str:
@@ -93,6 +95,13 @@ def request_due(*, at: datetime) -> int:
                 request_sync(connection.pk, actor=SYSTEM, at=at)
                 count += 1
     return count
+
+
+def hasten(connection_ids: Collection[int], *, at: datetime) -> None:
+    """Have connections synchronized within a day: something of erased contacts is there."""
+    latest = at + _FORGOTTEN_WITHIN
+    late = VendorConnection.objects.filter(pk__in=connection_ids, next_sync_at__gt=latest)
+    late.update(next_sync_at=latest)
 
 
 def next_due(connection: VendorConnection, *, after: datetime) -> datetime:

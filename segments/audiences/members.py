@@ -6,10 +6,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from contacts.identities import lower_case
+from contacts.models import Contact, ContactMerge
 from integrations.errors import TemporaryError, ThingMissing
+from integrations.vendors import syncing
 from integrations.vendors.list_keepers import Added, ListKeeper
 from integrations.vendors.patience import patiently, pause_for
 from integrations.vendors.registry import SyncRun
@@ -100,6 +104,36 @@ UPDATE segments_audiencemember r SET remote_id = t.remote_id
 FROM unnest(%s::text[], %s::bigint[]) AS t (address, remote_id)
 WHERE r.audience_id = %s AND r.state = 'leaving' AND r.remote_id IS NULL AND r.address = t.address
 """
+# Of an address that another contact has now there is one member there: it stays, and the other
+# contact's row knows that it is there, should that one leave before it is added.
+_HAND_OVER = """
+WITH gone AS (
+  DELETE FROM segments_audiencemember r WHERE r.audience_id = %(audience)s AND r.state = 'leaving'
+    AND EXISTS (SELECT FROM segments_audiencemember o WHERE o.audience_id = r.audience_id
+      AND o.address = r.address AND o.contact_id <> r.contact_id AND o.state <> 'leaving')
+  RETURNING r.address, r.remote_id)
+UPDATE segments_audiencemember o SET may_be_there = true,
+  remote_id = coalesce(o.remote_id, g.remote_id)
+FROM gone g WHERE o.audience_id = %(audience)s AND o.address = g.address AND o.state <> 'leaving'
+"""
+_FORGET = """
+WITH dropped AS (
+  DELETE FROM segments_audiencemember WHERE contact_id = ANY(%(ids)s) AND NOT may_be_there
+  RETURNING 1),
+gone AS (
+  UPDATE segments_audiencemember SET state = 'leaving', reason = ''
+  WHERE contact_id = ANY(%(ids)s) AND may_be_there AND state <> 'adding' RETURNING 1)
+SELECT (SELECT count(*) FROM dropped) + (SELECT count(*) FROM gone), (
+  SELECT array_agg(DISTINCT a.connection_id)
+  FROM segments_audiencemember r JOIN segments_audience a ON a.id = r.audience_id
+  WHERE r.contact_id = ANY(%(ids)s) AND r.may_be_there)
+"""
+# Whoever was being added when he was erased.
+_LEAVE_ERASED = """
+UPDATE segments_audiencemember r SET state = 'leaving', reason = ''
+WHERE r.audience_id = %s AND r.state = 'due' AND r.may_be_there AND r.contact_id = ANY(%s)
+"""
+_LOOKED_FOR = "looked_for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +151,25 @@ def mirror(run: SyncRun, keeper: ListKeeper, audience: Audience) -> Moved:
     """
     _settle_lost(run, audience)
     note_difference(audience, as_of=run.now())
-    removed = _remove_leaving(run, keeper, audience)
+    removed = _remove(run, keeper, audience, AudienceMember.objects.all())
     return Moved(added=_add_due(run, keeper, audience), removed=removed)
+
+
+def take_off_erased(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int:
+    """Take who was erased off a list that is left as it is otherwise; how many these were."""
+    _settle_lost(run, audience)
+    # Few: of most audiences nobody was erased since the last synchronization.
+    waiting = _of_erased().filter(audience=audience, state=State.DUE, may_be_there=True)
+    ids = list(waiting.values_list("contact_id", flat=True))
+    sql.execute(_LEAVE_ERASED, [audience.pk, ids])
+    return _remove(run, keeper, audience, _of_erased())
+
+
+def audiences_with_erased(connection_id: int) -> "QuerySet[Audience]":
+    """The audiences of a connection on whose lists erased contacts still are, or may be."""
+    states = [State.LEAVING, State.ADDING, State.DUE]
+    theirs = _of_erased().filter(audience=OuterRef("pk"), state__in=states, may_be_there=True)
+    return Audience.objects.filter(Exists(theirs), connection_id=connection_id)
 
 
 def note_difference(audience: Audience, *, as_of: datetime) -> None:
@@ -155,18 +206,12 @@ def count_there(audience: Audience) -> None:
 def forget_contacts(contact_ids: list[int]) -> int:
     """Have erased contacts taken off their lists by the next synchronization; how many rows.
 
-    Until then their addresses are kept, because the vendor knows them by nothing else.
+    It comes within a day. Until then their addresses are kept, because the vendor knows them by
+    nothing else. Who is just being added is taken off when it is known what came of it.
     """
-    return int(
-        sql.one(
-            "WITH dropped AS (DELETE FROM segments_audiencemember"
-            "  WHERE contact_id = ANY(%(ids)s) AND NOT may_be_there RETURNING 1),"
-            " gone AS (UPDATE segments_audiencemember SET state = 'leaving', reason = ''"
-            "  WHERE contact_id = ANY(%(ids)s) AND may_be_there RETURNING 1)"
-            " SELECT (SELECT count(*) FROM dropped) + (SELECT count(*) FROM gone)",
-            {"ids": contact_ids},
-        )
-    )
+    [(count, connection_ids)] = sql.lists(_FORGET, {"ids": contact_ids})
+    syncing.hasten(connection_ids or [], at=timezone.now())
+    return int(count)
 
 
 def _settle_lost(run: SyncRun, audience: Audience) -> None:
@@ -232,19 +277,19 @@ def _add(run: SyncRun, keeper: ListKeeper, audience: Audience, addresses: Sequen
     raise TemporaryError(_("The vendor has been busy adding contacts for an hour."))
 
 
-def _remove_leaving(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int:
-    leaving = AudienceMember.objects.filter(audience=audience, state=State.LEAVING)
-    # Of an address that another contact has now, there is one member there: it stays.
-    sql.execute(
-        "DELETE FROM segments_audiencemember r WHERE r.audience_id = %s AND r.state = 'leaving'"
-        " AND EXISTS (SELECT FROM segments_audiencemember o WHERE o.audience_id = r.audience_id"
-        "  AND o.address = r.address AND o.contact_id <> r.contact_id AND o.state <> 'leaving')",
-        [audience.pk],
-    )
+def _remove(
+    run: SyncRun, keeper: ListKeeper, audience: Audience, some: "QuerySet[AudienceMember]"
+) -> int:
+    """Take those off the list that leave it among some; how many."""
+    sql.execute(_HAND_OVER, {"audience": audience.pk})
+    leaving = some.filter(audience=audience, state=State.LEAVING)
     if not leaving.exists():
         return 0
-    if leaving.filter(remote_id__isnull=True).exists():
+    # Others may come to leave while the vendor is asked: these were not looked for.
+    if leaving.filter(remote_id__isnull=True).update(reason=_LOOKED_FOR):
         _number(run, keeper, audience)
+        # Whom the list does not have any more there is nothing to take off.
+        leaving.filter(remote_id__isnull=True, reason=_LOOKED_FOR).delete()
     count = 0
     while ids := list(
         leaving.filter(remote_id__isnull=False)
@@ -254,8 +299,6 @@ def _remove_leaving(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int
         numbers = [pk for pk in ids if pk is not None]
         patiently(run, partial(keeper.remove, audience.list_id, numbers))
         count += leaving.filter(remote_id__in=ids).delete()[0]
-    # Whom the list does not have any more there is nothing to take off.
-    leaving.delete()
     return count
 
 
@@ -265,3 +308,12 @@ def _number(run: SyncRun, keeper: ListKeeper, audience: Audience) -> None:
         addresses = [lower_case(address) for address, _id in page]
         sql.execute(_NUMBER, [addresses, [number for _address, number in page], audience.pk])
         run.check()
+
+
+def _of_erased() -> "QuerySet[AudienceMember]":
+    """The rows of contacts that were erased, and not merged into one that lives on."""
+    survives = ContactMerge.objects.filter(
+        loser_id=OuterRef("contact_id"), survivor__erased_at__isnull=True
+    )
+    erased = Contact.objects.filter(pk=OuterRef("contact_id"), erased_at__isnull=False)
+    return AudienceMember.objects.filter(Exists(erased), ~Exists(survives))

@@ -1,5 +1,6 @@
 """The synchronization "audiences": each list of a connection made the same as its segment."""
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,11 +26,14 @@ State = Audience.State
 def mirror_all(run: SyncRun) -> None:
     """Mirror each audience of a connection in turn, those that waited longest first.
 
-    One that goes wrong does not keep the others from being mirrored. Raises the last trouble when
-    all are through; refused credentials at once. Counts: audiences, added, removed, failed.
+    One that is paused is left as it is, but for erased contacts. One that goes wrong does not keep
+    the others from being mirrored. Raises the last trouble when all are through; refused
+    credentials at once. Counts: audiences, added, removed, failed.
     """
     run.counts |= dict.fromkeys(("audiences", "added", "removed", "failed"), 0)
-    audiences = Audience.objects.filter(connection_id=run.connection_id).exclude(state=State.PAUSED)
+    audiences = Audience.objects.filter(connection_id=run.connection_id).filter(
+        ~Q(state=State.PAUSED) | Q(pk__in=members.audiences_with_erased(run.connection_id))
+    )
     waiting = list(audiences.select_related("segment").order_by("last_sync_at", "pk"))
     waiting.sort(key=lambda one: one.last_sync_at is not None)
     if not waiting:
@@ -56,10 +60,15 @@ def _mirror(run: SyncRun, keeper: ListKeeper, audience: Audience, known: list[Re
     if audience.state == State.ENDING:
         _end(run, keeper, audience)
         return
-    if audience.segment.status != Segment.Status.ACTIVE:
+    is_still = audience.state == State.PAUSED or audience.segment.status != Segment.Status.ACTIVE
+    if is_still and not _has_erased(audience):
         return
     if audience.list_id and all(one.id != audience.list_id or not one.is_list for one in known):
         _stop_without_list(audience)
+        return
+    if is_still:
+        run.counts["removed"] += members.take_off_erased(run, keeper, audience)
+        members.count_there(audience)
         return
     if not audience.list_id:
         _make_list(run, keeper, audience, known)
@@ -70,6 +79,11 @@ def _mirror(run: SyncRun, keeper: ListKeeper, audience: Audience, known: list[Re
     run.counts["audiences"] += 1
     run.counts["added"] += moved.added
     run.counts["removed"] += moved.removed
+
+
+def _has_erased(audience: Audience) -> bool:
+    found = members.audiences_with_erased(audience.connection_id)
+    return bool(audience.list_id) and found.filter(pk=audience.pk).exists()
 
 
 def _make_list(

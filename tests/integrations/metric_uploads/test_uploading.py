@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from contacts import profiles
 from contacts.erasure import erase_contact
@@ -156,6 +157,19 @@ def test_erased_contacts_have_no_record_there_any_more(world: World) -> None:
     assert world.sync()["deleted"] == 1
     assert set(world.records()) == {"ben@shop.test:main"}
     assert not UploadedRecord.objects.filter(contact_id=anna.pk).exists()
+
+
+def test_however_seldom_one_synchronizes_who_is_erased_goes_within_a_day(world: World) -> None:
+    anna = world.person("anna")
+    world.sync()
+    far = timezone.now() + timedelta(days=20)
+    VendorConnection.objects.update(next_sync_at=far)
+    erase_contact(world.person("ben").pk, actor=SYSTEM, at=world.clock.now())
+    assert VendorConnection.objects.get().next_sync_at == far, "nothing of Ben is there"
+    erase_contact(anna.pk, actor=SYSTEM, at=world.clock.now())
+    found = VendorConnection.objects.get().next_sync_at
+    assert found is not None
+    assert found <= timezone.now() + timedelta(days=1)
 
 
 def test_what_never_arrived_is_forgotten_with_the_contact(world: World) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contacts import profiles
 from contacts.erasure import erase_contact
+from contacts.merging import merge_contacts
 from contacts.models import Contact
 from integrations.connectors.dotdigital import lists
 from integrations.errors import ConnectorError, CredentialsRejected
@@ -239,6 +240,72 @@ def test_erased_contacts_are_taken_off(world: World, poles: Segment) -> None:
     sync(world)
     assert on_list(world) == set()
     assert not AudienceMember.objects.exists()
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_who_is_erased_while_being_added_is_taken_off(world: World, poles: Segment) -> None:
+    anna = person("anna")
+    begin(world, poles)
+    refresh(poles, as_of=world.clock.now())
+
+    def die(seconds: float) -> None:
+        raise Killed
+
+    world.sandbox.contacts.seconds = 120
+    with suppress(Killed):
+        world.run("audiences", sleep=die)
+    erase_contact(anna.pk, actor=SYSTEM, at=world.clock.now())
+    sync(world)
+    # By then the import that was left has arrived.
+    world.clock.sleep(120)
+    assert on_list(world) == set()
+    assert not AudienceMember.objects.exists()
+
+
+@pytest.mark.parametrize("still", ["inactive", "archived", "paused"])
+def test_from_a_list_that_is_left_as_it_is_who_is_erased_is_taken_off(
+    world: World, poles: Segment, still: str
+) -> None:
+    anna, ben, cai, dora = (person(name) for name in ("anna", "ben", "cai", "dora"))
+    audience = begin(world, poles)
+    sync(world, poles)
+    if still == "paused":
+        audiences.pause_audience(audience, actor=SYSTEM, at=world.clock.now())
+    else:
+        lifecycle.inactivate(poles, actor=SYSTEM, at=world.clock.now())
+    if still == "archived":
+        lifecycle.archive(poles, actor=SYSTEM, at=world.clock.now())
+    change(world, ben, city="Berlin")
+    merge_contacts(ben.pk, dora.pk, cause="staff", actor=SYSTEM, at=world.clock.now())
+    erase_contact(anna.pk, actor=SYSTEM, at=world.clock.now())
+    assert sync(world)["removed"] == 1
+    assert on_list(world) == {f"{one}@shop.test" for one in ("ben", "cai", "dora")}
+    assert not AudienceMember.objects.filter(contact=anna).exists()
+    asked = len(world.sandbox.requests)
+    assert sync(world)["removed"] == 0
+    if still == "paused":
+        assert len(world.sandbox.requests) == asked, "there is nothing to ask the vendor for"
+    assert cai.pk
+
+
+def test_an_address_that_was_handed_on_goes_with_the_one_who_had_it_last(
+    world: World, poles: Segment
+) -> None:
+    anna, ben, cai = person("anna"), person("ben", "Berlin"), person("cai")
+    begin(world, poles)
+    sync(world, poles)
+    change(world, anna, email="anna2@shop.test")
+    change(world, ben, email="anna@shop.test", city="Warszawa")
+    change(world, cai, city="Berlin")
+    world.sandbox.fail_next(*[Fault(Response(503, b"busy"))] * 7, path="/contacts/delete")
+    with pytest.raises(ConnectorError):
+        sync(world, poles)
+    change(world, ben, city="Berlin")
+    sync(world, poles)
+    assert on_list(world) == {"anna2@shop.test"}
 
 
 def test_whom_the_vendor_refuses_is_counted(world: World, poles: Segment) -> None:
