@@ -1,0 +1,1 @@
+"""A month with vendors that fail, in parts: who we are, and what each vendor has of us."""
