@@ -331,6 +331,8 @@ INGESTION_REQUESTS_PER_SECOND = (
 )
 # At most so many messages to a contact within an hour, a day or a week: "3/week".
 MESSAGE_CAP = env_rate("MESSAGE_CAP")
+# Whether an e-mail counts as opened or clicked by what looks like a mail scanner, too.
+MESSAGE_MACHINES_COUNT = env_bool("MESSAGE_MACHINES_COUNT")
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
 # How long somebody is on a journey that says nothing of it.
 JOURNEY_TIMEOUT = timedelta(days=env_int("JOURNEY_TIMEOUT_DAYS", None, least=1, most=3660) or 91)

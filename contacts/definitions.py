@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.consent_words import translation_problems
 from contacts.errors import DefinitionInUse, DefinitionInvalid, DefinitionUnknown
 from contacts.models import (
     AttributeDefinition,
@@ -87,7 +88,7 @@ _SHELVES: dict[Kind, _Shelf] = {
         ConsentDefinition,
         gettext_lazy("consent"),
         lambda one: ConsentEntry.objects.filter(definition=one).exists(),
-        said=frozenset({"label", "description"}),
+        said=frozenset({"label", "description", "is_public", "translations"}),
     ),
     Kind.METRIC: _Shelf(
         MetricDefinition,
@@ -224,8 +225,10 @@ def _check(definition: Definition, kind: Kind) -> None:
     definition.label = definition.label.strip()
     if isinstance(definition, AttributeDefinition):
         problems += _choice_problems(definition)
+    if isinstance(definition, ConsentDefinition):
+        problems += translation_problems(definition.translations)
     try:
-        definition.full_clean(exclude=["choices"])
+        definition.full_clean(exclude=["choices", "translations"])
     except ValidationError as error:
         problems += [
             Problem(name, fault.code or "invalid", message)

@@ -321,10 +321,23 @@ class Category(LabelledKey):
 
 
 class ConsentDefinition(LabelledKey):
-    """Something a contact may allow, for example "newsletter"."""
+    """Something a contact may allow, for example "newsletter".
+
+    `translations` are its words in other languages: {"pl": {"label", "description"}}. One that is
+    not public is shown on no page of the contact's.
+    """
 
     description = models.TextField(
         _("description"), blank=True, default="", help_text=_("The words shown to the person.")
+    )
+    is_public = models.BooleanField(
+        _("shown to customers"),
+        default=True,
+        db_default=True,
+        help_text=_("On the page where they choose what they get. Off: staff and programs only."),
+    )
+    translations = models.JSONField(
+        _("in other languages"), blank=True, default=dict, db_default={}
     )
 
     class Meta:

@@ -49,6 +49,7 @@ class IntegrationsConfig(AppConfig):
 
         encryption.register_column("integrations.WriteKey", "sealed")
         encryption.register_column("integrations.Source", "signing_secret")
+        encryption.register_column("integrations.Source", "user_secret")
         encryption.register_column("integrations.Connection", "sealed_secret")
         encryption.register_column("integrations.PushSubscription", "sealed_keys")
         rounds.register_round(

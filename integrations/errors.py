@@ -30,6 +30,19 @@ class LastWriteKey(DomainError):
     code = "last_write_key"
 
 
+class NoWebsiteSource(DomainError):
+    """Only the users of a website or app are signed."""
+
+    code = "no_website_source"
+
+
+class UserHashWrong(DomainError):
+    """A page says who somebody is, and what the shop's server would sign is missing or wrong."""
+
+    code = "user_hash_wrong"
+    status = 401
+
+
 class NoWebhookSource(DomainError):
     """Only what comes to a webhook is signed."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext
@@ -26,6 +26,7 @@ from journeys.drawing.forms import DATE
 from journeys.drawing.kinds import ENTRIES, REACTIONS
 from journeys.drawing.known import Known
 from journeys.drawing.validate import validate
+from journeys.engine.zones import is_known, zone_of_journey
 from journeys.errors import DrawingInvalid
 from journeys.models import Journey, JourneyVersion, Lane
 from loyalty.gift_cards.campaigns import known_campaigns
@@ -166,7 +167,7 @@ class _Things:
             check_where=_check_where,
             check_liquid=_check_liquid,
             check_attribute=self._check_attribute,
-            is_zone=available_timezones().__contains__,
+            is_zone=is_known,
         )
 
     def _check_criteria(self, document: Any, place: str) -> Sequence[Problem]:
@@ -226,9 +227,7 @@ def _check_liquid(text: Any) -> Sequence[Problem]:
 
 def zone_of(settings: Any) -> ZoneInfo:
     """The time zone of a journey: its own, or that of the workspace."""
-    name = settings.get("time_zone") if isinstance(settings, Mapping) else None
-    is_known = isinstance(name, str) and name in available_timezones()
-    return ZoneInfo(name) if is_known and name else facts.zone()
+    return zone_of_journey(settings if isinstance(settings, Mapping) else {})[0]
 
 
 def instant_of(value: Any, settings: Any) -> datetime | None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
 from journeys.drawing.plan import Plan, make_plan
 from journeys.drawing.syntax import Node, read
+from journeys.engine.zones import UNKNOWN
 from journeys.hiding import Hiding
 from journeys.models import JourneyVersion, Message, Participant, Transition
 from journeys.path_words import why_decided
@@ -92,6 +93,12 @@ class Words:
             "why": self._why(step),
         }
         told = self._told(step, entrance) % words
+        if unknown := (step.data or {}).get(UNKNOWN):
+            remark = _(
+                "Nobody knows the time zone “%(zone)s”: that of the journey counted, else that of"
+                " the workspace."
+            )
+            told = f"{told} {remark % {'zone': unknown}}"
         if step.cause in (Cause.FAILED, Cause.EXIT, Cause.STOPPED, Cause.BACK):
             return told
         if step.to_place is None:

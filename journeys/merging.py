@@ -86,7 +86,7 @@ _FORGET = (
     # An index of its own is not worth it: by the key of each passage.
     "UPDATE journeys_transition t SET data = NULL FROM journeys_participant p"
     " WHERE p.contact_id = ANY(%s::bigint[]) AND t.participant_id = p.id AND t.data IS NOT NULL",
-    "UPDATE journeys_message SET address = '', subject = '', error = '',"
+    "UPDATE journeys_message SET address = '', subject = '', error = '', visits = NULL,"
     " reason = CASE WHEN state IN ('planned', 'queued') THEN 'erased' ELSE reason END,"
     " state = CASE WHEN state IN ('planned', 'queued') THEN 'left_out' ELSE state END"
     " WHERE contact_id = ANY(%s::bigint[])",

@@ -51,6 +51,7 @@ _NOT_FROM_DOTENV = (
     *("SOFT_BOUNCE_DAYS", "SOFT_BOUNCE_LIMIT"),
     *("DOTDIGITAL_URL", "EMARSYS_URL", "EMARSYS_AUTH_URL", "SEGMENT_URL", "OUTBOUND_ALLOW"),
     *("INGESTION_REQUESTS_PER_SECOND", "MESSAGE_CAP", "PORT", "PUSH_HOSTS", "TIME_ZONE"),
+    "MESSAGE_MACHINES_COUNT",
 )
 # The first one is Chromium without a window, which is all that tests need, for half the work.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

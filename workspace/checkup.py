@@ -158,6 +158,23 @@ def examine_clock() -> Finding:
     return Finding("clock", True, _("It agrees with the database's (%(seconds)s s).") % seconds)
 
 
+def examine_zone() -> Finding:
+    """Whether the database knows the workspace's time zone, by which it reads dates."""
+    words = {"zone": settings.TIME_ZONE}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [settings.TIME_ZONE]
+        )
+        is_known = bool(cursor.fetchone()[0])
+    if not is_known:
+        message = _(
+            "The database does not know %(zone)s: update its time zones, or set TIME_ZONE to"
+            " another name of the same clock."
+        )
+        return Finding("time zone", False, message % words)
+    return Finding("time zone", True, _("The database knows %(zone)s.") % words)
+
+
 def examine_rounds() -> Finding:
     """Whether a process runs the rounds, which follow events at once."""
     if round_runner.is_running():
@@ -212,6 +229,7 @@ _ON_DATABASE: dict[str, Callable[[], Finding]] = {
     "migrations": examine_migrations,
     "letters": examine_letters,
     "clock": examine_clock,
+    "time zone": examine_zone,
     "beat": examine_beat,
     "rounds": examine_rounds,
     "work": examine_work,

@@ -1,5 +1,6 @@
 """Attributes, tags, categories, consents and metrics: the words of the workspace."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -44,7 +45,7 @@ class DefinitionForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         if self.refusal is not None:
             for problem in self.refusal.problems or [Problem("", "", str(self.refusal))]:
-                name = problem.path.split("[")[0]
+                name = re.split(r"[.\[]", problem.path)[0]
                 self.add_error(name if name in self.fields else None, problem.message)
         return cleaned
 
@@ -240,12 +241,60 @@ class CategoryAdmin(_OfContactsAdmin):
     )
 
 
+class ConsentForm(DefinitionForm):
+    """A consent, its words in another language on each line."""
+
+    translations = forms.CharField(
+        label=gettext_lazy("In other languages"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 3, "placeholder": "pl | Biuletyn | Raz w tygodniu."}
+        ),
+        help_text=gettext_lazy(
+            "On each line the code of a language, the title, and the description: pl | Biuletyn |"
+            " Raz w tygodniu. Who speaks none of them reads the words above."
+        ),
+    )
+
+    class Meta:
+        model = ConsentDefinition
+        fields = ("key", "label", "description", "is_public", "translations")
+        widgets = DefinitionForm.Meta.widgets
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = self.instance.translations if self.instance.pk else {}
+        self.initial["translations"] = "\n".join(
+            " | ".join(filter(None, (code, parts["label"], _in_one_line(parts))))
+            for code, parts in known.items()
+        )
+
+    def clean_translations(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for line in self.cleaned_data["translations"].splitlines():
+            if not line.strip():
+                continue
+            code, label, description = ([part.strip() for part in line.split("|", 2)] + ["", ""])[
+                :3
+            ]
+            if code in found:
+                raise forms.ValidationError(_("“%(code)s” is there twice.") % {"code": code[:20]})
+            found[code] = {"label": label} | ({"description": description} if description else {})
+        return found
+
+
+def _in_one_line(parts: Any) -> str:
+    return " ".join(parts.get("description", "").split())
+
+
 @admin.register(ConsentDefinition)
 class ConsentDefinitionAdmin(DefinitionAdmin):
     """What contacts may allow."""
 
     kind = Kind.CONSENT
-    fields = ("key", "label", "description")
+    form = ConsentForm
+    list_display = ("label_and_key", "shown", "languages")
+    fields = ("key", "label", "description", "is_public", "translations")
     empty_state = EmptyState(
         gettext_lazy(
             "A consent is something a contact may allow, such as “newsletter”. Each grant and each"
@@ -253,6 +302,16 @@ class ConsentDefinitionAdmin(DefinitionAdmin):
         ),
         icon="verified_user",
     )
+
+    @admin.display(description=gettext_lazy("shown to customers"), ordering="is_public")
+    def shown(self, definition: ConsentDefinition) -> SafeString:
+        if definition.is_public:
+            return badge(_("shown"), "good", "visibility")
+        return badge(_("internal"), "neutral", "visibility_off")
+
+    @admin.display(description=gettext_lazy("languages"))
+    def languages(self, definition: ConsentDefinition) -> SafeString:
+        return chips(sorted(definition.translations), _("as written"))
 
 
 @admin.register(MetricDefinition)

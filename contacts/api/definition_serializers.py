@@ -5,6 +5,8 @@ from rest_framework import serializers
 from contacts.models import AttributeDefinition
 from workspace.api.serializers import StrictSerializer
 
+_TRANSLATIONS = 'The words in other languages: `{"pl": {"label": "…", "description": "…"}}`.'
+
 
 class LabelChangeSerializer(StrictSerializer):
     """What can be changed of a tag or category."""
@@ -19,25 +21,41 @@ class LabelDefinitionSerializer(StrictSerializer):
     label = serializers.CharField()  # type: ignore[assignment]  # a field
 
 
-class ConsentChangeSerializer(LabelChangeSerializer):
+class DescribedChangeSerializer(LabelChangeSerializer):
+    """What can be changed of something with a description."""
+
+    description = serializers.CharField(required=False, allow_blank=True)
+
+
+class DescribedDefinitionSerializer(LabelDefinitionSerializer):
+    """A definition with a description."""
+
+    description = serializers.CharField(required=False, allow_blank=True)
+
+
+class ConsentChangeSerializer(DescribedChangeSerializer):
     """What can be changed of a consent."""
 
-    description = serializers.CharField(required=False, allow_blank=True)
+    is_public = serializers.BooleanField(required=False)
+    translations = serializers.JSONField(required=False, help_text=_TRANSLATIONS)
 
 
-class ConsentDefinitionSerializer(LabelDefinitionSerializer):
+class ConsentDefinitionSerializer(DescribedDefinitionSerializer):
     """Something that contacts may allow; the description is what they read."""
 
-    description = serializers.CharField(required=False, allow_blank=True)
+    is_public = serializers.BooleanField(
+        required=False, help_text="Whether it is on the page where contacts choose what they get."
+    )
+    translations = serializers.JSONField(required=False, help_text=_TRANSLATIONS)
 
 
-class AttributeChangeSerializer(ConsentChangeSerializer):
+class AttributeChangeSerializer(DescribedChangeSerializer):
     """What can be changed of an attribute."""
 
     choices = serializers.ListField(child=serializers.CharField(), required=False)
 
 
-class AttributeDefinitionSerializer(ConsentDefinitionSerializer):
+class AttributeDefinitionSerializer(DescribedDefinitionSerializer):
     """A custom attribute. Without choices any value of its type will do."""
 
     type = serializers.ChoiceField(choices=AttributeDefinition.Type.choices, default="text")

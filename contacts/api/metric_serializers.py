@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts import computed_metrics
-from contacts.api.definition_serializers import ConsentDefinitionSerializer, LabelChangeSerializer
+from contacts.api.definition_serializers import DescribedDefinitionSerializer, LabelChangeSerializer
 from contacts.models import ComputedMetric, MetricDefinition
 from workspace.api.serializers import StrictSerializer
 
@@ -92,7 +92,7 @@ class MetricChangeSerializer(LabelChangeSerializer):
     computed = FormulaChangeSerializer(required=False)
 
 
-class NewMetricSerializer(ConsentDefinitionSerializer):
+class NewMetricSerializer(DescribedDefinitionSerializer):
     """A number, date or text for each contact; with `computed` Regulars computes it."""
 
     type = serializers.ChoiceField(

@@ -9,7 +9,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from integrations import sources
+from integrations import sources, user_hashes
 from integrations.admin.api_users import ApiUserPages
 from integrations.admin.badges import outcome_badge
 from integrations.admin.snippets import snippets
@@ -54,6 +54,9 @@ class SetUpPages(ApiUserPages):
             first_event_url=reverse("admin:integrations_source_first_event", args=[source.pk]),
             debugger_url=reverse("admin:integrations_source_debugger", args=[source.pk]),
         )
+        if source.kind == Source.Kind.WEB:
+            known = user_hashes.user_secrets(source, at=now) if may_change else []
+            context.update(asks_hash=bool(source.user_secret), user_secret="".join(known[:1]))
         if context["is_webhook"]:
             context.update(self._webhook(request, source, now, may_change))
         if context["is_compatible"]:

@@ -18,7 +18,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from integrations import sources
+from integrations import sources, user_hashes
 from integrations.models import Source
 from workspace.access import actor_of
 from workspace.admin import ObjectActionsAdmin, PagesAdmin, object_action
@@ -195,6 +195,45 @@ class SettingsPages(PagesAdmin, ObjectActionsAdmin):
         sources.set_signing_secret(source.key, actor=actor_of(request), at=timezone.now())
         self.message_user(request, _("This is the new signing secret."))
         return HttpResponseRedirect(reverse("admin:integrations_source_setup", args=[source.pk]))
+
+    @object_action(
+        gettext_lazy("Ask for signed users"),
+        permission=_CHANGE,
+        icon="verified_user",
+        consequence=lambda source: (
+            _(
+                "A new secret is made and shown on the page Set up. The former one is good for 24"
+                " hours more."
+            )
+            if source.user_secret
+            else _(
+                "A secret is made and shown on the page Set up. From now on a browser or app gets"
+                " somebody's push messages only with a userHash that your server made: add it to"
+                " your pages at once. Those that subscribed before go on."
+            )
+        ),
+        confirm=gettext_lazy("Make a secret"),
+        is_offered=lambda source: source.kind == Source.Kind.WEB,
+    )
+    def new_user_secret(self, request: HttpRequest, source: Source) -> HttpResponseRedirect:
+        user_hashes.set_user_secret(source.key, actor=actor_of(request), at=timezone.now())
+        self.message_user(request, _("Users are signed with the secret on this page."))
+        return HttpResponseRedirect(reverse("admin:integrations_source_setup", args=[source.pk]))
+
+    @object_action(
+        gettext_lazy("Ask for signed users no more"),
+        permission=_CHANGE,
+        icon="remove_moderator",
+        variant="danger",
+        consequence=gettext_lazy(
+            "Whoever knows somebody's userId can then get his push messages on a browser of his"
+            " own. The secret is forgotten."
+        ),
+        is_offered=lambda source: bool(source.user_secret),
+    )
+    def clear_user_secret(self, request: HttpRequest, source: Source) -> str:
+        user_hashes.clear_user_secret(source.key, actor=actor_of(request), at=timezone.now())
+        return _("“%(name)s” takes the word of its pages.") % {"name": source}
 
     @object_action(
         gettext_lazy("Enable"),

@@ -24,7 +24,7 @@ class WriteKeySerializer(serializers.ModelSerializer[WriteKey]):
 
 _SOURCE_FIELDS: tuple[str, ...] = (
     *("key", "name", "kind", "description", "enabled", "new_traits", "has_signing_secret"),
-    *("api_user", "write_keys", "last_received_at", "created_at"),
+    *("requires_user_hash", "api_user", "write_keys", "last_received_at", "created_at"),
 )
 
 
@@ -33,6 +33,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
 
     enabled = serializers.BooleanField(source="is_enabled", read_only=True)
     has_signing_secret = serializers.SerializerMethodField()
+    requires_user_hash = serializers.SerializerMethodField()
     write_keys = WriteKeySerializer(many=True, read_only=True)
 
     class Meta:
@@ -43,6 +44,10 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
     def get_has_signing_secret(self, source: Source) -> bool:
         """Whether what comes to the webhook can be checked."""
         return bool(source.signing_secret)
+
+    def get_requires_user_hash(self, source: Source) -> bool:
+        """Whether push subscriptions need a user that the shop's server signed."""
+        return bool(source.user_secret)
 
 
 class CreatedSourceSerializer(SourceSerializer):
@@ -120,6 +125,12 @@ class MadeSecretSerializer(serializers.Serializer[Any]):
     """The secret to be set in Segment, too; told here only."""
 
     signing_secret = serializers.CharField()
+
+
+class MadeUserSecretSerializer(serializers.Serializer[Any]):
+    """The secret with which your server signs users; told here only."""
+
+    user_secret = serializers.CharField()
 
 
 class CountSerializer(serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations import held, sources
+from integrations import held, sources, user_hashes
 from integrations.api.serializers import (
     CountSerializer,
     CreatedSourceSerializer,
@@ -19,6 +19,7 @@ from integrations.api.serializers import (
     HeldEventSerializer,
     HeldIdsSerializer,
     MadeSecretSerializer,
+    MadeUserSecretSerializer,
     ReceivedEventSerializer,
     ReplayAnswerSerializer,
     ReplaySerializer,
@@ -58,6 +59,8 @@ class SourceViewSet(ApiViewSet):
         "rotate_key": _CHANGE,
         "retire_key": _CHANGE,
         "signing_secret": _CHANGE,
+        "user_secret": _CHANGE,
+        "clear_user_secret": _CHANGE,
         "counts": _VIEW,
     }
 
@@ -121,6 +124,22 @@ class SourceViewSet(ApiViewSet):
             key, **self.read(SecretSerializer), actor=self.actor, at=timezone.now()
         )
         return Response({"signing_secret": secret})
+
+    @extend_schema(request=GraceSerializer, responses=MadeUserSecretSerializer)
+    @action(detail=True, methods=["post"], url_path="user-secret")
+    def user_secret(self, request: Request, key: str) -> Response:
+        """Ask for signed users from now on: a new secret, with which your server signs them."""
+        sources.find_source(key)
+        grace = self.read(GraceSerializer)["grace"]
+        secret = user_hashes.set_user_secret(key, actor=self.actor, at=timezone.now(), grace=grace)
+        return Response({"user_secret": secret})
+
+    @extend_schema(request=None, responses={204: None})
+    @user_secret.mapping.delete
+    def clear_user_secret(self, request: Request, key: str) -> Response:
+        """Ask for signed users no more."""
+        user_hashes.clear_user_secret(key, actor=self.actor, at=timezone.now())
+        return Response(status=204)
 
     @extend_schema(
         responses=CountSerializer(many=True),

@@ -40,6 +40,8 @@ class Source(models.Model):
     )
     # Encrypted; with it Segment signs what it sends to a webhook.
     signing_secret = models.TextField(blank=True, default="", editable=False)
+    # Encrypted; with it the shop's server signs who somebody is (`integrations.user_hashes`).
+    user_secret = models.TextField(blank=True, default="", db_default="", editable=False)
     api_user = models.ForeignKey(
         ApiUser, on_delete=models.SET_NULL, null=True, blank=True, related_name="sources"
     )

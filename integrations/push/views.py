@@ -29,6 +29,7 @@ from integrations.push import connections, subscriptions
 from integrations.push.errors import PushKeyOutdated, PushUnavailable
 from integrations.push.opened import record_opened
 from integrations.push.user_agents import device_of
+from integrations.user_hashes import require_user_hash
 from workspace import rates
 from workspace.addresses import address_of
 from workspace.errors import DomainError
@@ -49,8 +50,9 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     """Send to a browser or app from now on; 200 once that is safe on disk.
 
     `{"writeKey", "userId" and/or "anonymousId", "subscription": {"endpoint", "keys"}}`, of an app
-    `{"token", "platform"}` instead; `previous` is the address or token that it had before. 400 for
-    what cannot be used, 401 for an unknown sender, 409 where our key was changed or nothing is
+    `{"token", "platform"}` instead; `previous` is the address or token that it had before. A source
+    with a user secret asks for the `userHash` of the `userId`, too. 400 for what cannot be used,
+    401 for an unknown sender or a wrong hash, 409 where our key was changed or nothing is
     sent to such devices, 429 for one that sends too much, 503 where the database is away.
     """
     return _take(request, _subscribe)
@@ -142,16 +144,19 @@ def _take(request: HttpRequest, take: Take) -> HttpResponse:
 
 
 def _subscribe(said: Mapping[str, Any], sender: Sender, agent: str, at: datetime) -> None:
-    source_key = Source.objects.values_list("key", flat=True).get(pk=sender.source_id)
+    source = Source.objects.get(pk=sender.source_id)
     names = [
         Name(namespace, value)
         for namespace, field in ((USER_ID, "userId"), (ANONYMOUS_ID, "anonymousId"))
         if (value := _text(said, field))
     ]
+    if names:
+        # Without names it stays whose it is.
+        require_user_hash(source, _text(said, "userId"), _text(said, "userHash"), at=at)
     given: dict[str, Any] = {
         "names": names,
         "at": at,
-        "cause": f"source:{source_key}",
+        "cause": f"source:{source.key}",
         "previous": _text(said, "previous"),
     }
     if "token" in said:

@@ -27,7 +27,7 @@ from integrations.admin.contact_names import contacts_named
 from integrations.admin.delivery_pictures import delivery_badge, moment
 from journeys.admin.message_badges import CHANNEL_ICONS, message_badge, message_badges
 from journeys.messages import log
-from journeys.messages.reactions import reactions_to
+from journeys.messages.reactions import machine_visits_of, reactions_to
 from journeys.messages.rendered import sent_mail
 from journeys.models import Journey, Message
 from workspace import access
@@ -206,6 +206,7 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
             "mail": sent_mail(message) if may_read else None,
             "mail_url": reverse("admin:journeys_message_mail", args=[message.pk]),
             "reactions": [(one, moment(one.at)) for one in reactions_to(message)],
+            "machines": [(one, moment(one.at)) for one in machine_visits_of(message)],
             "deliveries": deliveries,
             "created": moment(message.created_at),
             "due": moment(message.due_at) if message.state == Message.State.PLANNED else "",

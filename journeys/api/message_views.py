@@ -12,8 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.filtersets import WholeNumberFilter
-from journeys.messages import log
-from journeys.messages.reactions import Reaction, reactions_to
+from journeys.messages import log, machines
+from journeys.messages.reactions import (
+    MachineVisit,
+    Reaction,
+    machine_visits_of,
+    reactions_to,
+)
 from journeys.models import Lane, Message
 from workspace.api.pages import NEWEST_FIRST
 from workspace.api.views import ApiViewSet
@@ -60,6 +65,19 @@ class ReactionSerializer(serializers.Serializer[Reaction]):
     detail = serializers.CharField()
 
 
+class MachineVisitSerializer(serializers.Serializer[MachineVisit]):
+    """An opening or a click that is taken for a program's, such as a mail scanner's."""
+
+    name = serializers.CharField()
+    at = serializers.DateTimeField()
+    url = serializers.CharField()
+    agent = serializers.CharField(help_text="What the program says it is.")
+    why = serializers.ChoiceField(
+        choices=[machines.AGENT, machines.SEVERAL],
+        help_text="`agent`: it says so itself; `several_links`: it opened them all at once.",
+    )
+
+
 class MessageSerializer(serializers.ModelSerializer[Message]):
     """What one participant was sent over one channel by one activity, and what became of it."""
 
@@ -82,12 +100,13 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
 
 
 class FullMessageSerializer(MessageSerializer):
-    """A message with what its receiver did, the oldest first."""
+    """A message with what its receiver did, the oldest first, and what programs did."""
 
     reactions = serializers.SerializerMethodField()
+    machine_visits = serializers.SerializerMethodField()
 
     class Meta(MessageSerializer.Meta):
-        fields = (*_FIELDS, "reactions")
+        fields = (*_FIELDS, "reactions", "machine_visits")
         read_only_fields = fields
 
     @extend_schema_field(ReactionSerializer(many=True))
@@ -95,6 +114,12 @@ class FullMessageSerializer(MessageSerializer):
         """What is told of it in the history of the contact."""
         found: Any = reactions_to(message)
         return ReactionSerializer(found, many=True).data
+
+    @extend_schema_field(MachineVisitSerializer(many=True))
+    def get_machine_visits(self, message: Message) -> object:
+        """What counts for nothing, as it was no person's doing."""
+        found: Any = machine_visits_of(message)
+        return MachineVisitSerializer(found, many=True).data
 
 
 class MessageViewSet(ApiViewSet):

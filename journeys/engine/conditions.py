@@ -70,8 +70,10 @@ class _Deciding:
         clocks = self._clocks[zone_of(path)]
         going = [position for position in left if is_open(path, clocks[position][1])]
         for position in going:
-            zone, local = clocks[position]
+            zone, local, unknown = clocks[position]
             self._tell(position, zone=zone, local=local.isoformat())
+            if unknown:
+                self._tell(position, **{zones.UNKNOWN: unknown})
         return going
 
     def _let_through(self, path: Mapping[str, Any], left: Sequence[int]) -> Sequence[int]:
@@ -89,8 +91,12 @@ class _Deciding:
         self.told.setdefault(position, {}).update(words)
 
     @cached_property
+    def _terms(self) -> Terms:
+        return Terms.read(self.cohort.version.settings)
+
+    @property
     def _zone(self) -> ZoneInfo:
-        return Terms.read(self.cohort.version.settings).zone
+        return self._terms.zone
 
     @cached_property
     def _holding(self) -> Mapping[int, Sequence[int]]:
@@ -106,8 +112,11 @@ class _Deciding:
             return dict(sql.lists(query.text, query.params))
 
     @cached_property
-    def _clocks(self) -> Mapping[str, Sequence[tuple[str, datetime]]]:
-        """What clocks showed when each came, with their zone, for each zone that a path names."""
+    def _clocks(self) -> Mapping[str, Sequence[tuple[str, datetime, str | None]]]:
+        """What clocks showed when each came, for each zone that a path names.
+
+        With the zone by which they went, and the one that nobody knows.
+        """
         paths = self.cohort.node.config["paths"]
         named = {zone_of(path) for path in paths if form_of(path) not in (CRITERIA, CAP)}
         said, columns = sorted(named), list[str]()
@@ -116,11 +125,13 @@ class _Deciding:
             "arrived": list(self.cohort.arrived),
         }
         for number, zone in enumerate(said):
-            text, more = zones.zone_of(zone, self._zone, f"clock{number}_")
-            columns += [text, f"g.at AT TIME ZONE {text}"]
-            params |= more
+            found = zones.zone_of(
+                zone, self._zone, f"clock{number}_", unknown=self._terms.unknown_zone
+            )
+            columns += [found.text, f"g.at AT TIME ZONE {found.text}", found.unknown]
+            params |= found.params
         rows = sql.lists(_LOCAL.format(columns=", ".join(columns)), params)
         return {
-            zone: [(row[2 * number], row[2 * number + 1]) for row in rows]
+            zone: [(row[3 * number], row[3 * number + 1], row[3 * number + 2]) for row in rows]
             for number, zone in enumerate(said)
         }

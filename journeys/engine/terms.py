@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from journeys.drawing.durations import length_of
+from journeys.engine.zones import zone_of_journey
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Terms:
     """Who may come again, how long it lasts at most, what ends it, what it is for.
 
     `again_after` is how long somebody has to be out before he enters again: none, where he never
-    may; nothing, where he may at once.
+    may; nothing, where he may at once. `unknown_zone` is the zone that it names and nobody knows.
     """
 
     again_after: timedelta | None
@@ -44,12 +45,13 @@ class Terms:
     starts_at: datetime | None
     ends_at: datetime | None
     zone: ZoneInfo
+    unknown_zone: str = ""
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Terms":
         """Those of `JourneyVersion.settings`; what is not set is as the workspace has it."""
         timeout = document.get("timeout")
-        zone = ZoneInfo(document.get("time_zone") or settings.TIME_ZONE)
+        zone, unknown = zone_of_journey(document)
         return cls(
             again_after=_again_after(document.get("re_entry")),
             timeout=length_of(timeout) if timeout else settings.JOURNEY_TIMEOUT,
@@ -58,6 +60,7 @@ class Terms:
             starts_at=_instant(document.get("starts_at"), zone),
             ends_at=_instant(document.get("ends_at"), zone),
             zone=zone,
+            unknown_zone=unknown,
         )
 
 

@@ -8,7 +8,8 @@ from journeys.drawing.plan import Place
 from journeys.engine import exits
 from journeys.engine.course import Course
 from journeys.engine.moves import Cause, Moved, Outcome, Source, Way, move
-from journeys.engine.waits import alarms_of
+from journeys.engine.waits import Alarm, alarms_of
+from journeys.engine.zones import UNKNOWN
 from workspace import sql
 
 TIMED_OUT = Way("", TIMEOUT, None, Cause.TIMEOUT, Outcome.TIMED_OUT)
@@ -16,12 +17,16 @@ TIMED_OUT = Way("", TIMEOUT, None, Cause.TIMEOUT, Outcome.TIMED_OUT)
 _DUE = """
 SELECT p.id, p.place AS from_place, p.wake_at AS at,
   CASE WHEN p.wake_at >= p.entered_at + %(timeout)s::float8 * interval '1 second' THEN 0
-  {alarms} ELSE {last} END AS way
+  {alarms} ELSE {last} END AS way{data}
 FROM journeys_participant p{contacts}
 WHERE p.version_id = %(version)s AND p.place = %(place)s AND p.state = 'waiting'
   AND p.wake_at <= %(as_of)s
 ORDER BY p.wake_at LIMIT %(limit)s
 """
+# What a step tells of a clock that nobody knows, by its way; one of few.
+_REMARK = """,
+  CASE WHEN p.wake_at >= p.entered_at + %(timeout)s::float8 * interval '1 second' THEN NULL
+  {remarks} END AS data"""
 _STANDING = """
 SELECT id, contact_id FROM journeys_participant
 WHERE version_id = %s AND place = %s AND state = 'waiting' AND wake_at <= %s
@@ -61,12 +66,15 @@ def _going(course: Course, place: Place, limit: int) -> tuple[Source, list[Way]]
         outcome = TIMEOUT if has_way else NEXT
         ways.append(Way(node_id, outcome, course.target(node_id, outcome), Cause.TIMEOUT))
     cases: list[str] = []
+    remarks: list[str] = []
     params: dict[str, Any] = {}
     # What takes the same time for all comes first: it can be told without a look at the contact.
     alarms = sorted(alarms_of(course, place), key=lambda alarm: alarm.seconds is None)
     for alarm in alarms:
         target = course.target(alarm.node.id, alarm.outcome)
-        cases.append(f"WHEN p.wake_at >= {alarm.at('p.arrived_at')} THEN {len(ways)}")
+        when = f"WHEN p.wake_at >= {alarm.at('p.arrived_at')} THEN"
+        cases.append(f"{when} {len(ways)}")
+        remarks.append(f"{when} {_remark(alarm)}")
         params.update(alarm.params)
         ways.append(Way(alarm.node.id, alarm.outcome, target, Cause.TIMEOUT))
     asks_contact = any(alarm.seconds is None for alarm in alarms)
@@ -74,6 +82,16 @@ def _going(course: Course, place: Place, limit: int) -> tuple[Source, list[Way]]
     text = _DUE.format(
         alarms=" ".join(cases),
         last=len(ways) - 1,
+        data=_REMARK.format(remarks=" ".join(remarks)) if asks_contact else "",
         contacts=" JOIN contacts_contact c ON c.id = p.contact_id" if asks_contact else "",
     )
-    return Source(text, params, has={"at"}), ways
+    return Source(text, params, has={"at", "data"} if asks_contact else {"at"}), ways
+
+
+def _remark(alarm: Alarm) -> str:
+    """The expression for what is noted of an alarm: the zone that it wanted and nobody knows."""
+    unknown = alarm.unknown_zone
+    if not unknown:
+        return "NULL::jsonb"
+    noted = f"jsonb_build_object('{UNKNOWN}', {unknown})"
+    return f"CASE WHEN {unknown} IS NOT NULL THEN {noted} END"

@@ -33,7 +33,10 @@ _FIELDS = frozenset({"birth_date", "created_at"})
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What time alone does at an activity: when, and by which outcome it lets go."""
+    """What time alone does at an activity: when, and by which outcome it lets go.
+
+    `unknown_zone` is the expression of the zone that was wanted and that nobody knows.
+    """
 
     node: Node
     outcome: str
@@ -41,6 +44,7 @@ class Alarm:
     params: Mapping[str, Any]
     seconds: float | None
     """How long it takes; none where that is another for each contact."""
+    unknown_zone: str = ""
 
     def at(self, arrived: str) -> str:
         """The instant, for who comes at `arrived`; its placeholders are in `params`."""
@@ -80,7 +84,8 @@ def _until(course: Course, node: Node, until: Mapping[str, Any]) -> Alarm:
     n = _prefix(course, node)
     # No other zone can be named here: what else stands there means nothing.
     said = CONTACT if until.get("zone") == CONTACT else None
-    zone, params = zone_of(said, course.terms.zone, n)
+    zone = zone_of(said, course.terms.zone, n, unknown=course.terms.unknown_zone)
+    params = zone.params
     if "time" in until:
         text = _TIME_OF_DAY
         params[f"{n}time"] = until["time"]
@@ -89,7 +94,8 @@ def _until(course: Course, node: Node, until: Mapping[str, Any]) -> Alarm:
     else:
         text = _DATE.replace("{value}", "c.attributes -> %({n}key)s::text")
         params[f"{n}key"] = until["attribute"].removeprefix("attribute.")
-    return Alarm(node, NEXT, text.replace("{zone}", zone).replace("{n}", n), params, None)
+    text = text.replace("{zone}", zone.text).replace("{n}", n)
+    return Alarm(node, NEXT, text, params, None, zone.unknown)
 
 
 def _prefix(course: Course, node: Node) -> str:

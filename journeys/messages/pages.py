@@ -20,6 +20,7 @@ from contacts.models import Contact
 from journeys.errors import MessageUnknown
 from journeys.messages import preferences, rendered, tracking
 from journeys.messages.links import read_click, read_opened
+from journeys.messages.machines import Visitor
 from workspace import rates
 from workspace.addresses import address_of
 
@@ -63,7 +64,7 @@ def opened(request: HttpRequest, token: str) -> HttpResponse:
     except (BadSignature, ValueError):
         message_id = None
     if message_id is not None and _is_looked_at(request):
-        tracking.note_open(message_id, at=timezone.now())
+        tracking.note_open(message_id, at=timezone.now(), visitor=_visitor(request))
     return _unkept(HttpResponse(_PICTURE, content_type="image/gif"))
 
 
@@ -75,7 +76,7 @@ def clicked(request: HttpRequest, token: str) -> HttpResponse:
     except (BadSignature, ValueError):
         return _closed(request)
     if _is_looked_at(request):
-        tracking.note_click(message_id, url, at=timezone.now())
+        tracking.note_click(message_id, url, at=timezone.now(), visitor=_visitor(request))
     answer = HttpResponseRedirect(url)
     answer["Referrer-Policy"] = "no-referrer"
     return _unkept(answer)
@@ -179,6 +180,10 @@ def _unkept(answer: HttpResponse) -> HttpResponse:
 def _is_busy(request: HttpRequest) -> bool:
     name = f"preferences:{address_of(request)}"
     return rates.count(name, limit=_PER_MINUTE, window_seconds=60).is_exceeded
+
+
+def _visitor(request: HttpRequest) -> Visitor:
+    return Visitor(address_of(request), request.headers.get("User-Agent", ""))
 
 
 def _is_looked_at(request: HttpRequest) -> bool:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contacts import consents
+from contacts.consent_words import words_of
 from contacts.errors import ContactUnknown
 from contacts.models import ConsentDefinition, ConsentEntry, Contact
 from contacts.survivors import survivor_of
@@ -40,7 +41,9 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """A contact's wishes. `purpose` is that of the message whose link was opened, if it has one.
+    """A contact's wishes, in his language: of what is shown to customers.
+
+    `purpose` is that of the message whose link was opened, if it has one; it is shown anyway.
 
     `is_undeliverable`: his address is suppressed for another reason than his wish.
     """
@@ -125,11 +128,14 @@ def _contact(holder: Holder) -> Contact:
 
 def _preferences(contact: Contact, purpose: str) -> Preferences:
     states = consents.states_of([contact.pk])[contact.pk]
-    purposes = [
-        Purpose(one.key, one.label, one.description, states[one.key] == GRANTED)
-        for one in ConsentDefinition.objects.order_by("label", "key")
-    ]
-    asked = next((one for one in purposes if one.key == purpose), None)
+    asked, purposes = None, []
+    for one in ConsentDefinition.objects.order_by("label", "key"):
+        label, description = words_of(one, contact.language)
+        said = Purpose(one.key, label, description, states[one.key] == GRANTED)
+        asked = said if one.key == purpose else asked
+        # Whoever was written to for it may withdraw it, whatever else is internal.
+        if one.is_public or said is asked:
+            purposes.append(said)
     address = contact.email or ""
     reason = suppressions.suppressed_addresses([address]).get(address)
     is_undeliverable = reason not in (None, Suppression.Reason.UNSUBSCRIBE)

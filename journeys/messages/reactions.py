@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from contacts.models import Event
+from journeys.messages import machines
 from journeys.models import Message
 
 NAMES = (
@@ -12,6 +15,10 @@ NAMES = (
     *("email_unsubscribed", "push_opened"),
 )
 _LIMIT = 100
+_WHYS = {
+    machines.AGENT: gettext_lazy("the program says of itself that it is one"),
+    machines.SEVERAL: gettext_lazy("it opened several links within seconds of the sending"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,31 @@ class Reaction:
     at: datetime
     url: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineVisit:
+    """An opening or a click that is taken for a program's: it counts for nothing."""
+
+    name: str
+    at: datetime
+    url: str
+    agent: str
+    why: str
+
+    @property
+    def words(self) -> str:
+        """Why it is taken for a program's, for people."""
+        return str(_WHYS[self.why])
+
+
+def machine_visits_of(message: Message) -> list[MachineVisit]:
+    """What programs did with a message, the oldest first."""
+    found = machines.of_machines(machines.read_visits(message.visits))
+    return [
+        MachineVisit(one.kind, one.at, one.url, one.agent, one.machine)
+        for one in sorted(found, key=lambda one: one.at)
+    ]
 
 
 def reactions_to(message: Message) -> list[Reaction]:

@@ -19,7 +19,8 @@ class Message(models.Model):
     planned → queued → sent, or failed; planned or queued → left_out, where `reason` says why.
 
     `due_at` is later than `created_at` where quiet hours ask for it. What the receiver did stands
-    in the times below, each the first time, and in `open_count` and `click_count`.
+    in the times below, each the first time, and in `open_count` and `click_count`. `visits` are
+    the looks of programs, and those of the first seconds (`journeys.messages.machines`).
     """
 
     class Channel(models.TextChoices):
@@ -89,6 +90,7 @@ class Message(models.Model):
     unsubscribed_at = models.DateTimeField(_("unsubscribed"), null=True)
     open_count = models.PositiveIntegerField(default=0, db_default=0)
     click_count = models.PositiveIntegerField(default=0, db_default=0)
+    visits = models.JSONField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("message")

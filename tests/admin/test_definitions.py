@@ -56,6 +56,28 @@ def test_consents_and_metrics_are_defined(admin: Client) -> None:
     assert MetricDefinition.objects.get(key="orders").type == "number"
 
 
+def test_a_consent_is_internal_and_has_words_in_other_languages(admin: Client) -> None:
+    address = reverse("admin:contacts_consentdefinition_add")
+    given = {"key": "risk", "label": "Risk", "translations": "pl | Ryzyko | Ocena.\n\nde|Risiko"}
+    admin.post(address, given)
+    consent = ConsentDefinition.objects.get()
+    assert consent.is_public is False, "an unticked box says no"
+    assert consent.translations == {
+        "pl": {"label": "Ryzyko", "description": "Ocena."},
+        "de": {"label": "Risiko"},
+    }
+    page = reverse("admin:contacts_consentdefinition_change", args=[consent.pk])
+    assert "pl | Ryzyko | Ocena." in admin.get(page).content.decode()
+
+
+@pytest.mark.parametrize("line", ["polish | Biuletyn", "pl", "pl | a\npl | b", "pl | " + "x" * 121])
+def test_words_in_no_language_are_told_beside_their_field(admin: Client, line: str) -> None:
+    address = reverse("admin:contacts_consentdefinition_add")
+    answer = admin.post(address, {"key": "risk", "label": "Risk", "translations": line})
+    assert "translations" in answer.context["adminform"].form.errors
+    assert not ConsentDefinition.objects.exists()
+
+
 def _delete(client: Client, tag: Tag) -> str:
     address = reverse("admin:contacts_tag_action", args=[tag.pk, "delete_unused"])
     return client.post(address, follow=True).content.decode()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from contacts.models import Contact
-from integrations import sources
+from integrations import sources, user_hashes
 from integrations.digestion import digest
 from integrations.models import HeldEvent, Source, WriteKey
 from tests.api.conftest import MakeProgram, Program, assert_problem
@@ -95,6 +95,18 @@ def test_one_key_can_be_retired_but_not_the_last(program: Program, write_key: st
     program.post("/api/sources/shop/rotate-key/")
     assert program.post(path).status_code == 200
     assert send(write_key, "track", {}) == 401
+
+
+def test_a_website_asks_for_signed_users(program: Program, write_key: str) -> None:
+    program.post("/api/sources/", {"name": "Site", "kind": "web"})
+    made = program.post("/api/sources/site/user-secret/").json()["user_secret"]
+    source = Source.objects.get(key="site")
+    assert user_hashes.user_secrets(source, at=timezone.now()) == [made]
+    assert program.get("/api/sources/site/").json()["requires_user_hash"] is True
+    assert program.delete("/api/sources/site/user-secret/").status_code == 204
+    assert program.get("/api/sources/site/").json()["requires_user_hash"] is False
+    answer = program.post("/api/sources/shop/user-secret/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_website_source")
 
 
 def test_a_webhook_gets_a_signing_secret(program: Program, write_key: str) -> None:

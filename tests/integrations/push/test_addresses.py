@@ -12,7 +12,7 @@ from contacts.erasure import erase_contact
 from contacts.identities import find_contact_id
 from contacts.merging import merge_contacts
 from contacts.models import Event
-from integrations import push, sources
+from integrations import push, sources, user_hashes
 from integrations.models import PushSubscription, ReceivedEvent, Source
 from integrations.push import connections, subscriptions, views
 from tests.factories import make_contact
@@ -284,3 +284,60 @@ def test_any_website_may_load_the_scripts_and_keep_them(client: Client, name: st
     assert not answer.cookies
     again = client.get(f"/push/{name}", headers={"If-None-Match": answer["ETag"]})
     assert again.status_code == 304
+
+
+@pytest.fixture
+def secret(site: Sender) -> str:
+    """What the shop's server signs its users with."""
+    key = Source.objects.get(write_keys__digest=sources.digest_of(site.write_key)).key
+    return user_hashes.set_user_secret(key, actor=SYSTEM, at=timezone.now())
+
+
+def test_where_users_are_signed_the_right_hash_subscribes(
+    site: Sender, browser: Browser, secret: str
+) -> None:
+    contact = make_contact(external_id="A-17")
+    signed = {"userId": "A-17", "userHash": user_hashes.hash_of(secret, "A-17").upper()}
+    assert subscribe(site, told(site, browser, **signed)).status_code == 200
+    assert only().contact_id == contact.pk
+    # Whose it is is said already: a page without names changes nothing.
+    other = Browser("https://a.push.example/2")
+    renewed = told(site, other, previous=browser.endpoint)
+    assert subscribe(site, renewed).status_code == 200
+    assert PushSubscription.objects.get(ended_at=None).contact_id == contact.pk
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"userId": "A-17"},
+        {"userId": "A-17", "userHash": "0" * 64},
+        {"userId": "A-17", "userHash": "Ł"},
+        {"anonymousId": "anon-1"},
+        {"anonymousId": "anon-1", "userHash": "of A-17"},
+    ],
+)
+def test_where_users_are_signed_nobody_subscribes_for_another(
+    site: Sender, browser: Browser, secret: str, names: dict[str, str]
+) -> None:
+    make_contact(external_id="A-17")
+    if names.get("userHash") == "of A-17":
+        names = {**names, "userHash": user_hashes.hash_of(secret, "A-17")}
+    answer = subscribe(site, told(site, browser, **names))
+    assert (answer.status_code, answer.json()["code"]) == (401, "user_hash_wrong")
+    assert not PushSubscription.objects.exists()
+    assert ReceivedEvent.objects.get().code == "user_hash_wrong"
+
+
+def test_a_former_secret_is_good_for_a_day_and_none_is_asked_for_any_more(
+    site: Sender, browser: Browser, secret: str
+) -> None:
+    source, now = Source.objects.get(), timezone.now()
+    new = user_hashes.set_user_secret(source.key, actor=SYSTEM, at=now)
+    source.refresh_from_db()
+    assert user_hashes.user_secrets(source, at=now) == [new, secret]
+    assert user_hashes.user_secrets(source, at=now + timedelta(hours=25)) == [new]
+    former = {"userId": "A-17", "userHash": user_hashes.hash_of(secret, "A-17")}
+    assert subscribe(site, told(site, browser, **former)).status_code == 200
+    user_hashes.clear_user_secret(source.key, actor=SYSTEM, at=now)
+    assert subscribe(site, told(site, browser, userId="B-1")).status_code == 200

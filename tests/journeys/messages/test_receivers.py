@@ -9,7 +9,7 @@ from django.test import Client
 from contacts import consents
 from contacts.erasure import erase_contact
 from contacts.merging import merge_contacts
-from contacts.models import Event
+from contacts.models import ConsentDefinition, Event
 from integrations.models import Delivery, Suppression
 from integrations.suppressions import Unwanted, note, suppressed_addresses
 from journeys.messages import tracking
@@ -219,6 +219,36 @@ def test_preferences_are_chosen_by_purpose(anna: Any, browser: Client) -> None:
     assert states(anna) == {"newsletter": "withdrawn", "partners": "granted"}
     browser.post(page, {"purpose": ["partners", "unknown"]})
     assert len(consents.history(anna.pk)) == 3, "only what changes is written"
+
+
+def test_internal_consents_are_not_shown_and_not_changed(anna: Any, browser: Client) -> None:
+    make_consent("risk", label="Risk scoring", is_public=False)
+    page = paths("preferences")[0]
+    assert "Risk scoring" not in browser.get(page).content.decode()
+    browser.post(page, {"purpose": ["risk", "newsletter"]})
+    assert states(anna)["risk"] == "unknown"
+
+
+def test_what_the_message_was_sent_for_can_be_withdrawn_though_internal(
+    anna: Any, browser: Client
+) -> None:
+    ConsentDefinition.objects.update(is_public=False)
+    page = paths("preferences")[0]
+    shown = browser.get(page).content.decode()
+    assert 'value="newsletter" checked' in shown
+    assert "Partners" not in shown
+    browser.post(page, {})
+    assert states(anna) == {"newsletter": "withdrawn", "partners": "unknown"}
+
+
+def test_consents_are_told_in_the_language_of_the_contact(anna: Any, browser: Client) -> None:
+    words = {"pl": {"label": "Biuletyn", "description": "Raz w tygodniu."}}
+    ConsentDefinition.objects.filter(key="newsletter").update(translations=words)
+    shown = browser.get(paths("preferences")[0]).content.decode()
+    assert "Biuletyn" in shown
+    assert "Raz w tygodniu." in shown
+    assert "Partners" in shown, "what is not translated stays as it is"
+    assert "Biuletyn" in browser.get(unsubscribe_path()).content.decode()
 
 
 def test_all_email_can_be_turned_off_and_on_again(anna: Any, browser: Client) -> None:

@@ -3,6 +3,8 @@
  *   <script src="https://regulars.example/push/regulars-push.js" defer
  *           data-write-key="wk_..." data-worker="/regulars-sw.js" data-user-id="A-17"></script>
  *
+ * Where the source asks for signed users, with data-user-hash="..." from your server.
+ *
  *   button.addEventListener("click", () => regularsPush.subscribe({ userId: "A-17" }));
  *
  * Browsers ask a person only when he did something: call subscribe from a click. Who subscribed
@@ -96,9 +98,11 @@
   }
 
   function named(who) {
-    const { userId, anonymousId } = who || {};
+    const { userId, userHash, anonymousId } = who || {};
     return {
       userId: userId || script.dataset.userId || undefined,
+      // That of the page is of the user of the page.
+      userHash: userHash || (userId ? undefined : script.dataset.userHash) || undefined,
       anonymousId: anonymousId || script.dataset.anonymousId || undefined,
     };
   }
