@@ -16,6 +16,7 @@ from journeys import statistics
 from journeys.admin.canvas import address_of
 from journeys.admin.passages import passage_row
 from journeys.checking import faults_of
+from journeys.drawing.catalog import KINDS_BY_NAME
 from journeys.drawing.syntax import read
 from journeys.explaining import Words, explain_steps
 from journeys.hiding import Hiding
@@ -185,10 +186,13 @@ def _name(profile: TestProfile) -> str:
 
 
 def _label(journey: Journey, node_id: str) -> str:
+    """What people find an activity by: its label, else its kind and its id."""
     nodes = journey.drawing.get("nodes") if isinstance(journey.drawing, dict) else None
     for node in nodes if isinstance(nodes, list) else ():
         if isinstance(node, dict) and node.get("id") == node_id:
-            return str(node.get("label") or node_id)
+            kind = KINDS_BY_NAME.get(str(node.get("kind")))
+            unlabelled = f"{_(kind.label)} ({node_id})" if kind else node_id
+            return str(node.get("label") or unlabelled)
     return node_id
 
 

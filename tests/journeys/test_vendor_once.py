@@ -63,7 +63,7 @@ def test_a_tick_that_is_undone_in_the_middle_hands_out_nothing(directory: Direct
     assert not asked(directory)
     for _again in range(3):
         tick.tick_journey(version.journey_id, as_of=NOW + MINUTE)
-        drain()
+        drain(NOW + HOUR)
     assert asked(directory) == {"/people/anna@example.com": 1}
 
 

@@ -36,7 +36,7 @@ export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject
   // How high an activity is is known when it was drawn: then the rows are set anew.
   const heights = useRef<ReadonlyMap<string, number>>(new Map());
   const [measured, setMeasured] = useState(0);
-  const { places, routes } = useMemo(() => shown(drawing, heights.current), [drawing, measured]);
+  const { places, routes } = useMemo(() => shown(drawing, heights.current, readOnly), [drawing, measured, readOnly]);
   useEffect(() => {
     const now = new Map(nodes.map((node) => [node.id, Math.round(node.measured?.height ?? NODE_HEIGHT)]));
     if (!nodes.every((node) => node.measured) || [...now].every(([id, height]) => heights.current.get(id) === height)) return;
@@ -185,7 +185,7 @@ export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject
         zoomOnScroll={isLarge}
         preventScrolling={isLarge}
         zoomOnDoubleClick={false}
-        attributionPosition="bottom-center"
+        attributionPosition="top-right"
         fitView
         fitViewOptions={FIT}
         ariaLabelConfig={{

@@ -82,7 +82,7 @@ def test_a_condition_goes_by_another_clock_and_says_so() -> None:
 
 
 def test_a_zone_that_the_database_does_not_know_cannot_be_published() -> None:
-    journey = Journey(key="new", name="New", settings={"time_zone": NEW})
+    journey = Journey.objects.create(key="new", name="New", settings={"time_zone": NEW})
     faults = faults_of(journey, actor=SYSTEM, at=NOW)
     assert ("time_zone", "unknown_key") in {(one.path, one.code) for one in faults}
 

@@ -45,8 +45,11 @@ export function arrange(drawing: Drawing, heights: ReadonlyMap<string, number> =
   return { places, routes };
 }
 
-/** What to show: where an activity was put, else where the layout puts it. Routes hold for the layout alone. */
-export function shown(drawing: Drawing, heights?: ReadonlyMap<string, number>): Arrangement {
+/** What to show: where an activity was put, else where the layout puts it. Routes hold for the layout alone.
+ *
+ * Where nobody moves things any more (`isFixed`) what grew by its counts pushes down what is below it.
+ */
+export function shown(drawing: Drawing, heights?: ReadonlyMap<string, number>, isFixed = false): Arrangement {
   const found = arrange(drawing, heights);
   let isArranged = true;
   for (const { id, at } of drawing.activities) {
@@ -55,7 +58,36 @@ export function shown(drawing: Drawing, heights?: ReadonlyMap<string, number>): 
     found.places.set(id, at);
     isArranged = false;
   }
-  return isArranged ? found : { places: found.places, routes: new Map() };
+  if (isArranged) return found;
+  return { places: isFixed ? spread(found.places, heights) : found.places, routes: new Map() };
+}
+
+// Room for the plus, the figure on the way and its arrow.
+const GAP = 56;
+// What stands so nearly at the same height is one row.
+const ROW = 24;
+
+/** Places at which activities of these heights do not crowd: rows stay rows, and move down together. */
+export function spread(places: ReadonlyMap<string, Place>, heights: ReadonlyMap<string, number> = new Map()): Map<string, Place> {
+  const inOrder = [...places].sort(([, a], [, b]) => a.y - b.y);
+  const found = new Map<string, Place>();
+  let shift = 0;
+  for (let index = 0; index < inOrder.length; ) {
+    const top = inOrder[index]![1].y;
+    const end = inOrder.findIndex(([, { y }], at) => at >= index && y - top > ROW);
+    const row = inOrder.slice(index, end < 0 ? undefined : end);
+    for (const [, at] of row) {
+      for (const [above, to] of found) {
+        const before = places.get(above)!;
+        const isOver = Math.abs(before.x - at.x) < NODE_WIDTH && at.y - before.y > ROW;
+        // What was put onto another stays there.
+        if (isOver && at.y - before.y >= NODE_HEIGHT) shift = Math.max(shift, to.y + (heights.get(above) ?? NODE_HEIGHT) + GAP - at.y);
+      }
+    }
+    for (const [id, at] of row) found.set(id, { x: at.x, y: at.y + shift });
+    index += row.length;
+  }
+  return found;
 }
 
 /** The corners of a way between two ends, along its route: across between the rows, down beside what stands in them. */
@@ -95,18 +127,18 @@ export function roundPath(points: readonly Place[], radius = 12): string {
   return path;
 }
 
-/** Half way along the corners. */
-export function middle(points: readonly Place[]): Place {
+/** Half way along the corners, or at another share of the way. */
+export function middle(points: readonly Place[], share = 0.5): Place {
   const lengths = points.slice(1).map((point, index) => Math.hypot(point.x - points[index]!.x, point.y - points[index]!.y));
-  let left = lengths.reduce((sum, one) => sum + one, 0) / 2;
+  let left = lengths.reduce((sum, one) => sum + one, 0) * share;
   for (const [index, length] of lengths.entries()) {
     if (left > length) {
       left -= length;
       continue;
     }
     const [from, to] = [points[index]!, points[index + 1]!];
-    const share = length ? left / length : 0;
-    return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
+    const part = length ? left / length : 0;
+    return { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part };
   }
   return points[0] ?? { x: 0, y: 0 };
 }

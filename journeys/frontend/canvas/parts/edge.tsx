@@ -14,7 +14,9 @@ export const WayEdge = memo(function WayEdge(props: EdgeProps) {
   const along = route.length > 2 ? corners({ x: props.sourceX, y: props.sourceY }, { x: props.targetX, y: props.targetY }, route) : null;
   const [stepPath, stepX, stepY] = getSmoothStepPath({ ...props, borderRadius: 14 });
   const path = along ? roundPath(along) : stepPath;
-  const { x, y } = along ? middle(along) : { x: stepX, y: stepY };
+  // Where ways part it stands beyond the plus of the other ways out.
+  const parts = drawing.ways.filter(({ from }) => from === way.from).length > 1;
+  const { x, y } = along ? middle(along, parts ? 0.72 : 0.5) : { x: stepX, y: stepY };
   const from = drawing.byId.get(way.from);
   const to = drawing.byId.get(way.to);
   const count = editor.hasCounts ? (editor.counts[way.from]?.passed?.[way.outcome] ?? 0) : null;

@@ -4,7 +4,7 @@ import * as commands from "../model/commands";
 import { before, behind, type Drawing, drawingOf, inOrder, readText, targets } from "../model/document";
 import { begin, putRaw, redo, undo } from "../model/history";
 import { isSame, parse, write } from "../model/json";
-import { arrange, corners, middle, NODE_HEIGHT, NODE_WIDTH, roundPath, shown } from "../model/layout";
+import { arrange, corners, middle, NODE_HEIGHT, NODE_WIDTH, roundPath, shown, spread } from "../model/layout";
 import { anyDocument, catalog, USE_CASE } from "./drawings";
 
 const drawing = (text: string): Drawing => drawingOf(readText(text).raw!);
@@ -284,5 +284,29 @@ describe("the layout", () => {
     expect(roundPath(points)).toBe("M 0 0 L 0 38 Q 0 50 12 50 L 88 50 Q 100 50 100 62 L 100 100");
     // Moved by hand there is no route any more.
     expect(shown(commands.move(drawing(USE_CASE), new Map([["first", { x: 1000, y: 40 }]]))).routes.size).toBe(0);
+  });
+
+  test("that grew by its counts pushes down what is below it, and rows stay rows", () => {
+    const put = new Map([["a", { x: 0, y: 0 }], ["b", { x: -140, y: 130 }], ["c", { x: 140, y: 136 }], ["d", { x: 0, y: 400 }], ["far", { x: 900, y: 20 }]]);
+    const now = spread(put, new Map([["a", 120], ["b", 84], ["c", 84], ["d", 84], ["far", 84]]));
+    const down = now.get("b")!.y - 130;
+    expect(now.get("b")!.y - now.get("a")!.y).toBeGreaterThanOrEqual(120 + 56);
+    expect(now.get("c")!.y).toBe(136 + down);
+    expect(now.get("d")!.y).toBe(400 + down);
+    expect(now.get("far")).toEqual({ x: 900, y: 20 });
+    expect(spread(put, new Map([["a", 60]]))).toEqual(put);
+  });
+
+  test("keeps its order from top to bottom wherever activities were put, however high they are", () => {
+    const place = fc.record({ x: fc.integer({ min: -900, max: 900 }), y: fc.integer({ min: 0, max: 2000 }) });
+    fc.assert(
+      fc.property(fc.array(place, { maxLength: 12 }), fc.array(fc.integer({ min: 60, max: 240 }), { minLength: 12, maxLength: 12 }), (all, tall) => {
+        const put = new Map(all.map((at, index) => [`n${index}`, at]));
+        const now = spread(put, new Map(tall.map((height, index) => [`n${index}`, height])));
+        const order = [...put].sort(([, a], [, b]) => a.y - b.y).map(([id]) => now.get(id)!.y);
+        expect(order.every((y, index) => index === 0 || y >= order[index - 1]!)).toBe(true);
+        expect([...put].every(([id, at]) => now.get(id)!.x === at.x && now.get(id)!.y >= at.y)).toBe(true);
+      }),
+    );
   });
 });
