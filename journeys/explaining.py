@@ -9,12 +9,13 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
+from journeys.drawing.catalog import OUTCOME_LABELS, REACTION_LABELS
 from journeys.drawing.plan import Plan, make_plan
 from journeys.drawing.syntax import Node, read
 from journeys.engine.zones import UNKNOWN
 from journeys.hiding import Hiding
 from journeys.models import JourneyVersion, Message, Participant, Transition
+from journeys.outline import name_of
 from journeys.path_words import why_decided
 from workspace.access import SYSTEM, Actor
 
@@ -77,8 +78,7 @@ class Words:
         node = self.nodes.get(node_id)
         if node is None:
             return node_id
-        kind = KINDS_BY_NAME.get(node.kind)
-        return node.label or (_(kind.label) if kind else node.kind)
+        return name_of({"kind": node.kind, "label": node.label, "config": node.config})
 
     def labels(self, place: int | None) -> str:
         """The activities of a place, by their names; nothing where the passage ends."""
@@ -170,7 +170,10 @@ class Words:
             return _("the event “%(event)s” (“%(node)s”)") % words
         if node.kind == "reaction":
             reaction = _(REACTION_LABELS.get(node.config["reaction"], node.config["reaction"]))
-            return _("“%(reaction)s” (“%(node)s”)") % {**words, "reaction": reaction}
+            words["reaction"] = reaction
+            if reaction == words["node"]:
+                return _("“%(reaction)s”") % words
+            return _("“%(reaction)s” (“%(node)s”)") % words
         if node.kind == "wait":
             return _("the end of “%(node)s”") % words
         return _("what comes of “%(node)s”") % words

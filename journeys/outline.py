@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS
+from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
 from journeys.drawing.kinds import ENTRIES, NEXT
 from journeys.path_words import words_of
 
@@ -104,10 +104,28 @@ def _line(
     known = KINDS_BY_NAME.get(kind) if isinstance(kind, str) else None
     kind_label = _(known.label) if known else str(kind or "")[:63]
     label = node.get("label")
-    told = label[:200] if isinstance(label, str) and label else kind_label
+    told = label[:200] if isinstance(label, str) and label else _unlabelled(node, kind_label)
     way = outcome if outcome != NEXT else ""
     way_label = _(OUTCOME_LABELS[way]) if way in OUTCOME_LABELS else way
     return Line(node["id"], kind_label, told, way_label, depth, is_again, when, source, outcome)
+
+
+def name_of(node: Mapping[str, Any]) -> str:
+    """How people call an activity: by its label, else by its kind.
+
+    Of reactions several stand side by side, so that what happens tells one from another.
+    """
+    known = KINDS_BY_NAME.get(str(node.get("kind")))
+    kind_label = _(known.label) if known else str(node.get("kind") or "")[:63]
+    return str(node.get("label") or _unlabelled(node, kind_label))
+
+
+def _unlabelled(node: Mapping[str, Any], kind_label: str) -> str:
+    config = node.get("config")
+    reaction = config.get("reaction") if isinstance(config, Mapping) else None
+    if node.get("kind") == "reaction" and reaction in REACTION_LABELS:
+        return _(REACTION_LABELS[reaction])
+    return kind_label
 
 
 def _parts(drawing: Any, name: str) -> list[Mapping[str, Any]]:

@@ -142,8 +142,9 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
     @admin.display(description=gettext_lazy("message"))
     def what(self, message: Message) -> SafeString:
         return format_html(
-            '<a class="rg-strong rg-break" href="{}">'
-            '<span class="material-symbols-outlined" aria-hidden="true">{}</span> {}</a>',
+            '<a class="rg-strong rg-iconed" href="{}">'
+            '<span class="material-symbols-outlined" aria-hidden="true">{}</span>'
+            '<span class="rg-break">{}</span></a>',
             reverse("admin:journeys_message_change", args=[message.pk]),
             CHANNEL_ICONS[Message.Channel(message.channel)],
             message.subject or message.get_channel_display(),
@@ -175,7 +176,7 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
         )
         return next((words for at, words in found if at is not None), "–")
 
-    @admin.display(description=gettext_lazy("sent"))
+    @admin.display(description=gettext_lazy("when"))
     def at(self, message: Message) -> SafeString:
         return moment(message.sent_at or message.created_at)
 

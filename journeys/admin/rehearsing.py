@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
 from journeys.checking import errors_among, faults_of
-from journeys.drawing.catalog import KINDS_BY_NAME, OUTCOME_LABELS, REACTION_LABELS
+from journeys.drawing.catalog import OUTCOME_LABELS, REACTION_LABELS
 from journeys.hiding import Hiding
 from journeys.journeys import DRAWABLE
 from journeys.models import Journey, Message, Participant, Refusal, Rehearsal
-from journeys.outline import nodes_of
+from journeys.outline import name_of, nodes_of
 from journeys.rehearsing import gift_cards, rehearsals
 from journeys.rehearsing.figures import figures_of, is_of
 from journeys.widgets import CanvasWidget
@@ -73,6 +73,7 @@ class RehearsingPages(PagesAdmin):
             canvas = _canvas(chosen, drawing, actor)
             context.update(
                 told=_told(drawing, chosen.result, actor),
+                **_days_of(chosen),
                 canvas=canvas.render(
                     "rehearsed_drawing", exact_dumps(Hiding(actor).drawing(drawing), indent=2)
                 ),
@@ -128,13 +129,18 @@ def _canvas(rehearsal: Rehearsal, drawing: Any, actor: Actor) -> CanvasWidget:
     )
 
 
+def _days_of(rehearsal: Rehearsal) -> dict[str, str]:
+    """From when to when the past was gone through, for people."""
+    result: Mapping[str, Any] = rehearsal.result or {}
+    return {
+        name: date_format(datetime.fromisoformat(result[name]), "SHORT_DATE_FORMAT")
+        for name in ("since", "until")
+    }
+
+
 def rehearsed_words(rehearsal: Rehearsal) -> str:
     """What the figures of a rehearsal are of."""
-    result: Mapping[str, Any] = rehearsal.result or {}
-    words = {
-        "since": date_format(datetime.fromisoformat(result["since"]), "SHORT_DATE_FORMAT"),
-        "until": date_format(datetime.fromisoformat(result["until"]), "SHORT_DATE_FORMAT"),
-    }
+    words = _days_of(rehearsal)
     return _("Figures of a rehearsal from %(since)s to %(until)s: nothing of it happened.") % words
 
 
@@ -269,9 +275,7 @@ def _in_order(
 
 
 def _label(nodes: Mapping[str, Mapping[str, Any]], node_id: str) -> str:
-    node = nodes.get(node_id, {})
-    kind = KINDS_BY_NAME.get(str(node.get("kind")))
-    return str(node.get("label") or (_(kind.label) if kind else node_id))
+    return name_of(nodes.get(node_id, {})) or node_id
 
 
 def _outcome(name: str) -> str:

@@ -16,12 +16,12 @@ from journeys import statistics
 from journeys.admin.canvas import address_of
 from journeys.admin.passages import passage_row
 from journeys.checking import faults_of
-from journeys.drawing.catalog import KINDS_BY_NAME
 from journeys.drawing.syntax import read
 from journeys.explaining import Words, explain_steps
 from journeys.hiding import Hiding
 from journeys.journeys import DRAWABLE
 from journeys.models import Journey, JourneyVersion, Message, Participant, TestProfile, Transition
+from journeys.outline import name_of
 from journeys.trying import sessions
 from journeys.trying.log import PASSAGES_SHOWN, read_log
 from journeys.trying.profiles import known_profiles
@@ -190,9 +190,7 @@ def _label(journey: Journey, node_id: str) -> str:
     nodes = journey.drawing.get("nodes") if isinstance(journey.drawing, dict) else None
     for node in nodes if isinstance(nodes, list) else ():
         if isinstance(node, dict) and node.get("id") == node_id:
-            kind = KINDS_BY_NAME.get(str(node.get("kind")))
-            unlabelled = f"{_(kind.label)} ({node_id})" if kind else node_id
-            return str(node.get("label") or unlabelled)
+            return str(node.get("label") or f"{name_of(node)} ({node_id})")
     return node_id
 
 

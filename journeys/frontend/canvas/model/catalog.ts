@@ -89,8 +89,12 @@ export class Catalog {
     return !spec || Boolean(spec.outcomes?.length || spec.paths);
   }
 
+  /** By its label, else by its kind; of reactions several stand side by side, so that what happens tells one from another. */
   label(activity: Activity): string {
-    return activity.label || this.get(activity.kind)?.label || activity.kind || activity.id;
+    const spec = this.get(activity.kind);
+    const happens = activity.kind === "reaction" ? activity.config.get("reaction") : undefined;
+    const reaction = spec?.fields?.find(({ name }) => name === "reaction")?.choices?.find(({ value }) => value === happens);
+    return activity.label || reaction?.label || spec?.label || activity.kind || activity.id;
   }
 
   outcomeLabel(name: string): string {
