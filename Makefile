@@ -6,9 +6,14 @@ BOOTSTRAP := @$(PYTHON) config/embedded/bootstrap.py
 TEMPLATES = $(shell find . -path ./.venv -prune -o -path ./node_modules -prune -o -path '*/templates/*' -name '*.html' -print)
 # Events for each contact of the workspace that demo-data makes.
 EVENTS_PER_CONTACT ?= 20
+# Two for each processor: tests wait for browsers, processes and each other's locks.
+TEST_PROCESSES ?= 3
+# What is compiled is kept: the many processes of tests start in half the time.
+PYTEST = PYTHONDONTWRITEBYTECODE= exec $(PY) -m pytest
+PARALLEL = -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check bench demo-data clean runtime development benchmark
+.PHONY: help run test test-walks test-long check bench demo-data clean runtime development benchmark
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -16,11 +21,14 @@ help: ## these lines
 run: runtime ## the product at http://127.0.0.1:8000/, with demo data; Ctrl-C stops all of it
 	@exec $(PY) -m config.embedded.supervisor --stop-with-parent
 
-test: development ## every test, on a real PostgreSQL and a real worker
-	@exec $(PY) -m pytest -n 4 --dist worksteal -m "not long" $(ARGS)
+test: development ## every rule, on a real PostgreSQL and a real worker, within five minutes
+	@$(PYTEST) $(PARALLEL) -m "not walk and not long" $(ARGS)
 
-test-long: development ## the tests that take longer than that
-	@exec $(PY) -m pytest -m long $(ARGS)
+test-walks: development ## the whole product page by page, process by process
+	@$(PYTEST) $(PARALLEL) -m "walk and not long" $(ARGS)
+
+test-long: development ## streams, months and kills by the thousand: hours
+	@$(PYTEST) -m long $(ARGS)
 
 check: development ## formatting, lint, types, floors, templates, settings, missing migrations, islands
 	$(PY) -m ruff format --check .

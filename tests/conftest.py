@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
@@ -27,6 +28,8 @@ from django.core.management import call_command
 from django.db import connection as database_connection
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.template import Context, Template
+from django.test.signals import template_rendered
 
 from config.celery import app as celery_app
 from config.embedded import paths, postgres, valkey
@@ -121,10 +124,14 @@ if template := os.environ.get("REGULARS_TEST_TEMPLATE"):
 # What is loaded now stays: looking through it again and again takes a twentieth of all the time.
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
+# A hash that is meant to be slow takes longer than most tests.
+django_settings.PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    *django_settings.PASSWORD_HASHERS,
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes longer than `make test` should; make test-long")
     if _home is None:
         return
     config.stash[_SERVERS] = running = ExitStack()
@@ -156,6 +163,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     if "DATABASE_URL" not in _given and getattr(config.option, "numprocesses", None):
         _make_template()
+
+
+def pytest_collection_finish() -> None:
+    # The tests themselves stay as well.
+    gc.freeze()
 
 
 def _make_template() -> None:
@@ -229,6 +241,25 @@ def django_db_setup(
         is_able = emptying.keep_aside()
     with emptying.quickly() if is_able else nullcontext():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pages_are_told_once(django_test_environment: None) -> None:
+    """Django tells a test of each template with a copy of all that it knows; here of the first
+    only, and not of the hundreds of small ones that a page is put together from."""
+    inside = threading.local()
+
+    def render(template: Template, context: Context) -> str:
+        if getattr(inside, "is_page", False):
+            return template.nodelist.render(context)
+        template_rendered.send(sender=template, template=template, context=context)
+        inside.is_page = True
+        try:
+            return template.nodelist.render(context)
+        finally:
+            inside.is_page = False
+
+    Template._render = render  # type: ignore[method-assign]
 
 
 def _empty_queues() -> None:

@@ -31,6 +31,16 @@ class Address:
         """What the address of a resource of the API takes, and the action that does it."""
         return dict(getattr(self.callback, "actions", None) or {})
 
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What it has in common with others: what it does for a program, or the name of its view.
+
+        All lists of the admin are of one kind, and all forms to change something of another.
+        """
+        if self.is_api and self.methods:
+            return tuple(f"{method} {action}" for method, action in sorted(self.methods.items()))
+        return (self.callback.__qualname__.removesuffix(".<locals>.view").rpartition(".")[2],)
+
     def paths(self, choices: Mapping[str, Iterable[object]]) -> Iterator[str]:
         """The address with each combination of what may stand in its parts."""
         for values in product(*(choices[name] for name in self.parameters)):
@@ -43,6 +53,19 @@ class Address:
 def every_address() -> list[Address]:
     """All addresses that have a name; others lead to these, or catch what is none."""
     return list(_walk(get_resolver().url_patterns, "", ()))
+
+
+def one_of_each_kind(
+    addresses: Iterable[Address], first: Callable[[Address], bool]
+) -> list[Address]:
+    """Of each kind one address, where there is one of those that are wanted `first`.
+
+    For tests that look everywhere a little; those that go to every address are walks.
+    """
+    found: dict[tuple[str, ...], Address] = {}
+    for address in sorted(addresses, key=first, reverse=True):
+        found.setdefault(address.kind, address)
+    return list(found.values())
 
 
 def _walk(patterns: Iterable[Any], before: str, spaces: tuple[str, ...]) -> Iterator[Address]:

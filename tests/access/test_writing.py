@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from segments.models import Segment
-from tests.access.addresses import Address, every_address
-from tests.access.matrix import choices_of, read
+from tests.access.addresses import Address, every_address, one_of_each_kind
+from tests.access.matrix import choices_of, is_about_secret, read
 from tests.access.secrets import BOGUS_KEY, ID, KEY, Secret, traces
 from tests.segments.factories import is_in
 
@@ -74,13 +75,19 @@ def _guess(name: str, key: str) -> Any:
     return key if name == "key" or "segment" in name else None
 
 
+@cache
 def _schema() -> dict[str, Any]:
     make: Any = SchemaGenerator
     found: dict[str, Any] = make().get_schema(request=None, public=True)
     return found
 
 
-def _operations(secret: Secret) -> Iterator[tuple[str, str, Any]]:
+def _some_addresses(secret: Secret) -> list[Address]:
+    """One of each kind, about the secret where there is one."""
+    return one_of_each_kind(every_address(), lambda address: is_about_secret(address, secret))
+
+
+def _operations(secret: Secret, addresses: Iterable[Address]) -> Iterator[tuple[str, str, Any]]:
     """Each method of each resource that writes: its address, and what a body looks like."""
     schema = _schema()
     described = {
@@ -88,7 +95,7 @@ def _operations(secret: Secret) -> Iterator[tuple[str, str, Any]]:
         for path, methods in schema["paths"].items()
         for method, operation in methods.items()
     }
-    for address in every_address():
+    for address in addresses:
         writing = set(address.methods) - {"get", "head"}
         for method in sorted(writing):
             for path in address.paths(choices_of(address, secret)):
@@ -113,8 +120,18 @@ def _send(client: Client, method: str, path: str, body: Any) -> tuple[int, str]:
 
 
 def test_to_a_program_outside_a_guess_is_answered_like_what_never_was(secret: Secret) -> None:
+    assert not _differing(secret, _some_addresses(secret))
+
+
+@pytest.mark.walk
+def test_to_a_program_outside_any_guess_is_answered_like_what_never_was(secret: Secret) -> None:
+    assert not _differing(secret, every_address())
+
+
+def _differing(secret: Secret, addresses: Iterable[Address]) -> str:
+    """What a program outside is answered to guesses in another way than to what never was."""
     program, differing = secret.program("outsider"), list[Any]()
-    for method, path, (schema, shape) in _operations(secret):
+    for method, path, (schema, shape) in _operations(secret, addresses):
         never = path.replace(KEY, BOGUS_KEY)
         bodies = zip(_bodies(schema, shape, KEY), _bodies(schema, shape, BOGUS_KEY), strict=True)
         for body, other in bodies:
@@ -125,7 +142,7 @@ def test_to_a_program_outside_a_guess_is_answered_like_what_never_was(secret: Se
                 differing.append((method, path, body, kept))
             elif _plain(kept) != _plain(none) and not is_taken:
                 differing.append((method, path, body, kept, none))
-    assert not differing, "\n".join(map(str, differing))[:6000]
+    return "\n".join(map(str, differing))[:6000]
 
 
 def _plain(answer: tuple[int, str]) -> tuple[int, str]:
@@ -155,7 +172,7 @@ def test_nothing_that_is_sent_from_outside_or_without_the_scope_changes_the_secr
 ) -> None:
     program = secret.program(which)
     before = Segment.objects.filter(pk=ID).values().get()
-    for method, path, (schema, shape) in _operations(secret):
+    for method, path, (schema, shape) in _operations(secret, every_address()):
         if f"/{KEY}/" not in path:
             continue
         for body in ({}, *_bodies(schema, shape, KEY)):
@@ -174,7 +191,19 @@ def _forms(addresses: list[Address], secret: Secret) -> Iterator[str]:
             yield from address.paths(choices_of(address, secret))
 
 
+def test_no_kind_of_form_tells_a_trace_to_whoever_guesses(secret: Secret) -> None:
+    found = _told_by(secret, _forms(_some_addresses(secret), secret))
+    assert not found, found
+
+
+@pytest.mark.walk
 def test_no_form_tells_a_trace_to_whoever_guesses(secret: Secret) -> None:
+    found = _told_by(secret, _forms(every_address(), secret))
+    assert not found, found
+
+
+def _told_by(secret: Secret, paths: Iterable[str]) -> str:
+    """What forms say of the secret when somebody outside sends them guesses."""
     outsider, found = secret.session("outsider"), []
     given = {
         "name": "Mine",
@@ -187,7 +216,7 @@ def test_no_form_tells_a_trace_to_whoever_guesses(secret: Secret) -> None:
         "groups": ["France"],
         "criteria": json.dumps(is_in(KEY)),
     }
-    for path in dict.fromkeys(_forms(every_address(), secret)):
+    for path in dict.fromkeys(paths):
         cookies = copy(outsider.cookies)
         with transaction.atomic():
             answer = outsider.post(path, given)
@@ -198,4 +227,4 @@ def test_no_form_tells_a_trace_to_whoever_guesses(secret: Secret) -> None:
             text = text.replace(asked, "")
         if answer.status_code >= 500 or traces(text):
             found.append((path, answer.status_code, traces(text)[:3]))
-    assert not found, "\n".join(map(str, found))
+    return "\n".join(map(str, found))

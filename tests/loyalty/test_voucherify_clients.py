@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache as answers
 from pytest_django.live_server_helper import LiveServer
 
 from contacts import event_pages
@@ -22,16 +23,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 _CHECKOUT = Path(__file__).parents[2]
 _NODE_SCRIPT = Path(__file__).with_name("redeem_with_node.mjs")
-# Named, not imported: its types do not say what is optional.
-voucherify: Any = import_module("voucherify")
 Tell = Callable[[str, Program], dict[str, Any]]
+
+
+@cache
+def library() -> Any:
+    """The client for Python. Named, because its types do not say what is optional; and only where
+    it is used, because it builds fifteen hundred models."""
+    return import_module("voucherify")
 
 
 @pytest.fixture(autouse=True)
 def _nothing_counted() -> Iterator[None]:
-    cache.clear()
+    answers.clear()
     yield
-    cache.clear()
+    answers.clear()
 
 
 def tell_with_node(host: str, program: Program) -> dict[str, Any]:
@@ -56,18 +62,18 @@ def tell_with_node(host: str, program: Program) -> dict[str, Any]:
 def tell_with_python(host: str, program: Program) -> dict[str, Any]:
     """The same with the client for Python, whose models refuse what they do not expect."""
     keys = {"X-App-Id": str(program.api_user.pk), "X-App-Token": program.key}
-    with voucherify.ApiClient(voucherify.Configuration(host=host, api_key=keys)) as client:
+    with library().ApiClient(library().Configuration(host=host, api_key=keys)) as client:
         return _tell(client)
 
 
 def _tell(client: Any) -> dict[str, Any]:
     def body(name: str, said: dict[str, Any]) -> Any:
-        return getattr(voucherify, name).from_dict(said)
+        return getattr(library(), name).from_dict(said)
 
     told: dict[str, Any] = {}
-    customers, events = voucherify.CustomersApi(client), voucherify.EventsApi(client)
-    campaigns, cards = voucherify.CampaignsApi(client), voucherify.VouchersApi(client)
-    redemptions = voucherify.RedemptionsApi(client)
+    customers, events = library().CustomersApi(client), library().EventsApi(client)
+    campaigns, cards = library().CampaignsApi(client), library().VouchersApi(client)
+    redemptions = library().RedemptionsApi(client)
     customer = {"source_id": "michael.scott"}
     person = {**customer, "name": "Michael Scott", "email": "michael@example.com"}
     made = customers.create_customer(body("CustomersCreateRequestBody", person))
@@ -103,8 +109,10 @@ def _tell(client: Any) -> dict[str, Any]:
         "channel": "push",
         "metadata": {"product": "paper"},
     }
-    published = voucherify.PublicationsApi(client).create_publication(
-        True, body("PublicationsCreateRequestBody", wish)
+    published = (
+        library()
+        .PublicationsApi(client)
+        .create_publication(True, body("PublicationsCreateRequestBody", wish))
     )
     told["publication"] = published.to_dict()
     code = published.voucher.code
@@ -115,8 +123,10 @@ def _tell(client: Any) -> dict[str, Any]:
         "customer": customer,
         "session": {"type": "LOCK", "ttl": 7, "ttl_unit": "DAYS"},
     }
-    validated = voucherify.ValidationsApi(client).validate_stacked_discounts(
-        body("ValidationsValidateRequestBody", checkout)
+    validated = (
+        library()
+        .ValidationsApi(client)
+        .validate_stacked_discounts(body("ValidationsValidateRequestBody", checkout))
     )
     told["validation"] = validated.to_dict()
     checkout["session"] = {"type": "LOCK", "key": validated.session.key}
@@ -139,14 +149,14 @@ def _tell(client: Any) -> dict[str, Any]:
     told["balance"] = cards.update_voucher_balance("GIFT-0001", more).to_dict()
     told["vouchers"] = cards.list_vouchers(limit=2).to_dict()
     told["error"] = _error(lambda: cards.get_voucher("NONE-0001"))
-    categories = voucherify.CategoriesApi(client)
+    categories = library().CategoriesApi(client)
     told["unserved"] = _error(lambda: categories.list_categories())
     told["unserved"].pop("resource_id")
     return told
 
 
 def _error(call: Callable[[], Any]) -> dict[str, Any]:
-    with pytest.raises(voucherify.ApiException) as raised:
+    with pytest.raises(library().ApiException) as raised:
         call()
     found = json.loads(raised.value.body)
     return {name: found.get(name) for name in ("code", "key", "resource_id")}

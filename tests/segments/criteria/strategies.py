@@ -6,6 +6,7 @@ Times are drawn from the edges of windows: the edge, one microsecond before it a
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,6 +63,7 @@ class Case:
     documents: tuple[dict[str, Any], ...]
 
 
+@cache
 def cases() -> st.SearchStrategy[Case]:
     """Some people and some documents at one of a few moments."""
     return st.one_of([_cases_at(now.astimezone(UTC), zone) for now, zone in _NOWS])
@@ -78,6 +80,7 @@ def _cases_at(now: datetime, zone: ZoneInfo) -> st.SearchStrategy[Case]:
     )
 
 
+@cache
 def documents_at(now: datetime, zone: ZoneInfo) -> st.SearchStrategy[dict[str, Any]]:
     """Documents without people."""
     return _documents(_instants(now, zone), _dates(now, zone))
