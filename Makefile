@@ -9,7 +9,7 @@ EVENTS_PER_CONTACT ?= 20
 # Two for each processor: tests wait for browsers, processes and each other's locks.
 TEST_PROCESSES ?= 3
 # What is compiled is kept: the many processes of tests start in half the time.
-PYTEST = PYTHONDONTWRITEBYTECODE= exec $(PY) -m pytest
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest
 PARALLEL = -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -25,7 +25,7 @@ test: development ## every rule, on a real PostgreSQL and a real worker, within 
 	@$(PYTEST) $(PARALLEL) -m "not walk and not long" $(ARGS)
 
 test-walks: development ## the whole product page by page, process by process
-	@$(PYTEST) $(PARALLEL) -m "walk and not long" $(ARGS)
+	@CHANCE=often $(PYTEST) $(PARALLEL) -m "(walk or chance) and not long" $(ARGS)
 
 test-long: development ## streams, months and kills by the thousand: hours
 	@$(PYTEST) -m long $(ARGS)

@@ -48,6 +48,7 @@ def shown(request: Any, logged_in: Page) -> Shown:
     return logged_in, rules
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_no_page_of_segments_has_a_serious_fault(segment: Segment, shown: Shown) -> None:
     contact = Contact.objects.order_by("pk").first()

@@ -13,7 +13,7 @@ from tests.segments.factories import make_segment, refresh
 from workspace.models import Website
 
 __all__ = ["clock", "sandbox"]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_segment_is_sent_to_dotdigital_and_its_list_is_ended(

@@ -13,7 +13,7 @@ from tests.browser.looking import RULES_OF_LOOKS, dress, faults_by_path, serious
 from tests.browser.pictures import picture
 from tests.integrations.vendors.acme import PASSWORD, Acme, acme, connect, make_site
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def things(transactional_db: None) -> None:
     EventDefinition.objects.create(name="purchase_thank_you")
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_the_use_case_of_the_french_document_is_drawn_by_drag_and_plus(
     logged_in: Page, things: None
@@ -106,6 +107,7 @@ def test_the_use_case_of_the_french_document_is_drawn_by_drag_and_plus(
     assert journey.state == "live"
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_journey_is_drawn_by_keyboard_alone(logged_in: Page, things: None, draw: Draw) -> None:
     journey = draw()
@@ -196,6 +198,7 @@ def test_faults_are_shown_at_their_activities_and_lead_there(logged_in: Page, dr
     expect(page.locator("[data-panel] [data-field=event] .jc-fault")).to_be_visible()
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_paths_of_a_condition_are_written_with_the_builder_of_segments(
     logged_in: Page, draw: Draw
@@ -253,6 +256,7 @@ def test_settings_stand_beside_the_drawing(logged_in: Page, draw: Draw) -> None:
     }
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_who_draws_what_somebody_else_changed_meanwhile_is_told_and_loses_nothing(
     logged_in: Page, draw: Draw
@@ -274,6 +278,7 @@ def test_who_draws_what_somebody_else_changed_meanwhile_is_told_and_loses_nothin
     assert [node["id"] for node in journey.drawing["nodes"]] == ["event_entry"]
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_activities_are_copied_to_another_journey_moved_and_arranged(
     logged_in: Page, draw: Draw
@@ -300,6 +305,7 @@ def test_activities_are_copied_to_another_journey_moved_and_arranged(
     assert arranged["push_opened"][1] > arranged["first"][1]
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_what_is_published_is_shown_with_counts_and_cannot_be_changed(
     logged_in: Page, draw: Draw
@@ -330,6 +336,7 @@ _DESK = pytest.param((1280, "light", ()), id="desk")
 _PHONE = pytest.param((360, "dark", RULES_OF_LOOKS), id="phone", marks=pytest.mark.long)
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("look", [_DESK, _PHONE])
 def test_no_page_of_journeys_has_a_serious_fault(

@@ -39,6 +39,7 @@ def journey(transactional_db: None) -> Journey:
     )
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_condition_asks_the_clock_the_calendar_and_how_many(
     logged_in: Page, journey: Journey
@@ -83,6 +84,7 @@ def test_a_condition_asks_the_clock_the_calendar_and_how_many(
     assert config_of(page, "which")["paths"][2] == FIRST
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_its_panel_can_be_read_on_a_phone_and_in_the_dark(
     logged_in: Page, journey: Journey

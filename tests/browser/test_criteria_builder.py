@@ -124,6 +124,7 @@ def test_criteria_are_built_by_dragging_fields_from_the_palette(logged_in: Page)
     }
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_what_is_there_is_dragged_to_another_place_and_zone(logged_in: Page) -> None:
     page = logged_in
@@ -149,6 +150,7 @@ def test_what_is_there_is_dragged_to_another_place_and_zone(logged_in: Page) -> 
     assert [rule["field"] for rule in _document(page)["rules"]] == order
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("combinator", ["and", "or"])
 def test_three_criteria_of_which_all_or_any_must_hold_are_built_by_keyboard_alone(
@@ -190,6 +192,7 @@ def test_three_criteria_of_which_all_or_any_must_hold_are_built_by_keyboard_alon
     assert criteria == {"combinator": combinator, "rules": [wanted[0], wanted[2], wanted[1]]}
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_behavior_is_built_as_a_sentence(logged_in: Page) -> None:
     page = logged_in

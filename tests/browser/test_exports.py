@@ -50,6 +50,7 @@ def _drag(page: Page, label: str, onto: str) -> None:
     page.mouse.up()
 
 
+@pytest.mark.walk
 def test_columns_are_ordered_by_mouse_and_by_keyboard_and_the_file_is_fetched(
     logged_in: Page,
 ) -> None:
@@ -131,6 +132,7 @@ def test_the_form_shows_only_what_has_a_say(logged_in: Page) -> None:
     assert ExportSchedule.objects.get().name == "For the agency"
 
 
+@pytest.mark.walk
 def test_a_file_is_deleted_from_the_list_after_a_dialog(logged_in: Page) -> None:
     _poles()
     page = logged_in
@@ -149,6 +151,7 @@ def test_a_file_is_deleted_from_the_list_after_a_dialog(logged_in: Page) -> None
     assert Export.objects.get().state == "deleted"
 
 
+@pytest.mark.walk
 def test_the_form_fits_a_phone(logged_in: Page) -> None:
     _poles()
     page = logged_in

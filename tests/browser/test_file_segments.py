@@ -28,6 +28,7 @@ def _own_folders(settings: Any, tmp_path: Path) -> None:
     settings.UPLOADS_ROOT = tmp_path / "var" / "uploads"
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_segment_is_made_of_a_file_and_what_did_not_match_is_downloaded(
     logged_in: Page, tmp_path: Path

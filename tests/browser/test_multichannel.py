@@ -48,7 +48,7 @@ CRITERIA = {
 }
 PEOPLE = 101
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

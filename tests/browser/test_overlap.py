@@ -24,6 +24,7 @@ def segments(transactional_db: None) -> None:
         )
 
 
+@pytest.mark.walk
 def test_segments_are_compared_and_a_combination_becomes_a_segment(
     segments: None, logged_in: Page
 ) -> None:

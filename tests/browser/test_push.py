@@ -30,7 +30,7 @@ from tests.integrations.push.other_side import Browser, drain, queue
 from tests.integrations.receiving import receiver
 from workspace.access import SYSTEM
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 PAGE = """<!doctype html><title>Shop</title><body>
 <button id="ask">Tell me</button><button id="stop">No more</button><p id="state"></p>

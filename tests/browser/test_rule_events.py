@@ -53,6 +53,7 @@ def _tab_to(page: Page, name: str, *, backwards: bool = False) -> None:
     raise AssertionError(f"the keyboard does not reach “{name}”")
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_rule_is_made_with_the_keyboard_and_shows_how_many_fit(
     purchases: None, logged_in: Page

@@ -11,7 +11,7 @@ from tests.segments.factories import make_contacts, make_segment
 from workspace import jobs
 from workspace.models import Job
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 
 def _run_jobs() -> None:

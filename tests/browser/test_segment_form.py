@@ -38,6 +38,7 @@ def _run_jobs() -> None:
         jobs.run(job.pk)
 
 
+@pytest.mark.walk
 def test_generating_with_unsaved_changes_asks_and_saves(logged_in: Page) -> None:
     make_contacts("Warszawa", "Oslo", "Oslo")
     segment = make_segment()
@@ -67,6 +68,7 @@ def test_generating_with_unsaved_changes_asks_and_saves(logged_in: Page) -> None
     expect(page.locator("[data-count-told]")).to_contain_text("2 records")
 
 
+@pytest.mark.walk
 def test_a_calculation_that_ends_does_not_take_away_what_is_being_written(logged_in: Page) -> None:
     make_contacts("Warszawa")
     segment = make_segment()
@@ -91,6 +93,7 @@ def test_generating_what_is_saved_does_not_ask(logged_in: Page) -> None:
     assert segment.version_number == 1
 
 
+@pytest.mark.walk
 def test_leaving_with_unsaved_changes_asks(logged_in: Page) -> None:
     segment = make_segment(name="Poles")
     refresh(segment)
@@ -141,6 +144,7 @@ def test_leaving_what_is_saved_or_changed_back_does_not_ask(logged_in: Page) -> 
     assert segment.description == "Written"
 
 
+@pytest.mark.walk
 def test_a_segment_begins_with_a_template_that_was_searched(logged_in: Page) -> None:
     make_contacts("Oslo")
     page = logged_in
@@ -163,6 +167,7 @@ def test_a_segment_begins_with_a_template_that_was_searched(logged_in: Page) -> 
     assert rules[0]["operator"] == "anniversaryInNext"
 
 
+@pytest.mark.walk
 def test_criteria_are_kept_and_begun_with(logged_in: Page) -> None:
     segment = make_segment()
     page = logged_in
@@ -181,6 +186,7 @@ def test_criteria_are_kept_and_begun_with(logged_in: Page) -> None:
     assert json.loads(page.locator("#id_criteria").input_value()) == lives_in("Warszawa")
 
 
+@pytest.mark.walk
 def test_saved_criteria_are_inserted_beside_or_instead(logged_in: Page) -> None:
     make_contacts("Warszawa", "Oslo")
     create_saved_criteria(
@@ -220,6 +226,7 @@ def test_an_interval_is_asked_for_where_there_is_one(logged_in: Page) -> None:
     assert (segment.refresh_amount, segment.refresh_unit) == (6, "hour")
 
 
+@pytest.mark.walk
 def test_the_pages_fit_a_phone(logged_in: Page) -> None:
     make_contacts("Oslo")
     segment = make_segment(name="A segment with a name that is rather long " * 3)

@@ -16,6 +16,7 @@ from workspace.access import SYSTEM
 from workspace.models import Job
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_the_history_leads_to_who_left_and_to_a_segment_of_them(logged_in: Page) -> None:
     ids = make_contacts(*["Warszawa"] * 5, "Paris")

@@ -43,6 +43,7 @@ def work() -> None:
         jobs.run(job.pk)
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_segments_are_chosen_read_and_looked_at(logged_in: Page, emarsys: EmarsysSandbox) -> None:
     make_members("ann@example.com", "bea@example.com")

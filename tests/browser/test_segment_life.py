@@ -22,6 +22,7 @@ def _calculated(key: str, **given: object) -> Segment:
     return segment
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_segment_is_inactivated_and_archived_after_it_was_said_what_uses_it(
     logged_in: Page,
@@ -60,6 +61,7 @@ def test_a_segment_is_inactivated_and_archived_after_it_was_said_what_uses_it(
     expect(page.get_by_role("link", name="Above", exact=True)).to_have_count(0)
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_the_menu_of_a_row_works_by_keyboard_and_renews_what_expires(logged_in: Page) -> None:
     make_contacts("Warszawa")

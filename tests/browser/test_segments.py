@@ -28,6 +28,7 @@ def _write_as_json(page: Page, criteria: Any) -> None:
     page.get_by_label("Criteria as JSON").fill(json.dumps(criteria))
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_segment_is_written_previewed_refreshed_and_its_members_seen(logged_in: Page) -> None:
     make_contacts("Warszawa", "Warszawa", "Kraków")
@@ -107,6 +108,7 @@ def _tab_to(page: Page, words: str) -> None:
     pytest.fail(f"{words} cannot be reached by the keyboard")
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_segment_is_made_and_put_away_by_keyboard_alone(page: Page) -> None:
     make_contacts("Warszawa")
@@ -153,6 +155,7 @@ def test_the_menu_opens_by_keyboard_on_a_phone(logged_in: Page) -> None:
     expect(page.get_by_role("link", name="Contacts", exact=True)).to_be_in_viewport()
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_nothing_is_wider_than_a_phone(logged_in: Page, theme: Literal["light", "dark"]) -> None:

@@ -17,7 +17,7 @@ from tests.browser.looking import RULES_OF_LOOKS, dress, faults_by_path, serious
 from tests.browser.pictures import picture
 from workspace.access import SYSTEM
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 
 def _send(address: str, write_key: str, *messages: Mapping[str, object]) -> None:

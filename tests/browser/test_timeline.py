@@ -11,7 +11,7 @@ from contacts.events import IncomingEvent, record_events
 from tests.browser.looking import serious_faults, settle
 from tests.factories import make_contact, make_tag
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 
 def test_one_filters_loads_older_ones_and_sees_what_is_new(logged_in: Page) -> None:

@@ -45,6 +45,7 @@ def welcome(transactional_db: None) -> Journey:
     return create_journey(actor=SYSTEM, at=at, name="Welcome", drawing=drawing)
 
 
+@pytest.mark.walk
 def test_a_draft_is_tested_from_the_switch_to_the_end(logged_in: Page, welcome: Journey) -> None:
     page = logged_in
     page.goto(f"/admin/journeys/journey/{welcome.pk}/test/")
@@ -81,6 +82,7 @@ def test_a_draft_is_tested_from_the_switch_to_the_end(logged_in: Page, welcome: 
     expect(switch).to_have_attribute("aria-checked", "false")
 
 
+@pytest.mark.walk
 def test_figures_of_a_rehearsal_stand_on_what_was_rehearsed_and_on_nothing_else(
     logged_in: Page, welcome: Journey
 ) -> None:

@@ -47,6 +47,7 @@ def seat(browser: Browser, address: str, settings: Any) -> Iterator[Callable[[st
         context.close()
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_person_of_another_group_does_not_learn_of_a_segment(
     seat: Callable[[str, Group], Page],

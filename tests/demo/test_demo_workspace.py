@@ -82,6 +82,7 @@ def test_nothing_invented_lies_in_the_future_or_before_we_met() -> None:
         assert all(story.person.created_at <= at <= AT for at in times)
 
 
+@pytest.mark.walk
 @pytest.mark.django_db
 def test_the_demo_workspace_is_whole_and_goes_away_without_a_trace(
     logins_in, django_capture_on_commit_callbacks

@@ -47,6 +47,7 @@ def npm() -> str:
     return "npm"
 
 
+@pytest.mark.walk
 def test_the_models_of_the_islands_hold_in_vitest(npm: str) -> None:
     result = _run(npm, "test", "--silent", "--", "--reporter=dot", "--no-color")
     assert result.returncode == 0, result.stdout + result.stderr

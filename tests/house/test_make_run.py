@@ -127,6 +127,7 @@ def pid_of(var: Path, words: str) -> int:
     return min((p for p, command in processes_of(var).items() if words in command), default=0)
 
 
+@pytest.mark.walk
 def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
     start: Callable[..., Run], place: Path
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_port_in_use_stops_the_start_with_one_sentence(place: Path) -> None:
     assert len(run.lines) == 1
 
 
+@pytest.mark.walk
 def test_a_command_brings_its_own_servers_and_takes_them_away(place: Path) -> None:
     """What make run is not needed for."""
     done = subprocess.run(
@@ -233,6 +235,7 @@ def test_a_command_brings_its_own_servers_and_takes_them_away(place: Path) -> No
     assert wait_until(lambda: not processes_of(place), seconds=20), processes_of(place)
 
 
+@pytest.mark.walk
 def test_a_command_that_needs_no_database_starts_none(place: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],

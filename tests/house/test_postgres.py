@@ -39,6 +39,7 @@ def connect(server: Postgres) -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(postgres.address(server.socket_dir), connect_timeout=5)
 
 
+@pytest.mark.walk
 def test_killing_the_server_under_writers_loses_no_acknowledged_commit(
     make_server: Callable[..., Postgres],
 ) -> None:

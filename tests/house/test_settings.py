@@ -110,6 +110,7 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     assert done.stdout.strip() == "from-a-file-from-a-file-from-a-file-from-a-file-x"
 
 
+@pytest.mark.walk
 def test_the_documented_production_settings_are_clean(tmp_path: Path) -> None:
     done = _run(tmp_path, ["manage.py", "check", "--deploy", "--fail-level", "INFO"], **PRODUCTION)
     assert done.returncode == 0, done.stderr

@@ -43,6 +43,7 @@ _WAITS_FOR_COUNTS = (
 )
 
 
+@pytest.mark.walk
 def test_what_a_killed_round_had_begun_is_done_once_by_the_next(transactional_db: None) -> None:
     shop, _key = sources.create_source(name="Shop", actor=SYSTEM, at=timezone.now())
     for number in range(30):

@@ -83,6 +83,7 @@ def hold(released: Event) -> Any:
     return answer
 
 
+@pytest.mark.walk
 def test_what_a_killed_process_was_sending_comes_again_under_the_same_id() -> None:
     released = Event()
     with receiver(hold(released)) as server:
@@ -103,6 +104,7 @@ def test_what_a_killed_process_was_sending_comes_again_under_the_same_id() -> No
     assert len(server.ids) > 12, "what was on its way came twice, and the receiver knows it"
 
 
+@pytest.mark.walk
 def test_a_killed_process_repeats_little_and_never_what_must_not_be_repeated() -> None:
     with receiver() as server:
         webhook = queue(server, 300)

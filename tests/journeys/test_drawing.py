@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.drawing import plan, syntax
@@ -16,6 +16,7 @@ from journeys.drawing.kinds import KINDS, NODE_LIMIT
 from journeys.drawing.settings import describe_settings
 from journeys.drawing.validate import validate
 from segments.criteria import Problem
+from tests.chance import chance
 from tests.journeys.drawings import DAY, KNOWN, drawing, edge, french, in_a_row, node
 
 START = node("start", "read_segment", segment="south")
@@ -542,7 +543,7 @@ _SETTINGS = st.fixed_dictionaries(
 
 
 @given(document=_ANY | _DRAWINGS, given_settings=_ANY | _SETTINGS)
-@settings(max_examples=400, deadline=None)
+@chance(seldom=60, often=400)
 def test_it_takes_any_json_and_never_raises(document: Any, given_settings: Any) -> None:
     for fault in validate(document, KNOWN, given_settings, key="self"):
         assert isinstance(fault, Fault)
@@ -576,7 +577,7 @@ def sound_shapes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(document=sound_shapes())
-@settings(max_examples=300, deadline=None)
+@chance(seldom=60, often=300)
 def test_without_errors_the_ways_of_the_plan_lead_upwards(document: Any) -> None:
     if told(document):
         return

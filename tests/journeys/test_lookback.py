@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contacts.events import IncomingEvent, record_events
@@ -14,6 +14,7 @@ from journeys.drawing.syntax import read
 from journeys.engine.lookback import signal_past_ends, signal_past_events
 from journeys.engine.tick import tick_journey
 from journeys.models import JourneyVersion, Lane, Participant, Signal
+from tests.chance import chance
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_contact
 from tests.journeys.drawn import (
     follow_events,
@@ -153,7 +154,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@chance(seldom=8, often=25)
 @given(happened=events)
 def test_it_finds_what_the_follower_would_have_told_first(
     happened: list[tuple[int, int, str]],

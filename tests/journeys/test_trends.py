@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from journeys import trends
 from journeys.models import JourneyVersion, Message, Passage
+from tests.chance import chance
 from tests.factories import DAY, HOUR, NOW
 from tests.journeys.drawings import drawing, node
 from tests.journeys.workspace import make_journey, publish, put_in
@@ -95,7 +96,7 @@ _MESSAGES = st.lists(
 class TestMessagesOverTime(TestCase):
     """Beside a second opinion in plain Python."""
 
-    @settings(deadline=None, max_examples=25)
+    @chance(seldom=8, often=25)
     @given(_MESSAGES)
     def test_each_thing_counts_on_the_day_on_which_it_happened(
         self, told: list[tuple[int, int | None, int | None, int | None]]

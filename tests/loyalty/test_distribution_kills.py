@@ -86,6 +86,7 @@ def assert_each_has_one(count: int) -> None:
     assert keys.count() == keys.values("contact").distinct().count() == count
 
 
+@pytest.mark.walk
 def test_what_a_killed_round_had_begun_is_done_once_by_the_next(transactional_db: None) -> None:
     send_to_members(40)
     with rounds(), transaction.atomic():
@@ -103,6 +104,7 @@ def test_what_a_killed_round_had_begun_is_done_once_by_the_next(transactional_db
     assert_each_has_one(40)
 
 
+@pytest.mark.walk
 def test_a_review_brings_a_card_within_a_second(transactional_db: None) -> None:
     shop, _key = sources.create_source(name="Shop", actor=SYSTEM, at=timezone.now())
     rule = {"field": "event.review_left", "operator": ">=", "value": 1}

@@ -19,7 +19,7 @@ from loyalty.models import CardPosting, Redemption, Voucher
 from tests.integrations.test_published_clients import require_node
 from tests.loyalty.voucherify_program import Program
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 _CHECKOUT = Path(__file__).parents[2]
 _NODE_SCRIPT = Path(__file__).with_name("redeem_with_node.mjs")

@@ -16,6 +16,7 @@ from segments.criteria.moments import crossings
 from segments.criteria.syntax import Duration, Unit
 from segments.criteria.times import step_instant
 from segments.deadlines import Turns, find_turns
+from tests.chance import chance
 from tests.reference.criteria import Person, World, holds, rule_holds
 from tests.segments.criteria.asking import all_of, any_of, did, lasting, person, rolled_back, rule
 from tests.segments.criteria.people import (
@@ -127,12 +128,7 @@ def _compare(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(
-    max_examples=8,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[*HealthCheck],
-)
+@chance(seldom=3, often=8, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_a_rule_turns_at_the_moment_told_and_not_before(case: Case) -> None:
     _compare(case)

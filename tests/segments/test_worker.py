@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,6 +28,7 @@ def _wait(until: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.walk
 def test_a_worker_that_is_killed_in_an_action_leaves_nothing_and_the_next_does_it_once(
     celery_worker_process: subprocess.Popen[bytes],
 ) -> None:

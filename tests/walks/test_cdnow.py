@@ -51,6 +51,7 @@ def expected_members() -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.walk
 @pytest.mark.django_db
 def test_the_walk_with_real_customers_gives_the_facts_that_are_known(tmp_path, settings) -> None:
     settings.VAR = tmp_path

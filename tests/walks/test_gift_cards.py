@@ -19,7 +19,7 @@ from workspace.rounds import registered_rounds
 
 PAGE = page("gift_cards.md")
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.walk, pytest.mark.django_db]
 
 
 def test_a_review_earns_one_card_that_pays_and_is_paid_back(

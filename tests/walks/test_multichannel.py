@@ -27,7 +27,7 @@ from tests.walks.pages import HOST, commands, page, requests
 PAGE = page("multichannel.md")
 DAY = timedelta(days=1)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.walk, pytest.mark.django_db]
 
 
 def test_reactions_decide_and_everybody_is_waited_for_until_the_purchase(

@@ -17,7 +17,7 @@ from tests.walks.pages import HOST, commands, page, requests
 
 PAGE = page("reviewers.md")
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.walk, pytest.mark.django_db]
 
 
 def test_the_walk_gives_what_the_page_says(

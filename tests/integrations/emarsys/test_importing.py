@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from contacts import profiles
@@ -20,6 +20,7 @@ from loyalty.models import Member
 from segments.imported import importing, offers
 from segments.imported.syncing import ALL
 from segments.models import ImportedSegment, Segment
+from tests.chance import chance
 from tests.factories import DAY, NOW, make_contact
 from tests.integrations.emarsys.conftest import Clock, Connect
 from tests.segments.factories import member_ids
@@ -258,7 +259,7 @@ _STEP = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@chance(seldom=3, often=8, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_STEP, min_size=1, max_size=3))
 def test_members_are_always_those_of_the_last_whole_reading(
     emarsys: EmarsysSandbox,

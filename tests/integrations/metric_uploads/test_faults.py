@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from contacts import profiles
@@ -16,6 +16,7 @@ from integrations.connectors.dotdigital import store
 from integrations.errors import ConnectorError
 from integrations.models import UploadChunk, UploadedRecord
 from integrations.sandbox.server import Fault, Request, Response
+from tests.chance import chance
 from tests.integrations.metric_uploads.conftest import World
 from workspace.access import SYSTEM
 
@@ -88,9 +89,9 @@ def _meant(world: World) -> dict[str, int]:
     }
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
+@chance(
+    seldom=3,
+    often=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(acts=_ACTS, seed=st.integers(0, 10_000), odds=st.sampled_from([3, 6, 12]))

@@ -19,6 +19,7 @@ from journeys import following
 from journeys.engine import cohort, tick
 from journeys.engine.cohort import Acted, Cohort, register_act
 from journeys.models import Entrance, JourneyVersion, Message, Participant, Refusal
+from tests.chance import chance
 from tests.factories import HOUR, NOW
 from tests.journeys.engine.passages import make_version, standings_astray
 from tests.reference.journeys import Happened, Journey, tick_together
@@ -358,7 +359,7 @@ def agree(**given_: Any) -> None:
 quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=quiet)
+@chance(seldom=15, often=60, suppress_health_check=quiet)
 @examples
 def test_by_sets_and_one_by_one_the_steps_are_the_same(**given_: Any) -> None:
     agree(**given_)
@@ -372,7 +373,7 @@ deciding = given(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=quiet)
+@chance(seldom=12, often=60, suppress_health_check=quiet)
 @deciding
 def test_also_where_much_is_decided(**given_: Any) -> None:
     agree(**given_)

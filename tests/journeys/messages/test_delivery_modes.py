@@ -107,6 +107,7 @@ def slow(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     is_over.set()
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize(
     ("mode", "fate", "count"),
     [({}, ("sent", ""), 2), (AT_MOST_ONCE, ("failed", ""), 1)],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from contacts import profiles
@@ -25,6 +25,7 @@ from segments.audiences import audiences
 from segments.audiences.models import Audience, AudienceMember
 from segments.errors import AudienceInvalid, AudienceUnknown, SegmentUnknown
 from segments.models import Segment
+from tests.chance import chance
 from tests.factories import make_consent, make_contact
 from tests.integrations.metric_uploads.conftest import World
 from tests.segments.factories import make_segment, refresh
@@ -438,9 +439,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "AT_ONCE", 2)
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
+@chance(
+    seldom=3,
+    often=10,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(acts=_ACTS, seed=st.integers(0, 10_000))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from segments.criteria import find_contradiction
+from tests.chance import chance
 from tests.reference.criteria import holds
 from tests.segments.criteria.people import WARSAW, make_world, read
 from tests.segments.criteria.strategies import Case, cases, documents_at
@@ -160,7 +161,7 @@ def test_the_fewest_rules_that_say_it_are_named() -> None:
     assert paths(both(_CITY, times("<", 0))) == ("rules[1]",)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, **_QUICKLY)
+@chance(seldom=8, often=25, derandomize=True, **_QUICKLY)
 @given(case=cases(), data=st.data())
 def test_nobody_satisfies_what_is_told_to_be_a_contradiction(
     case: Case, data: st.DataObject

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from segments.criteria import compile_counts
+from tests.chance import chance
 from tests.reference.criteria import holds
 from tests.segments.criteria.asking import all_of, rolled_back, rule
 from tests.segments.criteria.people import add_people, make_world, read, run
@@ -24,7 +25,7 @@ def parts(node: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@chance(seldom=4, often=12, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_each_part_is_counted_as_the_reference_counts_it(case: Case) -> None:
     world = make_world(case.now, case.zone)

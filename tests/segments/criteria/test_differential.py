@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from segments.criteria import compile_clauses, compile_count, compile_sample, explain
+from tests.chance import chance
 from tests.reference.criteria import holds, rule_holds
 from tests.segments.criteria.asking import rolled_back
 from tests.segments.criteria.people import WARSAW, add_people, make_world, members, read, run
@@ -48,7 +49,7 @@ def compare(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@chance(seldom=16, often=80, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_sql_and_reference_select_the_same_people(case: Case) -> None:
     compare(case)
@@ -63,7 +64,7 @@ def test_sql_and_reference_select_the_same_people_whatever_chance_asks(case: Cas
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@chance(seldom=3, often=10, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_clauses_say_of_each_rule_what_the_reference_says(case: Case) -> None:
     world = make_world(case.now, case.zone)
@@ -81,7 +82,7 @@ def test_clauses_say_of_each_rule_what_the_reference_says(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("definitions")
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@chance(seldom=3, often=10, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_count_and_sample_agree_with_the_members(case: Case) -> None:
     world = make_world(case.now, case.zone)
@@ -94,7 +95,7 @@ def test_count_and_sample_agree_with_the_members(case: Case) -> None:
             assert [row[0] for row in sample] == [n for n in found if n > 1][:2]
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@chance(seldom=30, often=80, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(document=documents_at(NOW, WARSAW))
 def test_every_document_can_be_said_in_words(document: dict[str, Any]) -> None:
     sentence = explain(read(document, make_world(NOW)))

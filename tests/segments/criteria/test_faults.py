@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.criteria import (
@@ -20,6 +20,7 @@ from segments.criteria import (
     parse,
     parse_where,
 )
+from tests.chance import chance
 from tests.segments.criteria.asking import all_of, any_of, lasting, rule
 from tests.segments.criteria.people import CATALOG, WARSAW, make_world
 from tests.segments.criteria.strategies import documents_at
@@ -335,14 +336,14 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@chance(seldom=60, often=150, derandomize=True)
 @given(document=_json)
 def test_no_json_breaks_the_reader(document: Any) -> None:
     problems = check(document, CATALOG, WARSAW)
     assert all(problem.code and problem.message for problem in problems)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@chance(seldom=30, often=100, derandomize=True)
 @given(document=documents_at(WORLD.now, WORLD.zone))
 def test_good_documents_have_no_fault(document: Any) -> None:
     assert faults(document) == []

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from segments.criteria import NeedsFull, Turned, Turns, prepare_clock, prepare_vector, turns_by_time
 from segments.criteria.edges import next_date
+from tests.chance import chance
 from tests.reference.criteria import Person, holds
 from tests.segments.criteria.asking import (
     all_of,
@@ -99,12 +100,7 @@ _stretches = {
 }
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[*HealthCheck],
-)
+@chance(seldom=4, often=15, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases(), **_stretches)
 def test_who_turned_is_looked_for(
     case: Case, stretch: timedelta, share: int, meanwhile: int

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from segments.criteria import compile_vector, prepare_vector
 from segments.criteria.leaves import MOST_COLUMNS
+from tests.chance import chance
 from tests.reference.criteria import holds
 from tests.segments.criteria.asking import all_of, did, lasting, person, rolled_back, rule
 from tests.segments.criteria.people import add_people, make_world, members, read, run
@@ -44,7 +45,7 @@ def compare(case: Case) -> None:
             assert alone == sorted(number for number, held in found.items() if place in held)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@chance(seldom=4, often=12, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(case=cases())
 def test_one_statement_says_what_each_document_says_alone(case: Case) -> None:
     compare(case)

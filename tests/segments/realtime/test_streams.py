@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contacts.models import AttributeDefinition
 from segments.facts import zone
+from tests.chance import chance
 from tests.segments.criteria.asking import rolled_back
 from tests.segments.criteria.people import ATTRIBUTES, add_definitions
 from tests.segments.criteria.strategies import documents_at
@@ -44,7 +45,7 @@ def run(documents: list[dict[str, Any]], seed: int, *, steps: int) -> None:
         assert live_count() >= 1
 
 
-@settings(max_examples=6, derandomize=True, **_OPTIONS)
+@chance(seldom=2, often=6, derandomize=True, **_OPTIONS)
 @given(**_STREAMS)
 def test_whatever_happens_members_are_those_for_whom_the_criteria_hold(
     documents: list[dict[str, Any]], seed: int
