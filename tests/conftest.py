@@ -35,7 +35,7 @@ from config.celery import app as celery_app
 from config.embedded import paths, postgres, valkey
 from config.embedded.errors import StartRefused
 from config.embedded.process import end, is_alive, spawn
-from tests import emptying
+from tests import emptying, prepared
 
 _GIGABYTE = 2**30
 _PREFIX = "regulars-test-"
@@ -136,33 +136,43 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.stash[_SERVERS] = running = ExitStack()
     running.callback(shutil.rmtree, _home, ignore_errors=True)
-    kept: list[postgres.Postgres | valkey.Valkey] = []
     try:
         if "DATABASE_URL" not in _given:
-            kept.append(
-                postgres.Postgres(
-                    home=_home / "postgres",
-                    socket_dir=_home / "postgres" / "socket",
-                    log=_home / "postgres.log",
-                    binaries=postgres.find_binaries(os.environ),
-                    durable=False,
-                )
-            )
+            _start_postgres(_home, running, getattr(config, "cache", None))
         if "BROKER_URL" not in _given:
-            kept.append(
-                valkey.Valkey(
-                    data=_home / "valkey" / "data",
-                    socket_dir=_home / "valkey" / "socket",
-                    log=_home / "valkey.log",
-                    program=valkey.find_program(),
-                )
+            broker = valkey.Valkey(
+                data=_home / "valkey" / "data",
+                socket_dir=_home / "valkey" / "socket",
+                log=_home / "valkey.log",
+                program=valkey.find_program(),
             )
-        for server in kept:
-            running.callback(server.stop, server.start())
+            running.callback(broker.stop, broker.start())
     except StartRefused as error:
         raise pytest.UsageError(str(error)) from error
-    if "DATABASE_URL" not in _given and getattr(config.option, "numprocesses", None):
-        _make_template()
+
+
+def _start_postgres(home: Path, running: ExitStack, cache: pytest.Cache | None) -> None:
+    """A server with a migrated database, which each worker copies."""
+    server = postgres.Postgres(
+        home=home / "postgres",
+        socket_dir=home / "postgres" / "socket",
+        log=home / "postgres.log",
+        binaries=postgres.find_binaries(os.environ),
+        durable=False,
+    )
+    data = server.data
+    kept = prepared.place(cache.mkdir("regulars"), server.binaries) if cache else None
+    if kept is None or not prepared.take(kept, data):
+        process = server.start()
+        try:
+            _make_template()
+        finally:
+            server.stop(process)
+        if kept is not None:
+            prepared.keep(data, kept)
+    running.callback(server.stop, server.start())
+    os.environ["REGULARS_TEST_TEMPLATE"] = _TEMPLATE
+    database_connection.settings_dict["TEST"]["TEMPLATE"] = _TEMPLATE
 
 
 def pytest_collection_finish() -> None:
@@ -171,7 +181,7 @@ def pytest_collection_finish() -> None:
 
 
 def _make_template() -> None:
-    """A migrated database, which each worker copies: migrating takes longer than all the copies."""
+    """Migrate a database that is copied: to migrate takes longer than all the copies."""
     database_connection.settings_dict["NAME"] = _TEMPLATE
     try:
         with database_connection._nodb_cursor() as cursor:
@@ -180,7 +190,6 @@ def _make_template() -> None:
     finally:
         _let_go()
         database_connection.settings_dict["NAME"] = _database_name
-    os.environ["REGULARS_TEST_TEMPLATE"] = _TEMPLATE
 
 
 def _let_go() -> None:
