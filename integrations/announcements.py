@@ -5,13 +5,15 @@ connection wants a type nothing is written.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contacts.identities import USER_ID
 from integrations import outbox
 from integrations.models import Connection
+from workspace import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,12 @@ class Fact:
     subject: str = ""
 
 
+# What a type is called at the other side, by the type and the settings of the connection.
+NameThere = Callable[[str, Mapping[str, Any]], str]
+
 _types: dict[str, EventType] = {}
 # Kinds of connections that hear, besides webhooks: each is told of whom a fact is in its own words.
-_kinds: set[str] = set()
+_kinds: dict[str, NameThere | None] = {}
 
 # The body's id is the key: the same at each attempt, and another one for each webhook. JSON has
 # times as the interface writes them, with an offset.
@@ -52,7 +57,7 @@ SELECT t.type || ':' || f.key || ':' || c.id AS key, c.id AS connection_id, t.ty
     ELSE '' END AS order_key
 FROM (SELECT %s::varchar AS type, %s::varchar[] AS kinds) t CROSS JOIN ({rows}) f
 JOIN integrations_connection c ON c.kind = ANY(t.kinds) AND c.is_enabled
-  AND c.event_types @> ARRAY[t.type]
+  AND c.event_types @> ARRAY[t.type] AND c.id IS DISTINCT FROM %s::integer
 LEFT JOIN LATERAL (
   SELECT i.value FROM contacts_identity i
   WHERE c.kind <> 'webhook' AND i.contact_id = f.contact_id
@@ -69,20 +74,49 @@ FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[])
   AS g (key, contact_id, subject, data)
 """
 
+_USER_IDS = """
+SELECT DISTINCT ON (i.contact_id) i.contact_id, i.value FROM contacts_identity i
+WHERE i.contact_id = ANY(%s) AND i.namespace = %s
+ORDER BY i.contact_id, i.created_at, i.value
+"""
+
 
 def register_type(name: str, label: Any) -> None:
     """Let webhooks ask for facts of this type, which `label` tells people. May be called again."""
     _types[name] = EventType(name, label)
 
 
-def register_kind(kind: str) -> None:
+def register_kind(kind: str, *, name_there: NameThere | None = None) -> None:
     """Let connections of this kind hear as webhooks do. May be called again.
 
     What they are told has a `user_id` besides: the contact's name in the namespace `identity` of
     their settings, the external id where that says nothing, null where there is none. It goes out
     in order, contact by contact. `segments` of their settings names those of which they hear.
+    `name_there` says what a type is called at the other side.
     """
-    _kinds.add(kind)
+    _kinds[kind] = name_there
+
+
+def hearing_kinds() -> list[str]:
+    """The kinds of connections that hear of facts of contacts, besides webhooks."""
+    return sorted(_kinds)
+
+
+def name_there(connection: Connection, type_: str) -> str:
+    """What a type is called at the other side; as here where it has no names of its own."""
+    name = _kinds.get(connection.kind)
+    return type_ if name is None else name(type_, connection.settings)
+
+
+def user_ids(connection: Connection, contact_ids: Collection[int]) -> dict[int, str]:
+    """How a connection that hears knows these contacts, by contact; without those it does not."""
+    namespace = str(connection.settings.get("identity") or USER_ID)
+    return dict(sql.lists(_USER_IDS, [list(contact_ids), namespace]))
+
+
+def order_key_of(contact_id: int) -> str:
+    """What facts of a contact share, so that they reach the other side in order."""
+    return f"contact:{contact_id}"
 
 
 def registered_types() -> list[EventType]:
@@ -114,10 +148,13 @@ def heard(types: Collection[str]) -> list[str]:
     return [name for name in types if name in wanted]
 
 
-def announce(type_: str, facts: Iterable[Fact], *, at: datetime) -> int:
+def announce(
+    type_: str, facts: Iterable[Fact], *, at: datetime, except_connection: int | None = None
+) -> int:
     """Queue a delivery of each fact for each connection that hears of it; how many were new.
 
-    One statement, whatever the number, in the caller's transaction.
+    One statement, whatever the number, in the caller's transaction. `except_connection` is one that
+    the caller tells itself.
     """
     given = list(facts)
     if not given or not is_heard(type_):
@@ -128,7 +165,7 @@ def announce(type_: str, facts: Iterable[Fact], *, at: datetime) -> int:
         [fact.subject for fact in given],
         [json.dumps(fact.data) for fact in given],
     ]
-    return _queue(type_, _GIVEN, [at, *columns], at=at)
+    return _queue(type_, _GIVEN, [at, *columns], at=at, besides=except_connection)
 
 
 def announce_rows(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
@@ -139,7 +176,14 @@ def announce_rows(type_: str, statement: str, params: Sequence[Any], *, at: date
     return _queue(type_, statement, params, at=at) if is_heard(type_) else 0
 
 
-def _queue(type_: str, statement: str, params: Sequence[Any], *, at: datetime) -> int:
+def _queue(
+    type_: str,
+    statement: str,
+    params: Sequence[Any],
+    *,
+    at: datetime,
+    besides: int | None = None,
+) -> int:
     rows = _ANNOUNCE.format(rows=statement)
-    kinds = [Connection.Kind.WEBHOOK.value, *sorted(_kinds)]
-    return outbox.enqueue_rows(rows, [type_, kinds, *params], at=at, is_ordered=True)
+    kinds = [Connection.Kind.WEBHOOK.value, *hearing_kinds()]
+    return outbox.enqueue_rows(rows, [type_, kinds, *params, besides], at=at, is_ordered=True)

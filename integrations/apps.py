@@ -17,6 +17,7 @@ class IntegrationsConfig(AppConfig):
         from contacts import extensions
         from integrations import (
             deliveries,
+            delivery_counts,
             digestion,
             event_log,
             held_timeline,
@@ -85,9 +86,11 @@ class IntegrationsConfig(AppConfig):
         emarsys.register()
         updates.register_update(emarsys.KIND, updating_emarsys.update)
         outbox.register_consumer("push", subscriptions.note_finished)
+        outbox.register_consumer("counts", delivery_counts.note)
         checkup.register("outbox", deliveries.examine)
         checkup.register("bounces", mailboxes.examine)
         retention.register("deliveries", deliveries.purge)
+        retention.register("counts of deliveries", delivery_counts.purge)
         extensions.register_eraser("deliveries", deliveries.erase)
         extensions.register_merger("deliveries", deliveries.merge)
         retention.register("push subscriptions", subscriptions.purge)

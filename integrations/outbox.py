@@ -116,6 +116,7 @@ class Finished:
     error: str
     code: str = ""
     reference: str = ""
+    connection_id: int = 0
 
 
 Consume = Callable[[Sequence[Finished], datetime], None]
@@ -338,4 +339,5 @@ def _finished(outcome: Outcome) -> Finished:
         error=error,
         code=code,
         reference=reference,
+        connection_id=delivery.connection_id,
     )

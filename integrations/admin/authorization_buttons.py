@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations import dead_letters, deliveries
+from integrations import dead_letters, deliveries, webhook_uses
 from integrations.admin.authorization_forms import RevokeForm
 from integrations.admin.authorization_pictures import records_in_words
 from integrations.models import ConnectionWebsite, VendorConnection
@@ -20,6 +20,8 @@ from workspace.admin.pictures import number
 
 State = VendorConnection.State
 SYNC = "integrations.sync_vendorconnection"
+# So many of what uses a connection are named.
+_NAMED = 5
 _GONE = {State.REVOKED, State.REVOKING}
 
 
@@ -53,6 +55,9 @@ def _before_revoking(connection: VendorConnection) -> str:
         else "",
         str(vendor.remains) if vendor else "",
     ]
+    if uses := webhook_uses.uses_of(connection):
+        words = _("What sends over it stands still then: %(uses)s.")
+        parts.append(words % {"uses": ", ".join(uses[:_NAMED])})
     if leaving.may_delete_data(connection):
         sites = [one.website for one in credentials.attached_to(connection)]
         said = [

@@ -60,6 +60,7 @@ def page_of(request: HttpRequest, connection: VendorConnection) -> dict[str, Any
         "limits": limits(connection),
         "calls": _calls(calls.calls_of(connection, _CALLS_SHOWN)),
         "websites": _websites(connection),
+        "has_syncs": bool(registry.syncs_of(connection.kind)),
         "has_websites": bool(vendor and vendor.has_websites),
         "may_change": may_change,
         "others": _others(connection) if may_change and vendor and vendor.has_websites else [],

@@ -23,6 +23,7 @@ from integrations.admin.authorization_forms import (
 from integrations.admin.authorization_page import calls_context, page_of, syncs_context
 from integrations.admin.authorization_pictures import connection_state, system_state
 from integrations.admin.authorization_websites import WebsitesOfConnection
+from integrations.admin.sent_events import SentEventPages
 from integrations.admin.uploaded_records import UploadedRecordPages
 from integrations.models import ConnectionWebsite, VendorConnection
 from integrations.vendors import connections, credentials, registry
@@ -36,7 +37,7 @@ State = VendorConnection.State
 
 
 @admin.register(VendorConnection)
-class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection):
+class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEventPages):
     """Accounts at vendors' systems."""
 
     actions = None
@@ -44,6 +45,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection):
     thing_pages = (
         ("syncs", gettext_lazy("Synchronizations"), "syncs_view"),
         ("records", gettext_lazy("Records"), "records_view"),
+        ("events", gettext_lazy("Events"), "events_view"),
         ("calls", gettext_lazy("Calls"), "calls_view"),
         ("settings", gettext_lazy("Settings"), "settings_view"),
     )

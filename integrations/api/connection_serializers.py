@@ -116,6 +116,15 @@ class ConnectionWebsiteSerializer(serializers.ModelSerializer[ConnectionWebsite]
         read_only_fields = fields
 
 
+class DeliveryDaySerializer(serializers.Serializer[Any]):
+    """What came of deliveries that ended on a day of the workspace's time zone."""
+
+    day = serializers.DateField()
+    delivered = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+
+
 class TriedSerializer(serializers.Serializer[Any]):
     """What the vendor said when it was asked whether it takes the credentials."""
 

@@ -10,12 +10,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from integrations import delivery_counts
 from integrations.api.connection_serializers import (
     AttachedWebsitesSerializer,
     ConnectionChangeSerializer,
     ConnectionCreationSerializer,
     ConnectionSerializer,
     ConnectionWebsiteSerializer,
+    DeliveryDaySerializer,
     NewCredentialsSerializer,
     TriedSerializer,
     VendorCallSerializer,
@@ -23,14 +25,24 @@ from integrations.api.connection_serializers import (
     VendorSyncSerializer,
     WantedSyncsSerializer,
 )
+from integrations.api.webhook_serializers import DeliverySerializer
 from integrations.filtersets import VendorConnectionFilterSet
-from integrations.models import ConnectionWebsite, VendorConnection
-from integrations.vendors import connections, credentials, leaving, registry, revoking, syncing
+from integrations.models import ConnectionWebsite, Delivery, VendorConnection
+from integrations.vendors import (
+    connections,
+    credentials,
+    leaving,
+    registry,
+    revoking,
+    syncing,
+    trials,
+)
 from workspace import websites
 from workspace.api.pages import NEWEST_FIRST, fault
 from workspace.api.serializers import JobLinkSerializer
 from workspace.api.views import ApiViewSet
 
+_ENDS = (Delivery.State.DELIVERED, Delivery.State.FAILED, Delivery.State.CANCELLED)
 _VIEW, _CHANGE = "integrations.view_vendorconnection", connections.CHANGE
 
 
@@ -57,6 +69,8 @@ class ConnectionViewSet(ApiViewSet):
         "kinds": _VIEW,
         "credentials": _CHANGE,
         "test": _CHANGE,
+        "test_event": _CHANGE,
+        "counts": _VIEW,
         "pause": _CHANGE,
         "resume": _CHANGE,
         "sync": "integrations.sync_vendorconnection",
@@ -158,6 +172,26 @@ class ConnectionViewSet(ApiViewSet):
         self.read_nothing()
         tried = credentials.test_connection(int(pk), actor=self.actor, at=timezone.now())
         return Response(self.shape(TriedSerializer, tried))
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @action(detail=True, methods=["post"], url_path="test-event")
+    def test_event(self, request: Request, pk: str) -> Response:
+        """Send an event `connection.test` of nobody; its delivery says what came of it."""
+        self.read_nothing()
+        sent = trials.send_test_event(int(pk), actor=self.actor, at=timezone.now())
+        return Response(self.shape(DeliverySerializer, sent), status=202)
+
+    @extend_schema(responses=DeliveryDaySerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"])
+    def counts(self, request: Request, pk: str) -> Response:
+        """How many deliveries ended how on each of the last 14 days, the oldest first."""
+        found = connections.find_connection(int(pk))
+        course = delivery_counts.course_of(found.pk, until=timezone.now())
+        rows = [
+            {"day": day, **{name: course.on(place, name) for name in _ENDS}}
+            for place, day in enumerate(course.days)
+        ]
+        return Response(self.shapes(DeliveryDaySerializer)(rows))
 
     @extend_schema(request=None, responses=ConnectionSerializer)
     @action(detail=True, methods=["post"])

@@ -6,7 +6,7 @@ from integrations.models.connections import (
     Webhook,
     Webhooks,
 )
-from integrations.models.deliveries import Delivery, DeliveryAttempt
+from integrations.models.deliveries import Delivery, DeliveryAttempt, DeliveryCount
 from integrations.models.mail_reports import MailReport
 from integrations.models.push import PushSubscription
 from integrations.models.sources import (
@@ -34,6 +34,7 @@ __all__ = [
     "ConnectionWebsite",
     "Delivery",
     "DeliveryAttempt",
+    "DeliveryCount",
     "HeldEvent",
     "InboundRequest",
     "MailReport",

@@ -139,6 +139,29 @@ class Delivery(models.Model):
         return f"{self.kind} {self.state}"
 
 
+class DeliveryCount(models.Model):
+    """How many deliveries of a kind came to an end over a connection on a day, by how.
+
+    `day` is one of the workspace's time zone. What is sent again by hand counts again.
+    """
+
+    pk = models.CompositePrimaryKey("connection_id", "day", "kind", "state")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, db_index=False, related_name="delivery_counts"
+    )
+    day = models.DateField()
+    kind = models.CharField(max_length=80)
+    state = models.CharField(max_length=9, choices=Delivery.State)
+    delivery_count = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("count of deliveries")
+        verbose_name_plural = _("counts of deliveries")
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.day} {self.kind} {self.state}: {self.delivery_count}"
+
+
 class DeliveryAttempt(models.Model):
     """One try to send a delivery, and what came of it."""
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -130,6 +130,24 @@ class EmarsysSandbox(Sandbox):
             self.segments[made.id] = made
             return made
 
+    def move_in(self, addresses: Sequence[str], *, unknown: int) -> None:
+        """Have these in the segments, too, as people of a company that has used it for long.
+
+        Of a hundred so many are unknown: here, they are in no segment.
+        """
+        known = [one for place, one in enumerate(addresses) if place * 37 % 100 >= unknown]
+        with self.lock:
+            for segment, step in zip(list(self.segments.values()), (5, 2), strict=False):
+                there = set(segment.contact_ids)
+                segment.contact_ids += [
+                    one for one in self.learn(known[::step]) if one not in there
+                ]
+
+    def drop_segment(self, segment_id: int) -> bool:
+        """Delete a segment, as somebody does there; false where there is none."""
+        with self.lock:
+            return self.segments.pop(segment_id, None) is not None
+
     def add_combined(
         self,
         name: str,
@@ -157,6 +175,8 @@ class EmarsysSandbox(Sandbox):
             f"WSSE: API user {user}, secret {secret}",
             f'A segment of your own: curl -d \'{{"name": "VIP", "emails": ["a@b.example"]}}\''
             f" {self.url}/sandbox/segments",
+            f"What there is: curl {self.url}/sandbox/segments; without one of them:"
+            f" curl -X DELETE {self.url}/sandbox/segments/NUMBER",
         ]
 
     def handle(self, request: Request) -> Response:
@@ -169,6 +189,13 @@ class EmarsysSandbox(Sandbox):
             given = request.document()
             made = self.add_segment(given["name"], given["emails"])
             return Response(201, {"id": made.id})
+        if request.path == "/sandbox/segments" and request.method == "GET":
+            told = {one.id: (one.name, len(one.contact_ids)) for one in self.segments.values()}
+            return Response(body={str(pk): list(facts) for pk, facts in told.items()})
+        if request.method == "DELETE" and (
+            found := re.fullmatch(r"/sandbox/segments/(\d{1,9})", request.path)
+        ):
+            return Response(204 if self.drop_segment(int(found[1])) else 404, b"")
         found = re.fullmatch(r"/api/(v[23])/(.*?)/?", request.path)
         if found is None:
             return Response(404, b"Not Found", {"Content-Type": "text/plain"})

@@ -1,5 +1,6 @@
 """Calls of vendors: sent by the one guarded client, written down with their secrets blanked."""
 
+import gzip
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -119,6 +120,8 @@ class VendorHttp:
             for name, value in headers.items()
         ]
         # Blanked before it is cut: half of a secret would be no secret that is known.
+        if headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         text = body[: 2 * _TEXT_LIMIT].decode("utf-8", "replace")
         VendorCall.objects.create(
             connection_id=self._connection_id,

@@ -41,6 +41,8 @@ class SettingField:
     """text, choice, choices (several), flag, number, or types (of facts, as webhooks hear)."""
     check: Callable[[Any], str | Promise] | None = None
     """Says what is wrong with a value of the right kind; "" where nothing is."""
+    empty: _Words = ""
+    """What it means that nothing is said, for people."""
 
 
 @dataclass(frozen=True, slots=True)

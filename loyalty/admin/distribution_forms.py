@@ -12,7 +12,14 @@ from unfold.widgets import (
 )
 
 from integrations.models import Connection, Template
-from loyalty.distribution.distribution_settings import OF_CAMPAIGNS, OF_SEGMENTS, known_events
+from loyalty.distribution.distribution_settings import (
+    OF_CAMPAIGNS,
+    OF_SEGMENTS,
+    carrying_connections,
+    connections_that_hear,
+    known_events,
+    no_connection_words,
+)
 from loyalty.gift_cards.campaigns import known_campaigns
 from loyalty.models import Campaign, Distribution, Mechanism
 from segments.admin.forms import read_document, written
@@ -25,11 +32,11 @@ from segments.widgets import CriteriaWidget
 from workspace.access import Actor
 from workspace.errors import DomainError, Problem
 
-Trigger = Distribution.Trigger
+Trigger, Channel = Distribution.Trigger, Distribution.Channel
 _CHOOSE = ("", "–")
 _NOBODY: Any = {"combinator": "and", "rules": []}
 # Where a fault of the verb is shown, by the beginning of its path.
-_FIELDS = {"trigger.kind": "trigger", "connection": "webhook"}
+_FIELDS = {"trigger.kind": "trigger"}
 TRIGGERS = (
     (Trigger.SEGMENT_ENTERED, gettext_lazy("enters a segment")),
     (Trigger.SEGMENT_LEFT, gettext_lazy("leaves a segment")),
@@ -84,9 +91,13 @@ class DistributionForm(forms.Form):
     channel = forms.ChoiceField(
         label=gettext_lazy("Channel"),
         choices=(
-            (Distribution.Channel.EMAIL, gettext_lazy("an e-mail to the contact")),
-            (Distribution.Channel.WEBHOOK, gettext_lazy("a webhook: your own system tells")),
-            (Distribution.Channel.NONE, gettext_lazy("nothing: the card is in the wallet")),
+            (Channel.EMAIL, gettext_lazy("an e-mail to the contact")),
+            (Channel.WEBHOOK, gettext_lazy("a webhook: your own system tells")),
+            (
+                Channel.VENDOR,
+                gettext_lazy("a connected system gets the code and sends it"),
+            ),
+            (Channel.NONE, gettext_lazy("nothing: the card is in the wallet")),
         ),
         widget=UnfoldAdminSelectWidget(),
     )
@@ -95,6 +106,9 @@ class DistributionForm(forms.Form):
     )
     webhook = forms.ChoiceField(
         label=gettext_lazy("Webhook"), required=False, widget=UnfoldAdminSelectWidget()
+    )
+    vendor = forms.ChoiceField(
+        label=gettext_lazy("Connection"), required=False, widget=UnfoldAdminSelectWidget()
     )
 
     def __init__(
@@ -127,7 +141,10 @@ class DistributionForm(forms.Form):
             "tier": [("", _("any")), *tiers.values_list("key", "name")],
             "template": [_CHOOSE, *mails.values_list("key", "name")],
             "webhook": [_CHOOSE, *((str(one.pk), one.name) for one in webhooks)],
+            "vendor": [_CHOOSE, *_carrying(given)],
         }
+        self.fields["vendor"].help_text = _vendor_help(len(offered["vendor"]) > 1)
+        self.hearing = connections_that_hear()
         if given is not None and given.segment is not None:
             is_hidden = Mask(actor).hides(given.segment.key)
             key, name = given.segment.key, given.segment.name
@@ -159,7 +176,7 @@ class DistributionForm(forms.Form):
             key = told["of_campaign"]
         else:
             key = told["event"] if kind == Trigger.EVENT else told["tier"]
-        webhook = told["webhook"]
+        connection = told["vendor" if told["channel"] == Channel.VENDOR else "webhook"]
         found = {
             "name": told["name"],
             "trigger": {"kind": kind, "key": key},
@@ -168,7 +185,7 @@ class DistributionForm(forms.Form):
             "campaign": told["campaign"],
             "channel": told["channel"],
             "template": told["template"],
-            "connection": int(webhook) if webhook else None,
+            "connection": int(connection) if connection else None,
         }
         if self.fields["trigger"].disabled:
             del found["trigger"], found["campaign"]
@@ -189,6 +206,8 @@ class DistributionForm(forms.Form):
             name = _FIELDS.get(problem.path, problem.path.split(".")[0])
             if problem.path == "trigger.key":
                 name = self._key_field()
+            elif problem.path == "connection":
+                name = "vendor" if self.cleaned_data.get("channel") == Channel.VENDOR else "webhook"
             self.add_error(name if name in self.fields else None, problem.message)
 
     def _key_field(self) -> str:
@@ -214,7 +233,7 @@ class SendForm(forms.Form):
 
 def _initial(distribution: Distribution | None, actor: Actor) -> dict[str, Any]:
     if distribution is None:
-        return {"audience": written(_NOBODY), "channel": Distribution.Channel.EMAIL}
+        return {"audience": written(_NOBODY), "channel": Channel.EMAIL}
     segment, key = distribution.segment, distribution.trigger_key
     campaign: Campaign = distribution.campaign
     shown = ""
@@ -234,4 +253,28 @@ def _initial(distribution: Distribution | None, actor: Actor) -> dict[str, Any]:
         "channel": distribution.channel,
         "template": distribution.template.key if distribution.template else "",
         "webhook": str(distribution.connection_id or ""),
+        "vendor": str(distribution.connection_id or ""),
     }
+
+
+def _carrying(distribution: Distribution | None) -> list[tuple[str, str]]:
+    """The connections that one may choose; what is chosen stays among them, also once revoked."""
+    offered = [
+        (str(one.pk), one.name if one.is_enabled else _("%(name)s (stopped)") % {"name": one.name})
+        for one in carrying_connections()
+    ]
+    if distribution is not None and distribution.channel == Channel.VENDOR:
+        kept = distribution.connection
+        if kept is not None and str(kept.pk) not in dict(offered):
+            offered.append((str(kept.pk), kept.name))
+    return offered
+
+
+def _vendor_help(is_any: bool) -> str:
+    """What becomes of the code there; where no connection is, how one is made."""
+    if not is_any:
+        return no_connection_words()
+    return _(
+        "It gets each card as an event “customer.publication.succeeded”, once, with the code in"
+        " publication_voucher_code; a destination there brings it to the contact by e-mail or push."
+    )

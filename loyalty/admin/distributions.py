@@ -442,6 +442,7 @@ def _summary_words() -> dict[str, str]:
         "gets": _("gets a card of “{x}”"),
         "email": _("by e-mail: “{x}”."),
         "webhook": _("and the webhook “{x}” is told."),
+        "vendor": _("and “{x}” gets the code as an event, to send it on."),
         "none": _("and is told nothing: it is in the wallet."),
         "present": _("So do those who are in the segment when it becomes active."),
         "missing": _("…"),

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from contacts.events import share_recording
 from integrations import outbox
 from integrations.digestion import passes
-from integrations.models import Delivery
+from integrations.models import Delivery, VendorConnection
 from integrations.outbox import Finished
 from loyalty.distribution import distributions
 from loyalty.distribution.distribution_messages import Task, messages_for
@@ -100,10 +100,12 @@ def pause_stranded(*, at: datetime) -> None:
     stranded = Distribution.objects.filter(
         state=Distribution.State.ACTIVE, connection__is_enabled=False
     )
-    for distribution in stranded.select_related("connection"):
+    for distribution in stranded.select_related("connection__vendor"):
         connection = distribution.connection
         assert connection is not None
-        words = {"name": connection.name, "reason": connection.disabled_reason}
+        account: VendorConnection | None = getattr(connection, "vendor", None)
+        reason = account.error if account else connection.disabled_reason
+        words = {"name": connection.name, "reason": reason}
         message = _("The connection “%(name)s” is disabled. %(reason)s") % words
         distributions.pause_by_itself(distribution.pk, reason=message.strip(), at=at)
 

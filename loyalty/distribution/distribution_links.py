@@ -6,12 +6,12 @@ from datetime import datetime
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts import followed_events
 from contacts.extensions import Moved, Pair, register_eraser, register_merger
-from integrations import outbox, templates
-from integrations.models import Template
+from integrations import outbox, templates, webhook_uses
+from integrations.models import Connection, Template
 from loyalty.distribution import (
     distributing,
     distribution_messages,
@@ -29,6 +29,7 @@ from workspace import access, rounds, sql
 from workspace.access import Actor
 
 State = Distribution.State
+_EMAIL = Distribution.Channel.EMAIL
 _PAIRS = "unnest(%s::bigint[], %s::bigint[]) AS pair (loser, survivor)"
 # For the same cause once: the survivor's own comes first, then the older.
 _DROP = f"""
@@ -139,11 +140,20 @@ def _senders(template: Template) -> Iterable[str]:
     return Distribution.objects.filter(template=template).values_list("name", flat=True)
 
 
+def _tellers(connection: Connection) -> Iterable[str]:
+    """Their names; who asks is not said there, so none of a user group."""
+    rows = Distribution.objects.filter(connection=connection).exclude(channel=_EMAIL)
+    rows = rows.select_related("campaign").prefetch_related("campaign__groups")
+    nameless = gettext("a distribution of another group")
+    return [nameless if one.campaign.groups.all() else one.name for one in rows]
+
+
 def register() -> None:
     """Make them known. May be called again."""
     register_use("distribution", gettext_lazy("Distribution"), _uses, find_ids=_used_ids)
     register_thing_use("distribution", gettext_lazy("Distribution"), _naming_thing)
     templates.register_uses("distributions", _senders)
+    webhook_uses.register_uses("distributions", _tellers)
     access.register_subject("distribution", distributions.known_distributions)
     moves.register_consumer("distributions", distribution_tasks.follow_moves)
     followed_events.register_follower(distributions.FOLLOWER, distribution_tasks.follow_events)

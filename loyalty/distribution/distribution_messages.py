@@ -1,4 +1,4 @@
-"""What a distribution tells contacts, or a webhook, of the cards that it gave."""
+"""What a distribution tells contacts, a webhook or a connected system of the cards it gave."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,22 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from integrations import announcements
 from integrations.errors import TemplateFailed
 from integrations.outbox import Message
 from integrations.template_variables import Variable, contact_values, register_variables
 from integrations.templates import mentions, render
-from loyalty.gift_cards.publication_notices import SUCCEEDED
-from loyalty.gift_cards.publishing import Published
+from loyalty.gift_cards.publication_notices import SUCCEEDED, told_of
+from loyalty.gift_cards.publishing import Published, Terms
 from loyalty.models import Campaign, Distribution
 from loyalty.money import money, to_decimal
 from loyalty.wallets.wallet import wallet_urls
+from workspace.exactjson import exact_dumps
 
 Channel = Distribution.Channel
 _WALLET = "wallet_url"
+# Systems take events of a few ten kilobytes at most; the code must not be lost for an essay.
+_TRIGGER_LIMIT = 8_000
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ def messages_for(
         return [], {}
     if distribution.channel == Channel.WEBHOOK:
         return [_webhook_message(distribution, task, one, at) for task, one in given], {}
+    if distribution.channel == Channel.VENDOR:
+        return _events(distribution, given, at)
     return _mails(distribution, given)
 
 
@@ -85,6 +91,49 @@ def _mails(
     return messages, failures
 
 
+def _events(
+    distribution: Distribution, given: Sequence[tuple[Task, Published]], at: datetime
+) -> tuple[list[Message], dict[int, str]]:
+    """What the connected system hears of any publication, and what triggered this one besides.
+
+    To a contact whom it does not know nothing can be sent: the card is given all the same.
+    """
+    connection = distribution.connection
+    assert connection is not None
+    terms = Terms(channel=distribution.channel, distribution=distribution)
+    told = told_of(distribution.campaign, [one for _task, one in given], terms, at=at)
+    known = announcements.user_ids(connection, [one.given_to for _task, one in given])
+    messages, failures = [], {}
+    for (task, one), data in zip(given, told, strict=True):
+        if one.given_to not in known:
+            task.is_only_without_address = True
+            message = _("The card was given, but “%(name)s” knows the contact by no id.")
+            failures[task.id] = message % {"name": connection.name}
+        payload = {
+            "id": _key(task),
+            "type": SUCCEEDED,
+            "created_at": at.isoformat(),
+            "user_id": known.get(one.given_to),
+            "data": {
+                **data,
+                "distribution": {"key": distribution.key, "name": distribution.name},
+                "trigger": _trigger_of(distribution, task),
+            },
+        }
+        order_key = announcements.order_key_of(one.given_to)
+        messages.append(_message(distribution, task, one, SUCCEEDED, payload, order_key=order_key))
+    return messages, failures
+
+
+def _trigger_of(distribution: Distribution, task: Task) -> dict[str, Any]:
+    """What triggered it; without its details where these are so large that they fill a message."""
+    whole = {"kind": distribution.trigger, **task.context}
+    if len(exact_dumps(whole).encode()) <= _TRIGGER_LIMIT:
+        return whole
+    event = task.context.get("event") or {}
+    return {"kind": distribution.trigger, "event": {"name": event.get("name")}}
+
+
 def _webhook_message(
     distribution: Distribution, task: Task, one: Published, at: datetime
 ) -> Message:
@@ -113,7 +162,13 @@ def _webhook_message(
 
 
 def _message(
-    distribution: Distribution, task: Task, one: Published, kind: str, payload: dict[str, Any]
+    distribution: Distribution,
+    task: Task,
+    one: Published,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    order_key: str = "",
 ) -> Message:
     assert distribution.connection_id is not None
     return Message(
@@ -123,6 +178,7 @@ def _message(
         payload=payload,
         contact_id=one.given_to,
         subject=f"distribution:{distribution.pk}",
+        order_key=order_key,
     )
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.models import EventDefinition
+from integrations import announcements
 from integrations.mail import mail_connection
-from integrations.models import Connection, Template
+from integrations.models import Connection, Template, VendorConnection
+from integrations.vendors import registry
 from loyalty.gift_cards.campaigns import known_campaigns
 from loyalty.models import Campaign, Distribution, Mechanism
 from segments.criteria import MASK
@@ -35,6 +38,8 @@ SETTINGS = (
 # What stays as it was once it has been active: what it gave goes by them.
 FIXED = frozenset({"trigger", "campaign"})
 _EVENT_LIMIT = 200
+# So many names of connections are told.
+_NAMES = 3
 
 
 def apply(
@@ -175,6 +180,8 @@ def _channel(distribution: Distribution, given: Mapping[str, Any], faults: Fault
         distribution.template = None
     if channel == Channel.WEBHOOK:
         _webhook(distribution, given, faults)
+    elif channel == Channel.VENDOR:
+        _vendor(distribution, given, faults)
     elif channel == Channel.NONE:
         distribution.connection = None
 
@@ -200,6 +207,50 @@ def _webhook(distribution: Distribution, given: Mapping[str, Any], faults: Fault
             message = _("“%(name)s” is disabled: enable it first.") % {"name": found.name}
             faults.add("connection", "webhook_disabled", message)
         distribution.connection = found
+
+
+def _vendor(distribution: Distribution, given: Mapping[str, Any], faults: Faults) -> None:
+    present, offered = distribution.connection_id, carrying_connections()
+    if "connection" not in given and present and offered.filter(pk=present).exists():
+        return
+    wanted = given.get("connection")
+    found = offered.filter(pk=wanted).first() if isinstance(wanted, int) else None
+    if found is None:
+        message = _("Choose the connection that carries the code.")
+        if not offered.exists():
+            message = no_connection_words()
+        faults.add("connection", "connection_unknown", message)
+    elif not found.is_enabled and found.pk != present:
+        message = _("Nothing is sent over “%(name)s” at present: let it go on first.")
+        faults.add("connection", "connection_disabled", message % {"name": found.name})
+    distribution.connection = found and found.connection
+
+
+def carrying_connections() -> "QuerySet[VendorConnection]":
+    """Connections to systems that take a card's code as an event, and bring it to the contact."""
+    kinds = announcements.hearing_kinds()
+    found = VendorConnection.objects.filter(kind__in=kinds, revoked_at=None)
+    return found.select_related("connection").order_by("name", "pk")
+
+
+def carrying_systems() -> str:
+    """The systems to which such connections can be made, by their names."""
+    known = (registry.find_vendor(kind) for kind in announcements.hearing_kinds())
+    return ", ".join(vendor.label for vendor in known if vendor is not None)
+
+
+def no_connection_words() -> str:
+    """That there is no connection that carries codes, and where one is made."""
+    message = _("No such connection yet: connect %(systems)s under Data › External authorizations.")
+    return message % {"systems": carrying_systems()}
+
+
+def connections_that_hear() -> list[str]:
+    """The names of connected systems that hear of each card that is given, whatever the channel."""
+    hearing = carrying_connections().filter(
+        is_enabled=True, event_types__contains=[EVENT_OF[Trigger.PUBLICATION]]
+    )
+    return list(hearing.values_list("name", flat=True)[:_NAMES])
 
 
 def told_of(distribution: Distribution) -> dict[str, Any]:

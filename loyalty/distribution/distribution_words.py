@@ -68,6 +68,9 @@ def channel_words(distribution: Distribution) -> str:
         return _(", by e-mail: “%(name)s”") % {"name": distribution.template.name}
     if distribution.channel == Channel.WEBHOOK and distribution.connection is not None:
         return _(", and the webhook “%(name)s” is told") % {"name": distribution.connection.name}
+    if distribution.channel == Channel.VENDOR and distribution.connection is not None:
+        words = {"name": distribution.connection.name}
+        return _(", and “%(name)s” gets the code as an event, to send it on") % words
     return _(", and is told nothing: it is in the wallet")
 
 

@@ -11,7 +11,7 @@ from contacts.identities import USER_ID, names_of
 from contacts.models import Contact
 from integrations import announcements
 from integrations.announcements import Fact
-from loyalty.models import Campaign
+from loyalty.models import Campaign, Distribution
 from workspace.models import Job
 
 if TYPE_CHECKING:
@@ -44,16 +44,28 @@ def tell(campaign: Campaign, given: "Sequence[Published]", terms: "Terms", *, at
     ]
     record_events(events, received_at=at)
     if announcements.is_heard(SUCCEEDED):
-        customers = _customers(given)
+        told = told_of(campaign, given, terms, at=at)
         facts = [
-            Fact(
-                f"publication:{one.publication_id}",
-                _data(campaign, one, terms, customers, at),
-                one.given_to,
-            )
-            for one in given
+            Fact(f"publication:{one.publication_id}", data, one.given_to)
+            for one, data in zip(given, told, strict=True)
         ]
-        announcements.announce(SUCCEEDED, facts, at=at)
+        announcements.announce(SUCCEEDED, facts, at=at, except_connection=_told_itself(terms))
+
+
+def told_of(
+    campaign: Campaign, given: "Sequence[Published]", terms: "Terms", *, at: datetime
+) -> list[dict[str, Any]]:
+    """What programs hear of each of these, in their order; two queries for all."""
+    customers = _customers(given)
+    return [_data(campaign, one, terms, customers, at) for one in given]
+
+
+def _told_itself(terms: "Terms") -> int | None:
+    """The connection over which the distribution tells of its cards: it hears of each once."""
+    distribution = terms.distribution
+    if distribution is None or distribution.channel != Distribution.Channel.VENDOR:
+        return None
+    return distribution.connection_id
 
 
 def tell_failures(

@@ -40,6 +40,7 @@ class Distribution(models.Model):
         NONE = "none", _("none")
         EMAIL = "email", _("e-mail")
         WEBHOOK = "webhook", _("webhook")
+        VENDOR = "vendor", _("connected system")
 
     id = models.AutoField(primary_key=True)
     key = KeyField()

@@ -202,7 +202,9 @@ class ImportedSegmentPages(PagesAdmin, ObjectActionsAdmin):
         own = {"synchronize_now", "stop_importing"}
         context["buttons"] = [one for one in self.buttons(request, segment) if one["name"] in own]
         if imported is not None:
-            context |= _told(imported, segment, actor_of(request), request.GET.get("reason", ""))
+            after = _place(request.GET.get("after", ""))
+            reason = request.GET.get("reason", "")
+            context |= _told(imported, segment, actor_of(request), reason=reason, after=after)
         return TemplateResponse(request, "segments/imported.html", context)
 
     def _import(
@@ -266,12 +268,19 @@ def _listed(connection: VendorConnection, actor: Actor, request: HttpRequest) ->
     }
 
 
-def _told(imported: ImportedSegment, segment: Segment, actor: Actor, reason: str) -> dict[str, Any]:
-    """What the page says of an imported segment."""
-    skipped = SkippedKey.objects.filter(segment_id=imported.pk)
-    if reason in SkippedKey.Reason.values:
+def _told(
+    imported: ImportedSegment, segment: Segment, actor: Actor, *, reason: str, after: int
+) -> dict[str, Any]:
+    """What the page says of an imported segment; of those left out a page `after` a place."""
+    skipped = SkippedKey.objects.filter(segment_id=imported.pk, place__gt=after)
+    is_filtered = reason in SkippedKey.Reason.values
+    if is_filtered:
         skipped = skipped.filter(reason=reason)
-    shown = list(skipped.order_by("place")[:_SKIPPED_PAGE]) if _may_look(actor) else []
+    shown = list(skipped.order_by("place")[: _SKIPPED_PAGE + 1]) if _may_look(actor) else []
+    is_more, shown = len(shown) > _SKIPPED_PAGE, shown[:_SKIPPED_PAGE]
+    further = {"after": shown[-1].place if shown else 0} | (
+        {"reason": reason} if is_filtered else {}
+    )
     job = jobs.unfinished(f"import:{imported.connection_id}", importing.SYNC_JOB)
     counts = {
         SkippedKey.Reason.NON_MEMBER: imported.non_member_count,
@@ -296,7 +305,7 @@ def _told(imported: ImportedSegment, segment: Segment, actor: Actor, reason: str
             if count
         ],
         "all_url": page,
-        "is_filtered": reason in SkippedKey.Reason.values,
+        "is_filtered": is_filtered,
         "skipped": [
             {
                 "key": one.key or "–",
@@ -305,11 +314,22 @@ def _told(imported: ImportedSegment, segment: Segment, actor: Actor, reason: str
             for one in shown
         ],
         "skipped_total": number(sum(counts.values())),
-        "is_part": len(shown) == _SKIPPED_PAGE,
+        "next_url": f"{page}?{urlencode(further)}" if is_more else "",
+        "is_first": after < 0,
+        "connection_url": (
+            reverse("admin:integrations_vendorconnection_change", args=[imported.connection_id])
+            if actor.may("integrations.view_vendorconnection")
+            else ""
+        ),
         "kept": number(SKIPPED_KEPT),
         "may_look": _may_look(actor),
         "running": job_context(job) if job is not None and imported.requested_at else None,
     }
+
+
+def _place(text: str) -> int:
+    """After which place the list begins; before the first where nothing is said."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
 
 
 def _state(imported: ImportedSegment) -> Any:

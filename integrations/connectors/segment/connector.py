@@ -52,7 +52,7 @@ class SegmentConnector:
 
     def document_of(self, message: Message) -> dict[str, Any] | ConnectorError:
         """The event as it is sent, or why it cannot be: Segment wants to know of whom it is."""
-        if not message.payload.get("user_id"):
+        if not payloads.is_of_somebody(message.payload):
             return PermanentError(_("The contact has no id by which Segment knows it."))
         return payloads.event_of(
             message.payload, key=message.key, settings=message.settings, origin=origin_mark()
@@ -72,7 +72,8 @@ class SegmentConnector:
             secrets=[write_key],
             now=timezone.now,
         )
-        client = SegmentClient(http, write_key)
+        compresses = first.settings.get("compress") is True
+        client = SegmentClient(http, write_key, compresses=compresses)
         trouble: TemporaryError | None = None
         for places in payloads.batches([body for _place, body in ready]):
             together = [ready[place] for place in places]

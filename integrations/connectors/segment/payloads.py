@@ -43,12 +43,24 @@ def event_of(
         event["properties"] = flattened(data)
     return {
         **event,
-        "userId": str(payload["user_id"]),
+        **_whose(payload),
         "messageId": message_id_of(key),
         "timestamp": _instant(str(payload["created_at"])),
         "integrations": integrations_of(settings),
         "context": {"library": {"name": "Regulars"}, "regulars": {"origin": origin}},
     }
+
+
+def _whose(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Whose event it is: a contact's, or nobody's, as that of a test."""
+    if user_id := payload.get("user_id"):
+        return {"userId": str(user_id)}
+    return {"anonymousId": str(payload["anonymous_id"])}
+
+
+def is_of_somebody(payload: Mapping[str, Any]) -> bool:
+    """Whether Segment takes it: it wants to know of whom an event is."""
+    return bool(payload.get("user_id") or payload.get("anonymous_id"))
 
 
 def event_name(type_: str, style: str) -> str:
@@ -57,6 +69,13 @@ def event_name(type_: str, style: str) -> str:
         return type_
     whole = f"customer.{type_}" if type_.startswith(_OF_CUSTOMERS) else type_
     return " ".join(word.capitalize() for word in re.split(r"[._]", whole))
+
+
+def call_name(type_: str, settings: Mapping[str, Any]) -> str:
+    """How a type is found in Segment's debugger: by its name, or as `identify`."""
+    if type_ in _MOVES and settings.get("memberships") == TRAITS:
+        return "identify"
+    return event_name(type_, str(settings.get("names") or DOTTED))
 
 
 def flattened(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,13 +47,17 @@ def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, An
 def stop_nameless(batch: Sequence[Delivery], at: datetime) -> dict[int, Stop]:
     """Facts of contacts that have no id for Segment, and of nobody, are not sent. A gate."""
     words = _("Not sent: it is of no contact with an id by which Segment knows it.")
-    return {one.pk: Stop(NO_IDENTITY, words) for one in batch if not one.payload.get("user_id")}
+    return {
+        one.pk: Stop(NO_IDENTITY, words)
+        for one in batch
+        if not payloads.is_of_somebody(one.payload)
+    }
 
 
 def register() -> None:
     """Let people connect to Segment, and facts go there. May be called again."""
     registry.register(KIND, CONNECTOR, room=_ROOM)
-    announcements.register_kind(KIND)
+    announcements.register_kind(KIND, name_there=payloads.call_name)
     gates.register_gate("segment identities", stop_nameless, kinds=[KIND])
     vendors.register_vendor(
         Vendor(
@@ -127,6 +131,7 @@ def register() -> None:
                     help=gettext_lazy(
                         "Their keys, separated by blanks or commas. Empty: all segments."
                     ),
+                    empty=gettext_lazy("all"),
                 ),
                 SettingField(
                     "per_second",
@@ -136,12 +141,22 @@ def register() -> None:
                     kind="number",
                 ),
                 SettingField(
+                    "compress",
+                    gettext_lazy("Compress what is sent"),
+                    default=False,
+                    help=gettext_lazy(
+                        "As gzip: a tenth of the traffic, where nothing in between minds."
+                    ),
+                    kind="flag",
+                ),
+                SettingField(
                     "exclude",
                     gettext_lazy("Not to these destinations"),
                     help=gettext_lazy(
                         "Names of destinations of Segment, separated by commas, that must not get"
                         " what comes from here, as one that would send it back."
                     ),
+                    empty=gettext_lazy("none is left out"),
                 ),
             ),
             help=(

@@ -17,8 +17,8 @@
     const trigger = field("trigger").value;
     const channel = field("channel").value;
     for (const part of form.querySelectorAll("[data-when]")) part.hidden = !part.dataset.when.split(" ").includes(trigger);
-    for (const part of form.querySelectorAll("[data-over]")) part.hidden = part.dataset.over !== channel;
-    const told = [say(trigger, OF[trigger]), `${say("gets", "campaign")},`, say(channel, { email: "template", webhook: "webhook" }[channel])];
+    for (const part of form.querySelectorAll("[data-over]")) part.hidden = !part.dataset.over.split(" ").includes(channel);
+    const told = [say(trigger, OF[trigger]), `${say("gets", "campaign")},`, say(channel, { email: "template", webhook: "webhook", vendor: "vendor" }[channel])];
     if (trigger === "segment_entered" && field("include_present").checked) told.push(words.present);
     form.querySelector("[data-summary]").textContent = told.join(" ");
   };

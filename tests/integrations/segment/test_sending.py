@@ -192,6 +192,34 @@ def test_what_is_too_large_fails_alone(box: Segment) -> None:
     assert "Segment takes 32768" in Delivery.objects.get(state="failed").last_error
 
 
+@pytest.mark.parametrize(("spare", "state"), [(0, "delivered"), (-1, "failed")])
+def test_an_event_may_fill_the_32_kilobytes_and_not_a_byte_more(
+    box: Segment, spare: int, state: str
+) -> None:
+    connect(box, GIVEN)
+    contact_id = member()
+    tell(GIVEN, contact_id, "0", note="")
+    drain()
+    around = len(payloads.encoded(box.events[0]))
+    tell(GIVEN, contact_id, "1", note="x" * (payloads.EVENT_LIMIT - around - spare))
+    drain()
+    assert Delivery.objects.latest("pk").state == state
+    assert len(box.events) == (2 if state == "delivered" else 1)
+    largest = max(len(payloads.encoded(one)) for one in box.events)
+    assert state == "failed" or largest == payloads.EVENT_LIMIT
+
+
+def test_what_is_compressed_arrives_and_is_legible_in_the_log(box: Segment) -> None:
+    connection = connect(box, GIVEN, compress=True)
+    tell(GIVEN, member(), code="GIFT-7K2M", note="x" * 5000)
+    assert drain().delivered == 1
+    assert box.events[0]["properties"]["code"] == "GIFT-7K2M"
+    (asked,) = box.asked("/v1/batch")
+    assert asked.headers["content-encoding"] == "gzip"
+    assert len(asked.body) < 1000
+    assert "GIFT-7K2M" in VendorCall.objects.get(connection=connection).request
+
+
 def test_one_that_segment_refuses_does_not_keep_back_the_others(box: Segment) -> None:
     connect(box, GIVEN)
     for number in range(8):
