@@ -18,10 +18,11 @@ from workspace import sql
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """A type of facts: its name for programs, and what it is in words."""
+    """A type of facts: its name for programs, what it is in words, whether it is of contacts."""
 
     name: str
     label: Any
+    is_of_contact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,12 @@ ORDER BY i.contact_id, i.created_at, i.value
 """
 
 
-def register_type(name: str, label: Any) -> None:
-    """Let webhooks ask for facts of this type, which `label` tells people. May be called again."""
-    _types[name] = EventType(name, label)
+def register_type(name: str, label: Any, *, is_of_contact: bool = True) -> None:
+    """Let webhooks ask for facts of this type, which `label` tells people. May be called again.
+
+    What is not of a contact goes to webhooks only.
+    """
+    _types[name] = EventType(name, label, is_of_contact)
 
 
 def register_kind(kind: str, *, name_there: NameThere | None = None) -> None:

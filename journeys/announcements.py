@@ -10,7 +10,7 @@ PUBLISHED = "journey.published"
 
 def register() -> None:
     """Let webhooks hear of what happens in this room. May be called again."""
-    register_type(PUBLISHED, _("A journey was published"))
+    register_type(PUBLISHED, _("A journey was published"), is_of_contact=False)
 
 
 def tell_published(version: JourneyVersion) -> None:

@@ -39,9 +39,9 @@ def register() -> None:
     """Let webhooks hear of what happens in this room."""
     register_type(ENTERED, _("A customer entered a segment"))
     register_type(LEFT, _("A customer left a segment"))
-    register_type(REFRESHED, _("The members of a segment were calculated"))
-    register_type(ARCHIVED, _("A segment was archived"))
-    register_type(EXPORT_READY, _("The file of an export can be downloaded"))
+    register_type(REFRESHED, _("The members of a segment were calculated"), is_of_contact=False)
+    register_type(ARCHIVED, _("A segment was archived"), is_of_contact=False)
+    register_type(EXPORT_READY, _("The file of an export can be downloaded"), is_of_contact=False)
     moves.register_consumer("webhooks", tell_moves)
 
 

@@ -27,6 +27,8 @@ CREDENTIALS, SETTINGS = "credentials.", "settings."
 class _RefusableForm(forms.Form):
     """Shows beside its fields what a verb refused."""
 
+    asked: frozenset[str] = frozenset()
+
     def add_refusal(self, error: DomainError) -> None:
         """Show each fault at its field, others over the form."""
         if not error.problems:
@@ -43,6 +45,14 @@ class _RefusableForm(forms.Form):
         """All fields but the credentials and the websites, for the template."""
         own = (name for name in self.fields if not name.startswith(CREDENTIALS))
         return [self[name] for name in own if name != "websites"]
+
+    def asked_fields(self) -> list[Any]:
+        """The settings that are asked for beside the credentials, for the template."""
+        return [one for one in self.setting_fields() if one.name in self.asked]
+
+    def further_fields(self) -> list[Any]:
+        """Those that may as well be chosen later."""
+        return [one for one in self.setting_fields() if one.name not in self.asked]
 
     def _part(self, prefix: str) -> dict[str, Any]:
         given = self.cleaned_data.items()
@@ -118,6 +128,7 @@ class AuthorizeForm(CredentialsForm):
     def __init__(self, data: Any = None, *, vendor: Vendor) -> None:
         super().__init__(data, vendor=vendor)
         self.fields |= SettingsForm(data, vendor=vendor).fields
+        self.asked = frozenset(f"{SETTINGS}{one.name}" for one in vendor.settings if one.is_asked)
         if vendor.has_websites:
             self.fields["websites"] = WebsitesForm(data).fields["websites"]
 
@@ -183,8 +194,9 @@ def _setting(one: SettingField) -> forms.Field:
 
 
 def _types() -> list[tuple[str, Any]]:
-    """The types of facts that one can hear of."""
+    """The types of facts of contacts that one can hear of."""
     return [
         (one.name, format_html("{} <code>{}</code>", one.label, one.name))
         for one in announcements.registered_types()
+        if one.is_of_contact
     ]

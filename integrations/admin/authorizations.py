@@ -126,8 +126,10 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
                 form.add_refusal(error)
             else:
                 words = _("%(vendor)s has taken the credentials: “%(name)s” is authorized.")
-                said = words % {"vendor": vendor.label, "name": made.name}
-                self.message_user(request, said)
+                if vendor.unproven:
+                    words = _("“%(name)s” is authorized. %(unproven)s")
+                said = {"vendor": vendor.label, "name": made.name, "unproven": vendor.unproven}
+                self.message_user(request, words % said)
                 return HttpResponseRedirect(self.page_of(request, made))
         title = _("Add New %(vendor)s Connection") % {"vendor": vendor.label}
         context = page_context(self, request, title=title)

@@ -146,8 +146,10 @@ def _panel(request: HttpRequest, connection: VendorConnection) -> Panel | None:
         "thing": connection,
         "facts": _facts(connection),
         "figures": [
-            *((label, number(course.today(state)), state) for state, label, _tone in _ENDS),
-            (_("waiting"), number(counts.queued), State.QUEUED),
+            (_("Sent today"), number(course.today(State.DELIVERED)), State.DELIVERED),
+            (_("Left out today"), number(course.today(State.CANCELLED)), State.CANCELLED),
+            (_("Waiting"), number(counts.queued), State.QUEUED),
+            (_("Failed, not sent again"), number(counts.failed), State.FAILED),
         ],
         "chart": _chart(course),
         "types": _types_told(connection, course),

@@ -43,6 +43,8 @@ class SettingField:
     """Says what is wrong with a value of the right kind; "" where nothing is."""
     empty: _Words = ""
     """What it means that nothing is said, for people."""
+    is_asked: bool = False
+    """Whether it is asked for beside the credentials, when one authorizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Vendor:
     icon: str = "hub"
     has_websites: bool = False
     remains: _Words = ""
+    unproven: _Words = ""
+    """What one does to see that the credentials are right, where the vendor does not tell."""
 
 
 @dataclass(slots=True)

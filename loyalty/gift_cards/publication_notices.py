@@ -27,7 +27,9 @@ def register() -> None:
     """Let webhooks ask for what is told here."""
     announcements.register_type(SUCCEEDED, str(_("A code was given to a contact")))
     announcements.register_type(FAILED, str(_("A contact got no code")))
-    announcements.register_type(GENERATED, str(_("The codes of a campaign were made")))
+    announcements.register_type(
+        GENERATED, str(_("The codes of a campaign were made")), is_of_contact=False
+    )
 
 
 def tell(campaign: Campaign, given: "Sequence[Published]", terms: "Terms", *, at: datetime) -> None:

@@ -4,6 +4,7 @@ from segments.admin import (  # noqa: F401  # They register screens.
     action_list,
     export_schedules,
     exporting,
+    imported_panel,
     on_contacts,
     rule_events,
     saved_criteria,

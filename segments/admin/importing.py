@@ -153,7 +153,7 @@ class ImportedSegmentPages(PagesAdmin, ObjectActionsAdmin):
         context = {
             **page_context(self, request, title=_("Import segments")),
             "media": self.media + _MEDIA,
-            "connections": [(one, _address(one), one == chosen) for one in known],
+            "connections": [(one, address_of_import(one), one == chosen) for one in known],
             "connection": chosen,
             "close_url": reverse("admin:segments_segment_changelist"),
             "authorize_url": _authorize_address(actor),
@@ -291,7 +291,7 @@ def _told(
     return {
         "imported": imported,
         "system": system_of(imported),
-        "state": _state(imported),
+        "state": state_badge(imported),
         "connection_state": VendorConnection.State(imported.connection.state).label,
         "is_still": not imported.connection.is_enabled,
         "members": number(segment.member_count),
@@ -332,7 +332,8 @@ def _place(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
 
 
-def _state(imported: ImportedSegment) -> Any:
+def state_badge(imported: ImportedSegment) -> Any:
+    """How the import stands, as a word with a colour."""
     if imported.stopped_at is not None:
         return badge(_("imported no more"), "neutral", "link_off")
     if imported.missing_since is not None:
@@ -348,7 +349,8 @@ def _may_look(actor: Actor) -> bool:
     return actor.may("contacts.view_contact")
 
 
-def _address(connection: VendorConnection) -> str:
+def address_of_import(connection: VendorConnection) -> str:
+    """Where the segments of a connection are chosen."""
     return f"{reverse('admin:segments_segment_import')}?{urlencode({'connection': connection.pk})}"
 
 

@@ -122,6 +122,7 @@ VENDOR = Vendor(
                 "Emarsys ends WSSE with the year 2026: choose it only where you have no OAuth2"
                 " credentials yet."
             ),
+            is_asked=True,
         ),
         SettingField(
             "sync_hour",

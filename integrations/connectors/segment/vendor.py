@@ -85,15 +85,18 @@ def register() -> None:
                     choices=(("us", "US (Oregon)"), ("eu", "EU (Dublin)")),
                     help=gettext_lazy("That of your Segment workspace."),
                     kind="choice",
+                    is_asked=True,
                 ),
                 SettingField(
                     "types",
                     gettext_lazy("Events"),
                     default=[],
                     help=gettext_lazy(
-                        "What is sent. Of contacts only: what is of nobody is left out."
+                        "What is sent. Codes of gift cards are in the event “A code was given to a"
+                        " contact”; a distribution can send them without it."
                     ),
                     kind="types",
+                    is_asked=True,
                 ),
                 SettingField(
                     "names",
@@ -174,6 +177,10 @@ def register() -> None:
             ),
             help_url="https://segment.com/docs/connections/find-writekey/",
             icon="alt_route",
+            unproven=gettext_lazy(
+                "Segment tells nobody whether a write key is right: send a test event, and look"
+                " whether it arrives in the source's Debugger."
+            ),
             remains=gettext_lazy(
                 "What was sent stays in your Segment workspace and at its destinations."
             ),
