@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from integrations.delivery_counts import Course
 from integrations.delivery_log import SHOWN, Try
 from integrations.models import Connection, Delivery
-from workspace.admin.pictures import badge
+from workspace.admin.pictures import badge, chart
 
 State = Delivery.State
 _TONES = {
@@ -22,6 +24,12 @@ _TONES = {
     State.FAILED: ("bad", "error"),
     State.CANCELLED: ("neutral", "block"),
 }
+# How deliveries end, as it is drawn.
+_ENDS = (
+    (State.DELIVERED, gettext_lazy("Sent"), "good"),
+    (State.FAILED, gettext_lazy("Failed"), "bad"),
+    (State.CANCELLED, gettext_lazy("Left out"), "warning"),
+)
 _STEP, _BAR, _HEIGHT = 5, 4, 20
 
 
@@ -90,6 +98,19 @@ def _bar(place: int, one: Try | None) -> tuple[Any, ...]:
         top = 0 if one.went_well else _HEIGHT // 2
         colour = "var(--color-green-600)" if one.went_well else "var(--color-red-500)"
     return place * _STEP, top, _BAR, _HEIGHT - top, colour
+
+
+def course_chart(course: Course) -> dict[str, Any] | None:
+    """How deliveries ended on the last days, as bars; None with nothing to draw."""
+    if not any(course.total(state) for state, _label, _tone in _ENDS):
+        return None
+    days = [date_format(day, "j M") for day in course.days]
+    series = [
+        (str(label), course.by_state.get(state, [0] * len(days)), tone)
+        for state, label, tone in _ENDS
+        if state == State.DELIVERED or course.total(state)
+    ]
+    return chart(days, series, kind="bar", axis=_("Day"), is_stacked=True)
 
 
 def ago(at: Any) -> SafeString:

@@ -9,7 +9,6 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,25 +16,19 @@ from integrations import announcements, deliveries, delivery_counts, delivery_lo
 from integrations.admin.authorization_panels import Panel, register_panel
 from integrations.admin.bodies import coloured
 from integrations.admin.contact_names import contacts_named
-from integrations.admin.delivery_pictures import delivery_badge, moment
+from integrations.admin.delivery_pictures import course_chart, delivery_badge, moment
 from integrations.delivery_counts import Course
 from integrations.models import Delivery, DeliveryAttempt, VendorConnection
 from integrations.vendors import connections, registry, trials
 from integrations.vendors.registry import SettingField
 from workspace.access import actor_of
 from workspace.admin import PagesAdmin, object_action
-from workspace.admin.pictures import chart, number
+from workspace.admin.pictures import number
 from workspace.exactjson import exact_dumps
 
 State = Delivery.State
 _SEE = "integrations.view_delivery"
 _PAGE, _NEWEST = 25, 5
-# The counted ends, by what they are called of events.
-_ENDS = (
-    (State.DELIVERED, gettext_lazy("sent"), "good"),
-    (State.FAILED, gettext_lazy("failed"), "bad"),
-    (State.CANCELLED, gettext_lazy("left out"), "warning"),
-)
 
 
 class SentEventPages(PagesAdmin):
@@ -151,7 +144,7 @@ def _panel(request: HttpRequest, connection: VendorConnection) -> Panel | None:
             (_("Waiting"), number(counts.queued), State.QUEUED),
             (_("Failed, not sent again"), number(counts.failed), State.FAILED),
         ],
-        "chart": _chart(course),
+        "chart": course_chart(course),
         "types": _types_told(connection, course),
         "days": delivery_counts.DAYS,
         "settings_url": settings_url,
@@ -201,6 +194,7 @@ def _said(setting: SettingField, value: Any) -> str:
 def _types_told(connection: VendorConnection, course: Course) -> list[dict[str, Any]]:
     """The types that it hears of, or heard of lately, with how many went there."""
     labels = {one.name: one.label for one in announcements.registered_types()}
+    labels[trials.TEST_TYPE] = _("A test, sent by hand")
     heard = set(connection.event_types)
     return [
         {
@@ -208,7 +202,7 @@ def _types_told(connection: VendorConnection, course: Course) -> list[dict[str, 
             "label": labels.get(name, ""),
             "name": announcements.name_there(connection, name),
             "count": number(course.by_kind.get(name, 0)),
-            "is_heard": name in heard,
+            "is_heard": name in heard or name == trials.TEST_TYPE,
         }
         for name in sorted(heard | course.by_kind.keys())
     ]
@@ -217,19 +211,6 @@ def _types_told(connection: VendorConnection, course: Course) -> list[dict[str, 
 def _types(connection: VendorConnection, chosen: str) -> list[str]:
     """The types that one may choose among."""
     return sorted({*connection.event_types, trials.TEST_TYPE, *([chosen] if chosen else [])})
-
-
-def _chart(course: Course) -> dict[str, Any] | None:
-    """The last days as bars; None with nothing to draw."""
-    if not any(course.total(state) for state, _label, _tone in _ENDS):
-        return None
-    days = [date_format(day, "j M") for day in course.days]
-    series = [
-        (str(label).capitalize(), course.by_state.get(state, [0] * len(days)), tone)
-        for state, label, tone in _ENDS
-        if state == State.DELIVERED or course.total(state)
-    ]
-    return chart(days, series, kind="bar", axis=_("Day"), is_stacked=True)
 
 
 def _events_url(connection: VendorConnection) -> str:

@@ -13,11 +13,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations import announcements, delivery_log, webhooks
+from integrations import announcements, delivery_counts, delivery_log, webhooks
 from integrations.admin.dead_letters import failed_url
 from integrations.admin.delivery_pictures import (
     ago,
     connection_badge,
+    course_chart,
     delivery_badge,
     moment,
     resting_until,
@@ -175,6 +176,8 @@ class WebhookAdmin(WebhookButtons):
                 for one in newest.order_by("-pk")[:_SHOWN]
             ],
             "log_url": f"{log}?connection__id__exact={webhook.pk}",
+            "chart": course_chart(delivery_counts.course_of(webhook.pk, until=timezone.now())),
+            "days": delivery_counts.DAYS,
             "may_see_log": actor_of(request).may("integrations.view_delivery"),
         }
         return TemplateResponse(request, "integrations/webhook.html", context)
