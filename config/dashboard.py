@@ -21,7 +21,7 @@ from loyalty.reports.liability import liability
 from segments.admin.badges import calculation_badge, sparklines
 from segments.admin.warnings import renewal_address
 from segments.expiry import next_deadlines
-from segments.models import Segment
+from segments.models import ImportedSegment, Segment
 from workspace import access
 from workspace.admin.jobs import job_context
 from workspace.admin.lists import estimated_count
@@ -49,6 +49,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "may_see_contacts": may_see_contacts,
         "deadlines": _deadlines(actor, now) if may_see_segments else [],
         "refused": _refused(actor),
+        "missing": _missing(actor) if may_see_segments else [],
         "jobs": [job_context(job) for job in _running(actor)],
         "steps": _next_steps(actor, contact_count),
         "demo": demo_note(actor),
@@ -173,6 +174,22 @@ def _refused(actor: access.Actor) -> list[dict[str, str]]:
             "url": reverse("admin:integrations_vendorconnection_change", args=[connection.pk]),
         }
         for connection in owners.refused()[:_REFUSED_SHOWN]
+    ]
+
+
+def _missing(actor: access.Actor) -> list[dict[str, str]]:
+    """The imported segments that the other system has no more."""
+    known = access.visible(Segment.objects.filter(status=Segment.Status.INACTIVE), actor)
+    gone = ImportedSegment.objects.filter(
+        missing_since__isnull=False, stopped_at__isnull=True, segment__in=known
+    )
+    found = gone.select_related("segment").order_by("-missing_since")[:_REFUSED_SHOWN]
+    return [
+        {
+            "name": one.segment.name,
+            "url": reverse("admin:segments_segment_imported", args=[one.pk]),
+        }
+        for one in found
     ]
 
 

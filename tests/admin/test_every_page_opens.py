@@ -68,7 +68,7 @@ def _things() -> list[str]:
     authorized = VendorConnection.objects.earliest("pk")
     found += [
         reverse(f"admin:integrations_vendorconnection_{page}", args=[authorized.pk])
-        for page in ("syncs", "calls")
+        for page in ("syncs", "calls", "events")
     ]
     distribution = Distribution.objects.earliest("pk")
     found += [

@@ -102,7 +102,7 @@ def test_pages_of_a_thing_cost_the_same_however_much_there_is(admin: Client) -> 
         ),
         *(
             reverse(f"admin:integrations_vendorconnection_{page}", args=[authorized.pk])
-            for page in ("change", "syncs", "calls")
+            for page in ("change", "syncs", "calls", "events")
         ),
         *(
             reverse(f"admin:loyalty_distribution_{page}", args=[distribution.pk])
