@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("integrations", "0016_vendor_access_ends"),
+        ("integrations", "0017_user_secrets"),
     ]
 
     operations = [
