@@ -20,10 +20,11 @@ class RemoteList:
 class Added:
     """What came of adding: the vendor's ids by address, and who was refused with which reason.
 
+    An id is None where the vendor told none: it is looked up on the list when it is needed.
     With `failure` nothing of it is known to be done; it says the vendor's word for why.
     """
 
-    ids: Sequence[tuple[str, int]] = ()
+    ids: Sequence[tuple[str, int | None]] = ()
     refused: Sequence[tuple[str, str]] = ()
     failure: str = ""
 

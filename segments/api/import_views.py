@@ -17,8 +17,9 @@ from segments import lifecycle
 from segments.api.serializers import ImportedSerializer
 from segments.errors import SegmentNotImported
 from segments.imported import importing, offers
+from segments.imported.offers import Offer
 from segments.models import ImportedSegment, Segment, SkippedKey
-from workspace.api.pages import Ordering
+from workspace.api.pages import Ordering, Place
 from workspace.api.serializers import JobLinkSerializer, StrictSerializer, job_address
 from workspace.api.views import ApiViewSet
 
@@ -29,6 +30,7 @@ class RemoteSegmentSerializer(serializers.Serializer[Any]):
     """A segment of another system; `segment` is the key of ours, where it is imported already."""
 
     id = serializers.CharField(source="remote.id")
+    connection = serializers.SerializerMethodField()
     name = serializers.CharField(source="remote.name")
     kind = serializers.CharField(source="remote.kind", allow_blank=True)
     count = serializers.IntegerField(
@@ -37,15 +39,11 @@ class RemoteSegmentSerializer(serializers.Serializer[Any]):
     is_imported = serializers.BooleanField()
     segment = serializers.SerializerMethodField()
 
+    def get_connection(self, offer: Any) -> int:
+        return int(self.context["connection"])
+
     def get_segment(self, offer: Any) -> str | None:
         return None if offer.segment is None else offer.segment.key
-
-
-class RemoteSegmentsSerializer(serializers.Serializer[Any]):
-    """The segments of one connection, by name."""
-
-    connection = serializers.IntegerField()
-    segments = RemoteSegmentSerializer(many=True)
 
 
 class RemoteImportSerializer(StrictSerializer):
@@ -76,11 +74,13 @@ class ImportViewSet(ApiViewSet):
     queryset = Segment.objects.all()
     permissions = {"offers": "segments.add_segment", "create": "segments.add_segment"}
     query_names = {"offers": ("connection", "counts")}
+    action_orderings = {"offers": {"name": Ordering(("name",))}}
     # The other system is asked before anything is written.
-    unwrapped = frozenset({"create"})
+    committing = frozenset({"create"})
 
     @extend_schema(
-        responses=RemoteSegmentsSerializer,
+        responses=RemoteSegmentSerializer(many=True),
+        filters=False,
         parameters=[
             OpenApiParameter(
                 "connection",
@@ -90,23 +90,38 @@ class ImportViewSet(ApiViewSet):
             OpenApiParameter(
                 "counts",
                 OpenApiTypes.BOOL,
-                description="Whether to ask how many are in each: takes up to eight seconds.",
+                description="Whether to ask how many are in each on the page, for up to 8 seconds.",
             ),
         ],
     )
     def offers(self, request: Request, kind: str) -> Response:
-        """The segments of the other system, and which of them are imported."""
+        """The segments of the other system by name, and which of them are imported."""
         asked = request.query_params.get("connection")
         if asked is not None and not (asked.isdecimal() and len(asked) < 10):
             message = ErrorDetail(gettext("It is the id of a connection."), code="invalid")
             raise ValidationError({"connection": [message]})
         connection = self._connection(kind, None if asked is None else int(asked))
         found = offers.offers(connection, actor=self.actor)
-        if request.query_params.get("counts", "").lower() in {"1", "true"}:
+        counts = request.query_params.get("counts", "").lower() in {"1", "true"}
+
+        def fetch(place: Place | None, is_backward: bool, limit: int) -> list[Offer]:
+            rows = found[::-1] if is_backward else found
+            if place is not None:
+                rows = [
+                    one
+                    for one in rows
+                    if (_place_of(one) < place if is_backward else _place_of(one) > place)
+                ]
+            return rows[:limit]
+
+        page = self.walk(fetch, _place_of, lambda offer: offer)
+        rows = page.data["results"]
+        if counts:
             until = timezone.now() + offers.COUNTED_WITHIN
-            found = offers.counted(connection, found, actor=self.actor, until=until)
-        told = {"connection": connection.pk, "segments": found}
-        return Response(self.shape(RemoteSegmentsSerializer, told))
+            rows = offers.counted(connection, rows, actor=self.actor, until=until)
+        context = {**self.get_serializer_context(), "connection": connection.pk}
+        page.data["results"] = RemoteSegmentSerializer(rows, many=True, context=context).data
+        return page
 
     @extend_schema(request=RemoteImportSerializer, responses={202: RemoteImportStartedSerializer})
     def create(self, request: Request, kind: str) -> Response:
@@ -132,6 +147,10 @@ class ImportViewSet(ApiViewSet):
         if not found:
             words = gettext("There is no connection whose segments could be imported.")
         raise ValidationError({"connection": [ErrorDetail(words, code="required")]})
+
+
+def _place_of(offer: Offer) -> Place:
+    return offer.remote.name.casefold(), offer.remote.id
 
 
 class SkippedKeySerializer(serializers.ModelSerializer[SkippedKey]):

@@ -45,10 +45,11 @@ def test_the_segments_of_the_other_system_are_listed(
     program: Program, connection: VendorConnection
 ) -> None:
     body = program.get(f"{PATH}?counts=true").json()
-    assert body["connection"] == connection.pk
-    assert body["segments"] == [
+    assert (body["next"], body["previous"]) == (None, None)
+    assert body["results"] == [
         {
             "id": name.lower(),
+            "connection": connection.pk,
             "name": name,
             "kind": "segment",
             "count": count,
@@ -57,7 +58,25 @@ def test_the_segments_of_the_other_system_are_listed(
         }
         for name, count in (("New", 1), ("Vip", 2))
     ]
-    assert [one["count"] for one in program.get(PATH).json()["segments"]] == [None, None]
+    assert [one["count"] for one in program.get(PATH).json()["results"]] == [None, None]
+
+
+def test_they_come_page_by_page_there_and_back(
+    program: Program, connection: VendorConnection
+) -> None:
+    first = program.get(f"{PATH}?page_size=1").json()
+    second = program.get(first["next"]).json()
+    assert [one["id"] for one in (*first["results"], *second["results"])] == ["new", "vip"]
+    assert second["next"] is None
+    assert program.get(second["previous"]).json()["results"] == first["results"]
+
+
+def test_the_same_request_again_imports_nothing_twice(
+    program: Program, connection: VendorConnection
+) -> None:
+    said = [program.post(PATH, {"segments": ["vip"]}, Idempotency_Key="k-1") for _turn in range(2)]
+    assert [one.status_code for one in said] == [202, 202]
+    assert said[0].json() == said[1].json()
 
 
 def test_segments_are_imported_by_a_job(program: Program, connection: VendorConnection) -> None:
@@ -78,7 +97,7 @@ def test_segments_are_imported_by_a_job(program: Program, connection: VendorConn
     assert [one["contact"]["id"] for one in members] == [ann]
     skipped = program.get("/api/segments/vip/import/skipped/").json()["results"]
     assert skipped == [{"place": 2, "key": BEA, "reason": "non_member"}]
-    listed = {one["id"]: one for one in program.get(PATH).json()["segments"]}
+    listed = {one["id"]: one for one in program.get(PATH).json()["results"]}
     assert (listed["vip"]["is_imported"], listed["vip"]["segment"]) == (True, "vip")
     again = program.post(PATH, {"segments": ["vip"]})
     assert_problem(again, 400, "import_refused")
@@ -125,7 +144,8 @@ def test_where_there_are_more_connections_one_has_to_be_named(
 ) -> None:
     other = connect("Another shop")
     assert program.get(PATH).status_code == 400
-    assert program.get(f"{PATH}?connection={other.pk}").json()["connection"] == other.pk
+    [row, *_others] = program.get(f"{PATH}?connection={other.pk}").json()["results"]
+    assert row["connection"] == other.pk
     assert program.get(f"{PATH}?connection=x").status_code == 400
     assert program.get("/api/imports/nowhere/").status_code == 400
     assert_problem(program.get("/api/imports/nowhere/?connection=1"), 404, "connection_unknown")

@@ -96,12 +96,13 @@ class DotdigitalClient:
         """
         path = f"/insightData/v3/collections/{_part(collection)}/empty"
         try:
-            found = self._ask("DELETE", path)
+            found = self._ask("PUT", path)
         except PermanentError as error:
             # The vendor's pages name the one method, its OpenAPI document the other.
-            if error.http_status != 405:
+            is_known = _short(error.context.get("vendor_code")) == "collectionNotFound"
+            if error.http_status not in {404, 405} or is_known:
                 raise
-            found = self._ask("PUT", path)
+            found = self._ask("DELETE", path)
         return _text(found, "jobId")
 
     def is_job_over(self, job_id: str) -> bool:
@@ -110,7 +111,7 @@ class DotdigitalClient:
         state = _text(found, "status")
         if state in {"Failed", "NotAvailableInThisVersion"}:
             raise PermanentError(_("Dotdigital says that the job failed (%(s)s).") % {"s": state})
-        return state == "Finished"
+        return payloads.is_done(state)
 
     def segments(self) -> list[Group]:
         """All segments of the account, as they were counted when they were last refreshed."""
@@ -122,7 +123,8 @@ class DotdigitalClient:
 
     def is_segment_fresh(self, segment_id: int) -> bool:
         """Whether that is done. Raises ThingMissing."""
-        return _text(self._ask("GET", f"/v2/segments/refresh/{segment_id}"), "status") == "Finished"
+        found = self._ask("GET", f"/v2/segments/refresh/{segment_id}")
+        return payloads.is_done(_text(found, "status"))
 
     def contacts_in(
         self, *, segment_id: int | None = None, list_id: int | None = None
@@ -160,6 +162,18 @@ class DotdigitalClient:
         """
         given = {"name": name, "visibility": "Private"}
         return _number(self._ask("POST", "/v2/address-books", given), "id")
+
+    def list_size(self, list_id: int) -> int:
+        """How many contacts are on a list. Raises ThingMissing."""
+        return _number(self._ask("GET", f"/v2/address-books/{list_id}"), "contacts")
+
+    def put_on_list(self, list_id: int, email: str) -> int | None:
+        """Put one contact on a list, created where it is not known; its id, where that is told.
+
+        Raises ThingMissing, and PermanentError for an address that is not taken.
+        """
+        found = self._ask("POST", f"/v2/address-books/{list_id}/contacts", {"email": email})
+        return payloads.read_id(found)
 
     def rename_list(self, list_id: int, name: str) -> None:
         """Give a list another name. Raises as `create_list`, and ThingMissing."""
@@ -257,7 +271,7 @@ def _refusal(answer: HttpAnswer, reset_at: datetime | None) -> ConnectorError:
         "answer": answer.text[:500],
         "vendor_code": code,
     }
-    short = code.rpartition(":")[2]
+    short = _short(code)
     if code in _BAD_CREDENTIALS or answer.status == 401:
         text = _(
             "Dotdigital does not accept the API username and password. Look whether the API user"
@@ -292,6 +306,11 @@ def _refusal(answer: HttpAnswer, reset_at: datetime | None) -> ConnectorError:
     return PermanentError(_("Dotdigital refuses: %(status)d %(said)s.") % named, **given)
 
 
+def _short(code: Any) -> str:
+    """A code without the service that says it: "contacts:contactNotFound" is "contactNotFound"."""
+    return str(code or "").rpartition(":")[2]
+
+
 def _part(text: str) -> str:
     """A part of a path: whatever stands in it is one part."""
     return quote(text, safe="")
@@ -305,8 +324,8 @@ def _text(found: Any, name: str) -> str:
 
 
 def _number(found: Any, name: str) -> int:
-    value = found.get(name) if isinstance(found, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, int):
+    value = payloads.read_number(found.get(name) if isinstance(found, Mapping) else None)
+    if value is None:
         raise _missing(name)
     return value
 

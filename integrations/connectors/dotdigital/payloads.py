@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
+from urllib.parse import parse_qs, urlsplit
 
 from django.utils.translation import gettext as _
 
@@ -60,11 +61,12 @@ class Contact:
 class ContactsTaken:
     """What came of an import of contacts: who was taken, and who was not, with the reason.
 
-    `failure` is the state in which it ended where it failed as a whole.
+    `failure` is the state in which it ended where it failed as a whole. `taken` is None where the
+    answer does not name them: all who were not refused.
     """
 
     failure: str = ""
-    taken: tuple[tuple[int, str], ...] = ()
+    taken: tuple[tuple[int, str], ...] | None = ()
     refused: tuple[tuple[str, str], ...] = ()
 
 
@@ -91,6 +93,26 @@ def write_contacts(emails: Sequence[str], list_id: int) -> bytes:
     ]
     given = {"mergeOption": "overwriteIfEmpty", "contacts": contacts}
     return json.dumps(given, ensure_ascii=False).encode()
+
+
+def is_done(state: str) -> bool:
+    """Whether this is one of the words for something that is over, and went well."""
+    return state in _DONE
+
+
+def read_number(value: Any) -> int | None:
+    """A number, also one that is written as text; None for all else."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def read_id(found: Any) -> int | None:
+    """The number of a contact, which both families of calls name differently; None without."""
+    if not isinstance(found, Mapping):
+        return None
+    number = read_number(found.get("contactId"))
+    return read_number(found.get("id")) if number is None else number
 
 
 def read_error(text: str) -> tuple[str, str]:
@@ -165,14 +187,14 @@ def read_contacts(found: Any) -> tuple[list[Contact], str]:
     try:
         contacts = [
             Contact(
-                int(one["contactId"]),
+                _id_of(one),
                 {k: str(v) for k, v in (one.get("identifiers") or {}).items() if v},
             )
             for one in items
         ]
         following = (found.get("_links") or {}).get("next") or {}
-        return contacts, str(following.get("marker") or "")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return contacts, str(following.get("marker") or _marker_in(following.get("link")) or "")
+    except (TypeError, ValueError, AttributeError) as error:
         raise _malformed("_items") from error
 
 
@@ -185,14 +207,36 @@ def read_contacts_taken(found: Any) -> ContactsTaken | None:
         return ContactsTaken(failure=str(state))
     if state not in _DONE:
         raise _malformed("status")
-    taken = [*(found.get("created") or []), *(found.get("updated") or [])]
     failures = found.get("failures") or []
-    if not _are_objects(taken) or not _are_objects(failures):
+    if not _are_objects(failures):
         raise _malformed("failures")
     return ContactsTaken(
-        taken=tuple((int(one.get("contactId") or 0), _email(one)) for one in taken),
+        taken=_named(found.get("created") or [], found.get("updated") or []),
         refused=tuple((_email(one), _failure_code(one)) for one in failures),
     )
+
+
+def _named(created: Any, updated: Any) -> tuple[tuple[int, str], ...] | None:
+    """Whom an import took; None where it says only how many, or nothing."""
+    if not (_are_objects(created) and _are_objects(updated)) or not (created or updated):
+        return None
+    named = [(read_id(one), _email(one)) for one in [*created, *updated]]
+    if not all(number and email for number, email in named):
+        return None
+    return tuple((number, email) for number, email in named if number is not None)
+
+
+def _id_of(one: Mapping[str, Any]) -> int:
+    number = read_id(one)
+    if number is None:
+        raise _malformed("contactId")
+    return number
+
+
+def _marker_in(link: Any) -> str:
+    """The marker of a page, where only its address is told."""
+    asked = parse_qs(urlsplit(link).query) if isinstance(link, str) else {}
+    return asked.get("marker", [""])[0]
 
 
 def _email(one: Mapping[str, Any]) -> str:

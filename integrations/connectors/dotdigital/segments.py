@@ -48,8 +48,10 @@ def fetch_members(run: SyncRun, remote_id: str) -> Iterator[Sequence[str]]:
         )
         run.check()
         names = [one.identifiers[identifier] for one in contacts if identifier in one.identifiers]
-        # Numbers have no plus there.
-        yield [f"+{name}" for name in names] if identifier == vendor.MOBILE else names
+        if identifier == vendor.MOBILE:
+            # Older ones may have no plus there.
+            names = [f"+{name.lstrip('+')}" for name in names]
+        yield names
         if marker in seen:
             break
         seen.add(marker)

@@ -72,8 +72,8 @@ class InsightStore:
         return self.client.is_job_over(job)
 
     def _named(self, name: str) -> str:
-        """A name of ours as the vendor writes it: mobile numbers without the plus."""
-        return name.lstrip("+") if self.identifier == vendor.MOBILE else name
+        """A name of ours as the vendor writes it: mobile numbers with their plus."""
+        return f"+{name.lstrip('+')}" if self.identifier == vendor.MOBILE else name
 
 
 def store_of(run: SyncRun) -> InsightStore:

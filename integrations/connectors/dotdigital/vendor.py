@@ -50,9 +50,13 @@ def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, An
     """
     account = client_of(http, credentials).account()
     check_endpoint(account.endpoint)
-    there = _Elsewhere(http, account.endpoint)
+    endpoint = account.endpoint
+    if _is_theirs(endpoint) and not _is_theirs(base_url(settings)):
+        # What stands in for the vendor repeats what the vendor's pages show: stay with it.
+        endpoint = base_url(settings).rstrip("/")
+    there = _Elsewhere(http, endpoint)
     client_of(there, credentials).account()
-    return Verified(account_name=account.name, endpoint=account.endpoint)
+    return Verified(account_name=account.name, endpoint=endpoint)
 
 
 def check_endpoint(endpoint: str) -> None:
@@ -61,12 +65,16 @@ def check_endpoint(endpoint: str) -> None:
     Credentials are sent there: an answer that leads elsewhere is not followed.
     """
     parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    is_theirs = parts.scheme == "https" and (host == _HOSTS or host.endswith(f".{_HOSTS}"))
-    is_set = bool(product.DOTDIGITAL_URL) and parts.scheme in {"http", "https"} and bool(host)
-    if not (is_theirs or is_set):
+    is_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    if not (_is_theirs(endpoint) or (product.DOTDIGITAL_URL and is_url)):
         words = _("Dotdigital leads to “%(endpoint)s”, which is no address of dotdigital.com.")
         raise MalformedAnswer(words % {"endpoint": endpoint[:100]})
+
+
+def _is_theirs(address: str) -> bool:
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return parts.scheme == "https" and (host == _HOSTS or host.endswith(f".{_HOSTS}"))
 
 
 def check_collection(name: str) -> str:

@@ -26,6 +26,7 @@ from integrations.errors import (
     ThingMissing,
 )
 
+_ISSUER = "/oauth2/token"
 BASE_URL, AUTH_URL = "https://api.emarsys.net", "https://auth.emarsys.net"
 PAGE = 10_000
 BATCH = 1000
@@ -51,7 +52,8 @@ class Client:
         self._http = http
         self._user, self._secret = user, secret
         self._is_oauth = is_oauth
-        self._auth_url = auth_url.rstrip("/")
+        # Also where somebody gave the whole address.
+        self._auth_url = auth_url.rstrip("/").removesuffix(_ISSUER)
 
     def list_segments(self) -> list[Named]:
         """All segments."""
@@ -63,6 +65,13 @@ class Client:
 
     def combined_definition(self, combined_id: str) -> Definition:
         """What a combined segment is made of. Raises ThingMissing."""
+        listed = {one.id: one for one in self.list_combined()}
+        if combined_id not in listed:
+            raise ThingMissing(_("There is no such segment in Emarsys any more."))
+        # The list has it as a rule: it is how one is created.
+        definition = listed[combined_id].definition
+        if definition is not None:
+            return definition
         return payloads.read_definition(self._ask("GET", f"/combinedsegments/{combined_id}"))
 
     def count_contacts(self, segment_id: str) -> int | None:
@@ -156,8 +165,9 @@ class Client:
         except ValueError:
             envelope = None
         code, text = None, ""
-        if isinstance(envelope, dict) and isinstance(envelope.get("replyCode"), int):
-            code, text = envelope["replyCode"], str(envelope.get("replyText") or "")
+        if isinstance(envelope, dict):
+            code = payloads.read_code(envelope.get("replyCode"))
+            text = str(envelope.get("replyText") or "")
         self._refuse(answer, code, text)
         if code is None or not isinstance(envelope, dict):
             words = _("Emarsys did not answer as its documentation says: no envelope.")
@@ -263,7 +273,7 @@ class Client:
         basic = base64.b64encode(f"{self._user}:{self._secret}".encode()).decode()
         answer = self._http.request(
             "POST",
-            f"{self._auth_url}/oauth2/token",
+            self._auth_url + _ISSUER,
             headers={
                 "Authorization": f"Basic {basic}",
                 "Content-Type": "application/x-www-form-urlencoded",

@@ -13,15 +13,19 @@ EMAIL_FIELD = "3"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A segment or a combined segment in a list."""
+    """A segment or a combined segment in a list; `definition` where the list has it, too."""
 
     id: str
     name: str
+    definition: "Definition | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How far the run of a segment is: waiting, running, done or error; where its contacts are."""
+    """How far the run of a segment is: waiting, running, done or error; where its contacts are.
+
+    `contact_list_id` is "" until it is told, which may be later than that the run is done.
+    """
 
     id: str
     status: str
@@ -49,10 +53,11 @@ class Part:
 def read_named(data: Any) -> list[Named]:
     """The entries of a list of segments. Raises MalformedAnswer."""
     found = []
-    for one in _entries(data):
+    for one in _entries(_unwrapped(data)):
         if not isinstance(one, dict) or one.get("id") is None:
             raise _malformed("a segment without id")
-        found.append(Named(str(one["id"]), str(one.get("name") or one["id"])))
+        definition = read_definition(one) if isinstance(one.get("definition"), dict) else None
+        found.append(Named(str(one["id"]), str(one.get("name") or one["id"]), definition))
     return found
 
 
@@ -75,13 +80,8 @@ def read_run(data: Any) -> Run:
         result = {}
     status = str(data["status"])
     list_id = result.get("contact_list_id")
-    if status == "done" and list_id is None:
-        raise _malformed("a run that is done without contact_list_id")
     return Run(
-        str(data["run_id"]),
-        status,
-        "" if list_id is None else str(list_id),
-        _number(result.get("user_count", 0)),
+        str(data["run_id"]), status, str(list_id or ""), _number(result.get("user_count") or 0)
     )
 
 
@@ -101,15 +101,11 @@ def read_ids(data: Any) -> list[int]:
 def read_keys(data: Any, field: str) -> list[str]:
     """The value of a field of each contact of a page; "" where one has none.
 
-    An object by the contacts' numbers, or where nobody is on the page an empty array or false.
-    Raises MalformedAnswer.
+    An object by the contacts' numbers, or an array; where nobody is on the page it is empty or
+    false. Raises MalformedAnswer.
     """
-    if not data:
-        return []
-    if not isinstance(data, dict):
-        raise _malformed("contacts that are no object")
     return [
-        _key(one.get("fields") if isinstance(one, dict) else None, field) for one in data.values()
+        _key(one.get("fields") if isinstance(one, dict) else None, field) for one in _entries(data)
     ]
 
 
@@ -149,6 +145,13 @@ def read_changed(data: Any) -> str:
     raise _malformed("a change without the number of the contact")
 
 
+def read_code(value: Any) -> int | None:
+    """A code of the envelope, also one that is written as text; None for all else."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def read_count(data: Any) -> int:
     """How many. Raises MalformedAnswer."""
     return _number(data)
@@ -162,6 +165,14 @@ def _part(given: Any) -> Part:
         tuple(str(one) for one in _entries(given.get("segment_ids") or [])),
         tuple(str(one) for one in _entries(given.get("contact_list_ids") or [])),
     )
+
+
+def _unwrapped(data: Any) -> Any:
+    """A list that stands alone in an object, under whatever name."""
+    if isinstance(data, Mapping) and len(data) == 1:
+        (inner,) = data.values()
+        return inner if isinstance(inner, list) else data
+    return data
 
 
 def _entries(data: Any) -> Sequence[Any]:

@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 
 from integrations.connectors.emarsys.client import BATCH, Client
 from integrations.connectors.emarsys.payloads import Part, Run
-from integrations.errors import MalformedAnswer, TemporaryError
+from integrations.errors import (
+    CredentialsRejected,
+    MalformedAnswer,
+    PermanentError,
+    TemporaryError,
+)
 from integrations.vendors.importers import RemoteSegment
 from integrations.vendors.patience import pause_for
 from integrations.vendors.registry import SyncRun
@@ -25,6 +30,8 @@ _RUN_LIMIT = timedelta(hours=6)
 _POLL_FIRST, _POLL_MOST = 2.0, 30.0
 # A vendor that asks for more patience than this is asked again by the next synchronization.
 _PATIENCE = timedelta(minutes=15)
+# A run that is done may name its list a little later.
+_LIST_TURNS = 10
 _BETWEEN = 5.0
 _ATTEMPTS = 4
 # Contacts may be deleted while one reads; that so many are missing is something else.
@@ -43,7 +50,13 @@ class Reading:
     def segments(self) -> list[RemoteSegment]:
         """All that can be imported."""
         plain = self._patiently(self._client.list_segments)
-        combined = self._patiently(self._client.list_combined)
+        try:
+            combined = self._patiently(self._client.list_combined)
+        except CredentialsRejected:
+            raise
+        except PermanentError:
+            # A permission of its own, and not every account has them.
+            combined = []
         return [
             *(RemoteSegment(one.id, one.name, SEGMENT) for one in plain),
             *(RemoteSegment(f"{_COMBINED_PREFIX}{one.id}", one.name, COMBINED) for one in combined),
@@ -62,12 +75,16 @@ class Reading:
             return
         run = self._ran(remote_id)
         count = 0
-        while True:
+        before: Sequence[str] = ()
+        # Without a list nobody is in it.
+        while run.contact_list_id:
             page = self._patiently(
                 self._client.list_keys, run.contact_list_id, self._field, offset=count
             )
-            if not page:
+            if not page or (page == before and any(page)):
+                # One that gives the same page again knows no offset: that was all.
                 break
+            before = page
             count += len(page)
             yield page
         _check_whole(count, run)
@@ -85,7 +102,7 @@ class Reading:
         found: set[int] | None = None
         for segment_id in part.segment_ids:
             run = self._ran(segment_id)
-            ids = self._listed(run.contact_list_id)
+            ids = self._listed(run.contact_list_id) if run.contact_list_id else set()
             _check_whole(len(ids), run)
             found = _joined(found, ids, is_any=part.is_any)
         for list_id in lists:
@@ -95,7 +112,11 @@ class Reading:
     def _listed(self, list_id: str) -> set[int]:
         found = set[int]()
         count = 0
+        before: Sequence[int] = ()
         while page := self._patiently(self._client.list_ids, list_id, offset=count):
+            if page == before:
+                break
+            before = page
             found.update(page)
             count += len(page)
             self._run.check()
@@ -115,7 +136,23 @@ class Reading:
         if found.status != "done":
             words = _("Emarsys could not evaluate the segment: its run ended with “%(status)s”.")
             raise TemporaryError(words % {"status": found.status[:40]})
-        return found
+        return self._listed_run(segment_id, found)
+
+    def _listed_run(self, segment_id: str, found: Run) -> Run:
+        """The same with the list that it leaves, which may be told a moment later.
+
+        Without one where nobody is in the segment. Raises MalformedAnswer where somebody is.
+        """
+        for _turn in range(_LIST_TURNS):
+            if found.contact_list_id:
+                return found
+            pause_for(self._run, _POLL_FIRST)
+            found = self._patiently(self._client.find_run, found.id)
+        if found.contact_list_id:
+            return found
+        if self._patiently(self._client.count_contacts, segment_id) == 0:
+            return Run(found.id, found.status)
+        raise MalformedAnswer(_("Emarsys ended a run, and told no list of those it found."))
 
     def _patiently(self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """What a call gives, asked again while Emarsys asks for patience or does not answer."""

@@ -1,5 +1,6 @@
 """Emarsys as a system that one can connect to, and import segments from."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,12 @@ def identity_of(settings: Mapping[str, Any]) -> str:
     return "user_id" if settings.get("match_by") == _EXTERNAL else "email"
 
 
+def base_url() -> str:
+    """The host that is called, also where the setting names a version of the interface."""
+    given = (django_settings.EMARSYS_URL or calls.BASE_URL).rstrip("/")
+    return re.sub(r"/api(/v\d+)?$", "", given)
+
+
 def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> Verified:
     """Ask for the segments, and for the field that contacts are known by."""
     client = client_of(http, credentials, settings)
@@ -99,7 +106,7 @@ VENDOR = Vendor(
         "Segments of Emarsys become segments here, with those of their contacts who are loyalty"
         " members, and are brought up to date daily."
     ),
-    base_url=lambda settings: django_settings.EMARSYS_URL or calls.BASE_URL,
+    base_url=lambda settings: base_url(),
     credentials=(
         CredentialField(
             "user",

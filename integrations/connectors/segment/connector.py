@@ -127,4 +127,6 @@ def write_key_of(secret: str) -> str:
 
 def base_url(settings: Mapping[str, Any]) -> str:
     """Where Segment is asked: in the region of the workspace, or where the installation says."""
-    return product.SEGMENT_URL or BASE_URLS[str(settings.get("region") or "us")]
+    given = product.SEGMENT_URL or BASE_URLS[str(settings.get("region") or "us")]
+    # Also where the setting names the version, as the vendor's pages do.
+    return given.rstrip("/").removesuffix("/v1")

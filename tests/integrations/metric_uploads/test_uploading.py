@@ -381,10 +381,10 @@ def test_contacts_may_be_found_by_an_identifier_of_the_account(world: World) -> 
     assert set(world.records()) == {"C-1:main"}
 
 
-def test_mobile_numbers_are_written_without_a_plus(world: World) -> None:
+def test_mobile_numbers_are_written_with_their_plus(world: World) -> None:
     anna = world.person("anna", 1990)
     change(anna.pk, world, phone="+44 7123 123123")
-    world.sandbox.contacts.name("anna@shop.test", "mobileNumber", "447123123123")
+    world.sandbox.contacts.name("anna@shop.test", "mobileNumber", "+447123123123")
     VendorConnection.objects.update(settings={"collection": NAME, "identifier": "mobileNumber"})
     assert world.sync()["sent"] == 1
     erase_contact(anna.pk, actor=SYSTEM, at=world.clock.now())
