@@ -133,6 +133,8 @@ def sync_as_requested(work: Work) -> dict[str, Any]:
         work.advance(work.done if done < 0 else done, total, message)
 
     for name in work.arguments["names"]:
+        # The total of the one before is none of this one.
+        work.total = None
         work.advance(0, None, name)
         found[name] = run_sync(
             work.arguments["connection"], name, job=work.job, advance=advance

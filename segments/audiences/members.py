@@ -232,6 +232,7 @@ def _settle_lost(run: SyncRun, audience: Audience) -> None:
 
 def _add_due(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int:
     count = 0
+    total = AudienceMember.objects.filter(audience=audience, state=State.DUE).count()
     while addresses := [
         row[0] for row in sql.lists(_CLAIM, {"audience": audience.pk, "limit": keeper.at_once})
     ]:
@@ -255,7 +256,7 @@ def _add_due(run: SyncRun, keeper: ListKeeper, audience: Audience) -> int:
         )
         count += len(added.ids)
         # Without its name: who sees the job need not know of the segment.
-        run.advance(count, None, "")
+        run.advance(min(count, total), total, "")
     return count
 
 

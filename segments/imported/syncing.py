@@ -119,6 +119,8 @@ def _sync(run: SyncRun, waiting: Sequence[ImportedSegment]) -> None:
                 failures.append(failure)
             if silent >= _PATIENCE:
                 break
+        else:
+            run.advance(len(waiting), len(waiting), "")
     finally:
         find_missing(at=run.now())
     if failures:

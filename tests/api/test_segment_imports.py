@@ -166,7 +166,7 @@ def test_a_group_is_required_where_segments_belong_to_groups(
         assert frenchman.get(f"/api/segments/{key}/{path}").status_code == 404
     for path in ("import/sync/", "import/stop/"):
         assert frenchman.post(f"/api/segments/{key}/{path}").status_code == 404
-    listed = {one["id"]: one for one in frenchman.get(PATH).json()["segments"]}
+    listed = {one["id"]: one for one in frenchman.get(PATH).json()["results"]}
     assert (listed["vip"]["is_imported"], listed["vip"]["segment"]) == (True, None)
 
 

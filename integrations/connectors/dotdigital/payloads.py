@@ -211,16 +211,19 @@ def read_contacts_taken(found: Any) -> ContactsTaken | None:
     if not _are_objects(failures):
         raise _malformed("failures")
     return ContactsTaken(
-        taken=_named(found.get("created") or [], found.get("updated") or []),
+        taken=_named(found.get("created"), found.get("updated")),
         refused=tuple((_email(one), _failure_code(one)) for one in failures),
     )
 
 
 def _named(created: Any, updated: Any) -> tuple[tuple[int, str], ...] | None:
     """Whom an import took; None where it says only how many, or nothing."""
-    if not (_are_objects(created) and _are_objects(updated)) or not (created or updated):
+    if created is None and updated is None:
         return None
-    named = [(read_id(one), _email(one)) for one in [*created, *updated]]
+    lists = [created or [], updated or []]
+    if not all(_are_objects(one) for one in lists):
+        return None
+    named = [(read_id(one), _email(one)) for both in lists for one in both]
     if not all(number and email for number, email in named):
         return None
     return tuple((number, email) for number, email in named if number is not None)

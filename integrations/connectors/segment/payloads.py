@@ -47,7 +47,11 @@ def event_of(
         "messageId": message_id_of(key),
         "timestamp": _instant(str(payload["created_at"])),
         "integrations": integrations_of(settings),
-        "context": {"library": {"name": "Regulars"}, "regulars": {"origin": origin}},
+        "context": {
+            "library": {"name": "Regulars"},
+            "regulars": {"origin": origin},
+            **_traits_of(data.get("customer")),
+        },
     }
 
 
@@ -61,6 +65,13 @@ def _whose(payload: Mapping[str, Any]) -> dict[str, str]:
 def is_of_somebody(payload: Mapping[str, Any]) -> bool:
     """Whether Segment takes it: it wants to know of whom an event is."""
     return bool(payload.get("user_id") or payload.get("anonymous_id"))
+
+
+def _traits_of(customer: Any) -> dict[str, Any]:
+    """Of whom it is, as Segment's profiles and destinations know people besides their id."""
+    given = customer if isinstance(customer, Mapping) else {}
+    traits = {name: given[name] for name in ("email", "name") if given.get(name)}
+    return {"traits": traits} if traits else {}
 
 
 def event_name(type_: str, style: str) -> str:

@@ -45,7 +45,11 @@ def test_a_fact_is_a_track_call_of_its_contact() -> None:
             "items": [{"sku": "a"}, {"sku": "b"}],
         },
         "integrations": {"All": True},
-        "context": {"library": {"name": "Regulars"}, "regulars": {"origin": "mark"}},
+        "context": {
+            "library": {"name": "Regulars"},
+            "regulars": {"origin": "mark"},
+            "traits": {"email": "michael@example.com"},
+        },
     }
 
 
