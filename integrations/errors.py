@@ -138,6 +138,12 @@ class MalformedAnswer(TemporaryError):
     code = "malformed_answer"
 
 
+class NameTaken(PermanentError):
+    """The vendor has something of that name already."""
+
+    code = "name_taken"
+
+
 class ThingMissing(PermanentError):
     """What we asked the other side about is not there (any more)."""
 

@@ -132,12 +132,17 @@ class VendorConnectionFilterSet(django_filters.FilterSet):
     """Filters for connections to vendors' systems."""
 
     kind = django_filters.CharFilter()
+    state = django_filters.ChoiceFilter(choices=VendorConnection.State.choices, method="of_state")
     enabled = django_filters.BooleanFilter(field_name="is_enabled")
     website = django_filters.CharFilter(method="of_website")
 
     class Meta:
         model = VendorConnection
         fields: tuple[str, ...] = ()
+
+    def of_state(self, qs: Any, name: str, value: str) -> Any:
+        """Those that stand so."""
+        return qs.filter(VendorConnection.in_state(value))
 
     def of_website(self, qs: Any, name: str, value: str) -> Any:
         """Those that are for the website of this key."""

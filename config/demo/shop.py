@@ -87,7 +87,7 @@ ATTRIBUTES: dict[str, tuple[str, str, list[str]]] = {
 }
 # Key: label, type.
 METRICS = {
-    "last_order_on": ("Last order", "date"),
+    "last_order_on": ("Last order, as the shop tells it", "date"),
     "favorite_category": ("Favorite category", "text"),
 }
 EVENTS = {

@@ -19,8 +19,8 @@ from integrations.admin.authorization_pictures import (
     website_badge,
 )
 from integrations.admin.delivery_pictures import ago, moment
-from integrations.models import ConnectionWebsite, VendorConnection, VendorSync
-from integrations.vendors import calls, connections, registry
+from integrations.models import ConnectionWebsite, VendorCall, VendorConnection, VendorSync
+from integrations.vendors import accounts, calls, connections, owners, registry
 from integrations.vendors.syncing import subject_of
 from workspace import access
 from workspace.access import actor_of
@@ -58,12 +58,14 @@ def page_of(request: HttpRequest, connection: VendorConnection) -> dict[str, Any
         "rows": _syncs(syncs[:_SYNCS_SHOWN], connection),
         "sync_chart": sync_chart(syncs),
         "limits": limits(connection),
-        "calls": _calls(calls.calls_of(connection, _CALLS_SHOWN)),
+        "calls": _calls(calls.calls_of(connection, _CALLS_SHOWN), actor),
         "websites": _websites(connection),
         "has_syncs": bool(registry.syncs_of(connection.kind)),
         "has_websites": bool(vendor and vendor.has_websites),
         "may_change": may_change,
         "others": _others(connection) if may_change and vendor and vendor.has_websites else [],
+        "beside": accounts.beside(connection) if vendor and vendor.has_websites else [],
+        "told": owners.told_in_words(connection),
         "panels": panels_for(request, connection),
     }
 
@@ -74,10 +76,10 @@ def syncs_context(connection: VendorConnection) -> dict[str, Any]:
     return {"rows": _syncs(syncs, connection), "sync_chart": sync_chart(syncs)}
 
 
-def calls_context(connection: VendorConnection) -> dict[str, Any]:
+def calls_context(request: HttpRequest, connection: VendorConnection) -> dict[str, Any]:
     """What the page of calls needs."""
     return {
-        "calls": _calls(calls.calls_of(connection)),
+        "calls": _calls(calls.calls_of(connection), actor_of(request)),
         "days": calls.KEPT.days,
         "limits": limits(connection),
     }
@@ -124,10 +126,11 @@ def _syncs(syncs: list[VendorSync], connection: VendorConnection) -> list[dict[s
     ]
 
 
-def _calls(found: list[Any]) -> list[dict[str, Any]]:
+def _calls(found: list[VendorCall], actor: access.Actor) -> list[dict[str, Any]]:
+    is_whole = calls.may_read(actor)
     return [
         {
-            "call": one,
+            "call": calls.told(one, is_whole=is_whole),
             "at": moment(one.at),
             "is_bad": one.status is None or one.status >= 400,
             "said": one.status or one.error,

@@ -163,7 +163,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
     def calls_view(self, request: HttpRequest, connection: VendorConnection) -> HttpResponse:
         """The last requests to the vendor with its answers."""
         context = self.thing_context(request, connection, page="calls", title=_("Calls"))
-        context |= calls_context(connection)
+        context |= calls_context(request, connection)
         return TemplateResponse(request, "integrations/authorization_calls.html", context)
 
     def settings_view(self, request: HttpRequest, connection: VendorConnection) -> HttpResponse:

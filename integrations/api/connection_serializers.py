@@ -6,8 +6,9 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from integrations.models import ConnectionWebsite, VendorCall, VendorConnection, VendorSync
+from integrations.models import ConnectionWebsite, VendorConnection, VendorSync
 from integrations.vendors import connections, registry
+from integrations.vendors.calls import ToldCall
 from integrations.vendors.registry import Vendor
 from workspace.api.serializers import AnyJSONField, StrictSerializer
 
@@ -134,16 +135,23 @@ class TriedSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text=_("Empty where it takes them."))
 
 
-class VendorCallSerializer(serializers.ModelSerializer[VendorCall]):
-    """A request to the vendor and its answer, secrets blanked. Kept for a week."""
+class VendorCallSerializer(serializers.Serializer[ToldCall]):
+    """A request to the vendor and its answer, secrets blanked. Kept for a week.
 
-    class Meta:
-        model = VendorCall
-        fields = (
-            *("id", "at", "method", "url", "request", "status", "answer", "error"),
-            "milliseconds",
-        )
-        read_only_fields = fields
+    What was said names people and segments: programs that may not read contacts, or from which user
+    groups keep something, get the beginning of the address only, and `is_whole` is false.
+    """
+
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    method = serializers.CharField()
+    url = serializers.CharField()
+    request = serializers.CharField()
+    status = serializers.IntegerField(allow_null=True)
+    answer = serializers.CharField()
+    error = serializers.CharField()
+    milliseconds = serializers.IntegerField()
+    is_whole = serializers.BooleanField()
 
 
 class VendorSyncSerializer(serializers.ModelSerializer[VendorSync]):

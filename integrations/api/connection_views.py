@@ -1,5 +1,6 @@
 """External authorizations in the API."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -27,8 +28,9 @@ from integrations.api.connection_serializers import (
 )
 from integrations.api.webhook_serializers import DeliverySerializer
 from integrations.filtersets import VendorConnectionFilterSet
-from integrations.models import ConnectionWebsite, Delivery, VendorConnection
+from integrations.models import ConnectionWebsite, Delivery, VendorCall, VendorConnection
 from integrations.vendors import (
+    calls,
     connections,
     credentials,
     leaving,
@@ -264,7 +266,13 @@ class ConnectionViewSet(ApiViewSet):
     def calls(self, request: Request, pk: str) -> Response:
         """Requests to the vendor with its answers, the newest first, secrets blanked."""
         found = connections.find_connection(int(pk))
-        return self.page(found.calls.all(), self.shapes(VendorCallSerializer))
+        is_whole = calls.may_read(self.actor)
+
+        def shapes(rows: Sequence[VendorCall]) -> Sequence[Any]:
+            told = [calls.told(row, is_whole=is_whole) for row in rows]
+            return self.shapes(VendorCallSerializer)(told)
+
+        return self.page(found.calls.all(), shapes)
 
     @extend_schema(responses=VendorSyncSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"])

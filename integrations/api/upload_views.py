@@ -30,6 +30,9 @@ class StandingSerializer(serializers.Serializer[Standing]):
 
     website = serializers.CharField(source="website.key")
     collection = serializers.CharField(source="place")
+    key_end = serializers.CharField(
+        help_text=_("With what the keys end: a number where another connection is there, too.")
+    )
     first_upload_at = serializers.DateTimeField(source="full_at", allow_null=True)
     sent = serializers.IntegerField()
     due = serializers.IntegerField()

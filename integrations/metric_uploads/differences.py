@@ -6,8 +6,8 @@ from uuid import UUID
 
 from integrations.metric_uploads.store import Store
 from integrations.metric_uploads.wanted import wanted_of
+from integrations.models import UploadPlace
 from workspace import sql
-from workspace.models import Website
 
 # Something is there, and nobody knows what: an import whose answer was lost may have arrived.
 UNSURE = UUID(int=0)
@@ -63,19 +63,15 @@ class Difference:
     leaving: int
 
 
-def note_difference(
-    store: Store, *, connection_id: int, website: Website, as_of: datetime
-) -> Difference:
+def note_difference(store: Store, place: UploadPlace, *, as_of: datetime) -> Difference:
     """Mark what is to be sent and what is to be deleted, in one statement.
 
     What was refused comes again when its values have changed, and after a week where the vendor did
     not know the contact. No import of the website may be going on.
     """
-    wanted = wanted_of(
-        store.choice, namespace=store.namespace, website_id=website.pk, website_key=website.key
-    )
+    wanted = wanted_of(store, place)
     params = wanted.params | {
-        "connection": connection_id,
+        "connection": place.connection_id,
         "unknown": list(store.unknown_reasons),
         "again": as_of - UNKNOWN_AGAIN_AFTER,
     }

@@ -52,10 +52,16 @@ REASONS: Mapping[str, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the uploads of a website stand. `refused` counts by reason, the most frequent first."""
+    """How the uploads of a website stand. `refused` counts by reason, the most frequent first.
+
+    `key_end` is that of its keys. It has a number (`is_beside`) where another connection keeps
+    the website there, too.
+    """
 
     website: Website
     place: str
+    key_end: str
+    is_beside: bool
     full_at: datetime | None
     sent: int
     due: int
@@ -147,6 +153,8 @@ def _standing(place: UploadPlace, counts: Mapping[tuple[str, str], int]) -> Stan
     return Standing(
         website=place.website,
         place=place.name.partition(" ")[0],
+        key_end=place.suffix,
+        is_beside=place.number > 1,
         full_at=place.full_at,
         sent=count(State.SENT),
         due=count(State.DUE, State.SENDING),

@@ -11,11 +11,10 @@ from integrations.errors import MalformedAnswer, TemporaryError, ThingMissing
 from integrations.metric_uploads.differences import UNSURE
 from integrations.metric_uploads.store import Outcome, Record, Store
 from integrations.metric_uploads.wanted import wanted_of
-from integrations.models import UploadChunk
+from integrations.models import UploadChunk, UploadPlace
 from integrations.vendors.patience import patiently, pause_for
 from integrations.vendors.registry import SyncRun
 from workspace import sql
-from workspace.models import Website
 
 State = UploadChunk.State
 # The vendor asks to be asked every 5 to 30 seconds.
@@ -73,9 +72,9 @@ WHERE chunk_id = %s
 
 
 def send_due(
-    run: SyncRun, store: Store, website: Website, *, sent: Callable[[int, int], None]
+    run: SyncRun, store: Store, place: UploadPlace, *, sent: Callable[[int, int], None]
 ) -> None:
-    """Send all that is due on a website; `sent` hears of how many were taken and refused.
+    """Send all that is due of a place's website; `sent` hears of how many were taken and refused.
 
     Raises what the vendor's errors are, and TemporaryError where its imports fail again and again.
     What was sent until then is remembered, and what is not over is asked about by `finish_open`.
@@ -86,7 +85,7 @@ def send_due(
     while is_more or flying:
         while is_more and len(flying) < store.import_limit:
             run.check()
-            chunk, records, after = _claim(run, store, website, after)
+            chunk, records, after = _claim(run, store, place, after)
             is_more = chunk is not None
             if chunk is not None:
                 _submit(run, store, chunk, records)
@@ -131,18 +130,16 @@ def finish_open(
 
 
 def _claim(
-    run: SyncRun, store: Store, website: Website, after: int
+    run: SyncRun, store: Store, place: UploadPlace, after: int
 ) -> tuple[UploadChunk | None, list[Record], int]:
     """The records of the next import, from the contact after `after`; None where nothing is due.
 
     Contacts that went away since they were due are left to the next difference.
     """
-    wanted = wanted_of(
-        store.choice, namespace=store.namespace, website_id=website.pk, website_key=website.key
-    )
+    wanted = wanted_of(store, place)
     with transaction.atomic():
         chunk = UploadChunk.objects.create(
-            connection_id=run.connection_id, website=website, began_at=run.now()
+            connection_id=run.connection_id, website_id=place.website_id, began_at=run.now()
         )
         rows = sql.lists(
             _CLAIM.format(wanted=wanted.narrowed),

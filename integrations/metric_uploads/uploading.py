@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from contacts.website_metrics import compute_website_metrics
-from integrations.metric_uploads import deleting, sending
+from integrations.metric_uploads import deleting, places, sending
 from integrations.metric_uploads.differences import note_difference
 from integrations.metric_uploads.store import Store
 from integrations.models import ConnectionWebsite, UploadedRecord, UploadPlace
@@ -30,7 +30,7 @@ def upload_metrics(run: SyncRun, store: Store) -> None:
     )
     _compute(run, websites)
     for website in websites:
-        _settle_place(run, store, website)
+        run.counts["deleted"] += places.settle_place(run, store, website)
         _upload(run, store, website)
     run.counts["unknown_contacts"] = _unknown(run, store)
 
@@ -49,33 +49,19 @@ def _upload(run: SyncRun, store: Store, website: Website) -> None:
 
     total: int | None = None
     sending.finish_open(run, store, website.pk, sent=sent)
-    difference = note_difference(
-        store, connection_id=run.connection_id, website=website, as_of=run.now()
-    )
+    place = places.place_of(run.connection_id, website.pk)
+    difference = note_difference(store, place, as_of=run.now())
     counts["wanted"] += difference.wanted
     total = before + difference.due
     run.advance(before, total, website.name)
     # Before anything is sent: a name that went from one contact to another names one record, and
     # what the former one leaves must not take the new one along.
     deleting.delete_leaving(run, store, website.pk, deleted=deleted)
-    sending.send_due(run, store, website, sent=sent)
+    sending.send_due(run, store, place, sent=sent)
     counts["unchanged"] += max(0, difference.wanted - difference.due)
     UploadPlace.objects.filter(
         connection_id=run.connection_id, website=website, full_at__isnull=True
     ).update(full_at=run.now())
-
-
-def _settle_place(run: SyncRun, store: Store, website: Website) -> None:
-    """Remember where records are; where that is elsewhere now, delete those at the old place."""
-    place, is_new = UploadPlace.objects.get_or_create(
-        connection_id=run.connection_id, website=website, defaults={"name": store.place}
-    )
-    if is_new or place.name == store.place:
-        return
-    run.counts["deleted"] += deleting.delete_all(run, store.at(place.name), website.pk)
-    UploadPlace.objects.get_or_create(
-        connection_id=run.connection_id, website=website, defaults={"name": store.place}
-    )
 
 
 def _compute(run: SyncRun, websites: list[Website]) -> None:

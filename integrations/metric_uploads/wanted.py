@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from contacts.models import ComputedMetric, MetricDefinition
-from integrations.metric_uploads.store import Choice
+from integrations.metric_uploads.store import Choice, Store
+from integrations.models import UploadPlace
 
 # A function of PostgreSQL takes 100 arguments: a name and a value for each field.
 _FIELD_LIMIT = 50
@@ -41,10 +42,14 @@ class Wanted:
     """The same of the contacts of a query `chosen` only."""
 
 
-def wanted_of(choice: Choice, *, namespace: str, website_id: int, website_key: str) -> Wanted:
-    """What is wanted of a website, by the metrics that are computed now."""
-    document, params = _document(choice)
-    params |= {"namespace": namespace, "website": website_id, "suffix": f":{website_key}"}
+def wanted_of(store: Store, place: UploadPlace) -> Wanted:
+    """What is wanted of a website at a place, by the metrics that are computed now."""
+    document, params = _document(store.choice)
+    params |= {
+        "namespace": store.namespace,
+        "website": place.website_id,
+        "suffix": place.suffix,
+    }
     return Wanted(
         WANTED.format(document=document, narrow=""),
         params,

@@ -17,9 +17,13 @@ class UploadPlace(models.Model):
     """Where the records of a website are at the vendor of a connection.
 
     `name` is the vendor's own word for it (collection and identifier): where the settings say
-    another one, what is at the old place is deleted first. `full_at` is when the first upload of
-    all contacts was done. `deleted_count` counts while the records are being deleted; `job` is the
-    vendor's name of what does it.
+    another one, what is at the old place is deleted first. `account` says whose it is, "" as long
+    as that was not settled. Of several connections that keep one website at one place of one
+    account each has a `number`, with which its keys end from 2 on: so none of them replaces or
+    deletes what another one keeps there.
+
+    `full_at` is when the first upload of all contacts was done. `deleted_count` counts while the
+    records are being deleted; `job` is the vendor's name of what does it.
     """
 
     connection = models.ForeignKey(
@@ -27,6 +31,8 @@ class UploadPlace(models.Model):
     )
     website = models.ForeignKey(Website, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=330)
+    account = models.CharField(max_length=550, blank=True, default="")
+    number = models.PositiveSmallIntegerField(default=1)
     full_at = models.DateTimeField(null=True)
     deleted_count = models.BigIntegerField(default=0)
     job = models.CharField(max_length=100, blank=True, default="")
@@ -38,11 +44,22 @@ class UploadPlace(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["connection", "website"], name="integrations_uploadplace_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["account", "name", "website", "number"],
+                condition=~Q(account=""),
+                name="integrations_uploadplace_keys_are_its_own",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.website_id}: {self.name}"
+
+    @property
+    def suffix(self) -> str:
+        """With what the keys of its records end, after the contact's name."""
+        number = "" if self.number == 1 else f".{self.number}"
+        return f":{self.website.key}{number}"
 
 
 class UploadChunk(models.Model):
@@ -105,7 +122,7 @@ class UploadChunk(models.Model):
 class UploadedRecord(models.Model):
     """The metrics of a contact on a website, as one record at a vendor.
 
-    `key` names it there: the contact's name and the website's ("ann@shop.test:main"). A contact
+    `key` names it there: the contact's name and its place's ("ann@shop.test:main"). A contact
     whose name changed has two for a while: the new one, and the old one that is to be deleted.
 
     due → sending → sent, or refused with a `reason`; sent → due when the values changed, or

@@ -18,12 +18,13 @@ class VendorConnection(Connection):
     `settings` are those of the vendor's connector, `sealed_secret` an object of credentials by the
     names of the vendor's fields; it is "" once access was revoked. It `is_enabled` while it works:
     not where it is paused, revoked, or where the vendor refused the credentials (`error` says so).
-    `account_name` and `endpoint` are what the vendor told of the account. `rate_limits` are what
-    it said last of each of its limits: `{scope: {"limit", "remaining", "reset_at"}}`.
+    `account_name`, `account_id` and `endpoint` are what the vendor told of the account, as far as
+    it did. `rate_limits` are what it said last of each of its limits:
+    `{scope: {"limit", "remaining", "reset_at"}}`.
 
     Revoking deletes the credentials. Where the data at the vendor are deleted first, it is being
-    revoked since `revoking_at` and keeps them until that is done. `told_at` is when the owner was
-    told of the error.
+    revoked since `revoking_at` and keeps them until that is done. `told_at` is when somebody was
+    told of the error by mail, `told_to` who.
     """
 
     class State(models.TextChoices):
@@ -42,6 +43,7 @@ class VendorConnection(Connection):
         related_name="vendor",
     )
     account_name = models.CharField(_("account"), max_length=200, blank=True, default="")
+    account_id = models.CharField(max_length=100, blank=True, default="", editable=False)
     endpoint = models.CharField(max_length=300, blank=True, default="", editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -56,6 +58,7 @@ class VendorConnection(Connection):
     revoking_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
     told_at = models.DateTimeField(null=True, editable=False)
+    told_to = models.CharField(max_length=300, blank=True, default="", editable=False)
     error = models.CharField(max_length=500, blank=True, default="", editable=False)
     error_at = models.DateTimeField(null=True, editable=False)
     sync_hours = models.PositiveSmallIntegerField(_("synchronized every … hours"), default=24)
@@ -99,6 +102,24 @@ class VendorConnection(Connection):
         if self.first_synced_at is None and self.next_sync_at is not None:
             return self.State.FIRST_DATA
         return self.State.AUTHORIZED
+
+    @classmethod
+    def in_state(cls, state: str) -> Q:
+        """The connections whose `state` this is."""
+        is_revoked = Q(revoked_at__isnull=False)
+        is_revoking = ~is_revoked & Q(revoking_at__isnull=False)
+        is_there = Q(revoked_at__isnull=True, revoking_at__isnull=True)
+        works = is_there & Q(error="", paused_at__isnull=True)
+        is_first = Q(first_synced_at__isnull=True, next_sync_at__isnull=False)
+        found: dict[str, Q] = {
+            cls.State.REVOKED: is_revoked,
+            cls.State.REVOKING: is_revoking,
+            cls.State.ERROR: is_there & ~Q(error=""),
+            cls.State.PAUSED: is_there & Q(error="", paused_at__isnull=False),
+            cls.State.FIRST_DATA: works & is_first,
+            cls.State.AUTHORIZED: works & ~is_first,
+        }
+        return found[state]
 
 
 class ConnectionWebsite(models.Model):

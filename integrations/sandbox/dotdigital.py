@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class _Route:
 
 
 class Dotdigital(Sandbox):
-    """One account in a region. Contacts are known once they were imported, or by `learn`.
+    """One account in a region. Contacts are known when they were imported, by `learn` or `move_in`.
 
     Jobs of the vendor (imports, refreshes, emptying) last `seconds`, by the `clock`. `rates` are
     the calls a minute of each tier; with `per_hour` the older flat limit holds instead.
@@ -50,6 +50,7 @@ class Dotdigital(Sandbox):
     ) -> None:
         super().__init__(clock=clock)
         self.username, self.password, self.region = username, password, region
+        self.number = 1
         self.is_enabled = True
         self.rates = dict(_RATES)
         self.per_hour: int | None = None
@@ -65,11 +66,20 @@ class Dotdigital(Sandbox):
 
     def describe(self) -> list[str]:
         """What to type into the form."""
+        lists = ", ".join(one.name for one in self.contacts.lists.values())
         return [
             f"API username {self.username}",
             f"API password {self.password}",
             f"The account is in the region {self.region}; segments: "
-            + ", ".join(one.name for one in self.contacts.segments.values()),
+            + ", ".join(one.name for one in self.contacts.segments.values())
+            + (f"; lists: {lists}" if lists else ""),
+            f"It knows {len(self.contacts.by_id)} contacts"
+            + (
+                "."
+                if self.contacts.unknown is None
+                else ", and whoever else it is told of; of a hundred addresses"
+                f" {self.contacts.unknown} are unknown to it."
+            ),
         ]
 
     def learn(self, emails: Iterable[str]) -> None:
@@ -77,6 +87,20 @@ class Dotdigital(Sandbox):
         with self.lock:
             for email in emails:
                 self.contacts.add(email)
+
+    def move_in(self, addresses: Sequence[str], *, unknown: int) -> None:
+        """Know these, with a list and segments of theirs, and whoever is named from now on.
+
+        Who is unknown is decided by the address: always the same people.
+        """
+        with self.lock:
+            self.contacts.unknown = unknown
+            known = [one for one in addresses if self.contacts.is_welcome(one)]
+            self.learn(known)
+            elsewhere = ["only.there@elsewhere.example"]
+            self.contacts.add_list("Newsletter", known[::3])
+            self.add_segment("Readers of the newsletter", [*known[::3], *elsewhere])
+            self.add_segment("Opened a mail this month", [*known[::7], *elsewhere])
 
     def add_segment(self, name: str, members: Iterable[str] | Callable[[], set[int]]) -> int:
         """Build a segment as somebody does in Dotdigital: of addresses, or by a rule; its id.
@@ -185,7 +209,7 @@ class Dotdigital(Sandbox):
             ("CurrencyCode", "String", "GBP"),
         ]
         named = [{"name": n, "type": t, "value": v} for n, t, v in properties]
-        return Response(200, {"id": 1, "properties": named})
+        return Response(200, {"id": self.number, "properties": named})
 
     def server_time(self, request: Request) -> Response:
         """The vendor's clock."""

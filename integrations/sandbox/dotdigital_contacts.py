@@ -3,6 +3,7 @@
 import base64
 import re
 import uuid
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,7 +88,11 @@ class _Import:
 
 
 class Contacts:
-    """The contacts of an account, and in what they are."""
+    """The contacts of an account, and in what they are.
+
+    With `unknown` set, whoever is named by an address becomes a contact, but for so many addresses
+    in a hundred, and those that were deleted here.
+    """
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
@@ -96,6 +101,8 @@ class Contacts:
         self.names: dict[str, dict[str, int]] = {"mobileNumber": {}}
         self.lists: dict[int, ListOf] = {}
         self.segments: dict[int, SegmentOf] = {}
+        self.unknown: int | None = None
+        self._deleted: set[str] = set()
         self._imports: dict[str, _Import] = {}
         self._next = 1000
 
@@ -110,12 +117,25 @@ class Contacts:
     def find(self, identifier: str, value: Any) -> Known | None:
         """The contact of this name; the account has the identifiers that `names` knows."""
         if identifier == "email":
-            return self.by_email.get(str(value).lower())
+            known = self.by_email.get(str(value).lower())
+            return self.add(str(value)) if known is None and self.is_welcome(str(value)) else known
         if identifier == "contactId":
             return self.by_id.get(int(value)) if str(value).isdecimal() else None
         if identifier not in self.names:
             raise Refused(400, "contacts:invalidId")
         return self.by_id.get(self.names[identifier].get(str(value), 0))
+
+    def is_welcome(self, email: str) -> bool:
+        """Whether somebody with this address becomes a contact as soon as he is named."""
+        if self.unknown is None or email.lower() in self._deleted or not _EMAIL.fullmatch(email):
+            return False
+        return zlib.crc32(email.lower().encode()) % 100 >= self.unknown
+
+    def add_list(self, name: str, emails: Iterable[str]) -> int:
+        """A list of these; its id."""
+        one = ListOf(self._number(), name, "Public", {self.add(email).id for email in emails})
+        self.lists[one.id] = one
+        return one.id
 
     def name(self, email: str, identifier: str, value: str) -> None:
         """Let the contact with this address have another name, too."""
@@ -361,6 +381,7 @@ class Contacts:
 
     def _forget(self, known: Known) -> None:
         del self.by_id[known.id], self.by_email[known.email.lower()]
+        self._deleted.add(known.email.lower())
         for members in (
             *(one.members for one in self.lists.values()),
             *(one.members for one in self.segments.values()),

@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,6 +95,12 @@ class Sandbox:
             for one in list(self.requests)
             if path in one.path and (not method or one.method == method)
         ]
+
+    def move_in(self, addresses: Sequence[str], *, unknown: int) -> None:
+        """Know these people, as an account does that a company has used for long.
+
+        Of a hundred so many are unknown all the same. Systems that know nobody have nothing to do.
+        """
 
     def describe(self) -> list[str]:
         """How somebody who started it by hand connects to it: lines for the terminal."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from integrations.models import VendorConnection
+from integrations.models import ConnectionWebsite, VendorConnection
 from integrations.vendors import registry
 from integrations.vendors.calls import VendorHttp
 from integrations.vendors.registry import Vendor
@@ -38,6 +38,27 @@ def secrets_of(connection: VendorConnection) -> list[str]:
         return secrets_in(vendor, credentials_of(connection)) if vendor else []
     except encryption.SecretUnreadable:
         return []
+
+
+def account_of(connection: VendorConnection) -> str:
+    """Whose account it is, as far as the vendor says; by its name and address where it does not."""
+    named = connection.account_id or f"{connection.endpoint} {connection.account_name}"
+    return f"{connection.kind} {named}"
+
+
+def beside(connection: VendorConnection) -> list[VendorConnection]:
+    """Other connections to the same account that share a website with it, by name."""
+    attached = ConnectionWebsite.State.ATTACHED
+    mine = connection.connection_websites.filter(state=attached).values("website_id")
+    others = VendorConnection.objects.filter(
+        kind=connection.kind,
+        revoked_at__isnull=True,
+        connection_websites__state=attached,
+        connection_websites__website__in=mine,
+    ).exclude(pk=connection.pk)
+    account = account_of(connection)
+    found = others.distinct().order_by("name")
+    return [one for one in found if account_of(one) == account]
 
 
 def http_of(

@@ -4,9 +4,10 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,8 @@ from integrations import outbound
 from integrations.connector import HttpAnswer
 from integrations.errors import ConnectorError, MalformedAnswer
 from integrations.models import VendorCall, VendorConnection
-from workspace import sql
+from workspace import access, sql
+from workspace.access import Actor
 
 KEPT = timedelta(days=7)
 # What is written down of a request and of an answer.
@@ -30,6 +32,8 @@ _SECRET_MEMBERS = re.compile(
 )
 _SHORTEST_SECRET = 4
 _FIRST_REFUSAL = 400
+# Of an address: the interface and what of it, as "v2/address-books".
+_PARTS_SHOWN = 2
 
 
 class VendorHttp:
@@ -155,6 +159,58 @@ def blanked(text: str, secrets: Collection[str]) -> str:
     for form in sorted(forms, key=len, reverse=True):
         clean = clean.replace(form, _BLANK)
     return clean
+
+
+@dataclass(frozen=True, slots=True)
+class ToldCall:
+    """A call as somebody may know of it. `is_whole` is false where what it said is kept back."""
+
+    id: int
+    at: datetime
+    method: str
+    url: str
+    request: str
+    status: int | None
+    answer: str
+    error: str
+    milliseconds: int
+    is_whole: bool
+
+
+def may_read(actor: Actor) -> bool:
+    """Whether the actor may read what was said, and not only that something was.
+
+    Requests and answers name contacts, segments and lists, whosever they are: they are for those
+    who may see contacts, and from whom no user group keeps anything.
+    """
+    if actor.is_admin:
+        return True
+    return actor.may("contacts.view_contact") and access.knows_all(actor)
+
+
+def told(call: VendorCall, *, is_whole: bool) -> ToldCall:
+    """A call with what was said, or without."""
+    return ToldCall(
+        id=call.pk,
+        at=call.at,
+        method=call.method,
+        url=call.url if is_whole else _beginning(call.url),
+        request=call.request if is_whole else "",
+        status=call.status,
+        answer=call.answer if is_whole else "",
+        error=call.error,
+        milliseconds=call.milliseconds,
+        is_whole=is_whole,
+    )
+
+
+def _beginning(url: str) -> str:
+    """The part of an address that says which interface is called, and of nobody in it."""
+    parts = urlsplit(url)
+    names = parts.path.strip("/").split("/")
+    shown = "/".join(names[:_PARTS_SHOWN])
+    rest = "/…" if len(names) > _PARTS_SHOWN or parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}/{shown}{rest}"
 
 
 def calls_of(connection: VendorConnection, limit: int = 50) -> list[VendorCall]:

@@ -246,8 +246,21 @@ def read_credentials(
 
 
 def take_verified(connection: VendorConnection, verified: Verified) -> None:
-    """Remember what the vendor told of the account; nothing is saved yet."""
+    """Remember what the vendor told of the account; nothing is saved yet.
+
+    Raises ConnectionInvalid where it is another account than before: what is known of the former
+    one would be taken for true of it.
+    """
+    if connection.account_id and verified.account_id not in {"", connection.account_id}:
+        words = _(
+            "These are credentials of another account, “%(other)s”. Add a new connection for it;"
+            " “%(name)s” stays with the account that it was authorized for."
+        )
+        names = {"other": verified.account_name, "name": connection.name}
+        text = words % names
+        raise ConnectionInvalid(text, problems=[Problem("credentials", "other_account", text)])
     connection.account_name = verified.account_name[:200]
+    connection.account_id = verified.account_id[:100] or connection.account_id
     connection.endpoint = verified.endpoint[:300]
 
 
@@ -283,14 +296,14 @@ def refuse_revoked(connection: VendorConnection) -> None:
 def note_refused(connection_id: int, error: ConnectorError, *, at: datetime) -> bool:
     """The vendor refused the credentials: stop, and say so; false where that is known already.
 
-    Its owner is told by mail within a minute or so (`owners.mail_refused`).
+    Its owner, or administrators, are told by mail within a minute or so (`owners.mail_refused`).
     """
     connection = VendorConnection.objects.select_for_update().get(pk=connection_id)
     if connection.error or connection.revoked_at is not None:
         return False
     secrets = accounts.secrets_of(connection)
     text = blanked(str(error), secrets)[:500] or _("It does not take the credentials.")
-    save(connection, error=text, error_at=at, told_at=None, **_STILL)
+    save(connection, error=text, error_at=at, told_at=None, told_to="", **_STILL)
     record("refused", connection, SYSTEM, at, error=["", connection.error])
     return True
 

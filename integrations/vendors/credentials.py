@@ -70,8 +70,9 @@ def renew_credentials(
 ) -> VendorConnection:
     """Replace the credentials, once the vendor has taken them; a connection in error goes on.
 
-    Raises ConnectionUnknown, ConnectionStill for a revoked one, ConnectionInvalid with every fault
-    or the vendor's words: then everything is as before. Not to be called in a transaction.
+    Raises ConnectionUnknown, ConnectionStill for a revoked one, ConnectionInvalid with every fault,
+    with the vendor's words, or where they are those of another account: then everything is as
+    before. Not to be called in a transaction.
     """
     require(actor, connections.CHANGE)
     connection = connections.find_connection(connection_id)
@@ -95,6 +96,7 @@ def renew_credentials(
             connection,
             sealed_secret=sealed,
             account_name=connection.account_name,
+            account_id=connection.account_id,
             endpoint=connection.endpoint,
         )
         _go_on(connection, at=at)
@@ -115,7 +117,8 @@ def authorize_again(
 
     Without `websites` those are meant that were not deleted at the vendor. What is synchronized
     periodically is due at once. Raises ConnectionUnknown, ConnectionStill where access was not
-    revoked, ConnectionInvalid with every fault or the vendor's words. Not in a transaction.
+    revoked, ConnectionInvalid with every fault, with the vendor's words, or where they are those of
+    another account. Not in a transaction.
     """
     require(actor, connections.ADD)
     connection = connections.find_connection(connection_id)
@@ -139,6 +142,7 @@ def authorize_again(
             connection,
             sealed_secret=accounts.seal_credentials(given),
             account_name=connection.account_name,
+            account_id=connection.account_id,
             endpoint=connection.endpoint,
             authorized_at=at,
             first_synced_at=None,
@@ -168,7 +172,7 @@ def _go_on(connection: VendorConnection, *, at: datetime) -> None:
     """Work again, without the error: at once, where it is neither paused nor being revoked."""
     is_paused = connection.paused_at is not None or connection.revoking_at is not None
     goes_on = connections.going_on(connection, at, is_paused=is_paused, error="")
-    connections.save(connection, error="", error_at=None, told_at=None, **goes_on)
+    connections.save(connection, error="", error_at=None, told_at=None, told_to="", **goes_on)
     outbox.wake()
 
 

@@ -44,7 +44,10 @@ class ListKeeper(Protocol):
         """All that has a name that a list could not have, too."""
 
     def create(self, name: str) -> str:
-        """Make a list; its id. Raises PermanentError where the name is taken."""
+        """Make a list; its id. Raises NameTaken."""
+
+    def rename(self, list_id: str, name: str) -> None:
+        """Give a list another name. Raises NameTaken, and ThingMissing."""
 
     def delete(self, list_id: str) -> None:
         """Delete a list, not the contacts on it. Raises ThingMissing."""

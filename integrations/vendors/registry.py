@@ -49,10 +49,14 @@ class SettingField:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a vendor said of an account when it took the credentials."""
+    """What a vendor said of an account when it took the credentials.
+
+    `account_id` is by what it tells accounts apart, "" where it does not say.
+    """
 
     account_name: str = ""
     endpoint: str = ""
+    account_id: str = ""
 
 
 class Verify(Protocol):

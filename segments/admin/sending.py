@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from contacts.models import ConsentDefinition
 from integrations.admin.delivery_pictures import ago
 from integrations.vendors import registry
-from segments.audiences import audiences
+from segments.audiences import audiences, renaming
 from segments.audiences.models import Audience
 from segments.models import Segment
 from workspace.access import Actor, actor_of
@@ -123,6 +123,9 @@ def _do(admin_: Any, request: HttpRequest, segment: Segment, verb: str, actor: A
         if verb == "pause":
             audiences.pause_audience(audience, **given)
             text = _("The list is left as it is.")
+        elif verb == "rename":
+            renaming.rename_audience(audience, name=request.POST.get("name", ""), **given)
+            text = _("The list is renamed.")
         elif verb == "resume":
             audiences.resume_audience(audience, **given)
             text = _("The list is brought up to date.")
@@ -156,6 +159,8 @@ def _row(audience: Audience, segment: Segment) -> dict[str, Any]:
         "parts": parts if audience.last_sync_at else [],
         "last": ago(audience.last_sync_at),
         "list_name": audience.list_name or audience.name,
+        "is_taken": bool(audience.list_name) and audience.list_name != audience.name,
+        "may_rename": audience.state != State.ENDING,
         "may_resume": audience.state == State.PAUSED,
         "may_pause": audience.state == State.ACTIVE,
         "may_end": audience.state != State.ENDING,

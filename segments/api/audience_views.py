@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from segments import lifecycle
-from segments.audiences import audiences
+from segments.audiences import audiences, renaming
 from segments.audiences.models import Audience
 from segments.errors import AudienceUnknown
 from segments.models import Segment
@@ -35,6 +35,12 @@ class AudienceCreationSerializer(StrictSerializer):
         allow_blank=True,
         help_text=_("The key of a consent: only who gave it is put on the list."),
     )
+
+
+class AudienceChangeSerializer(StrictSerializer):
+    """What can be changed of an audience."""
+
+    name = serializers.CharField(help_text=_("Of the list there, which is renamed at once."))
 
 
 class AudienceSerializer(serializers.ModelSerializer[Audience]):
@@ -75,10 +81,13 @@ class AudienceViewSet(ApiViewSet):
     queryset = Audience.objects.all()
     lookup_value_regex = r"\d{1,18}"
     query_names = {"destroy": ("delete_list",)}
+    # The vendor is asked before anything is written, and may take its time.
+    committing = frozenset({"partial_update"})
     permissions = {
         "list": audiences.VIEW,
         "create": audiences.CHANGE,
         "retrieve": audiences.VIEW,
+        "partial_update": audiences.CHANGE,
         "destroy": audiences.CHANGE,
         "pause": audiences.CHANGE,
         "resume": audiences.CHANGE,
@@ -115,6 +124,16 @@ class AudienceViewSet(ApiViewSet):
     @extend_schema(responses=AudienceSerializer)
     def retrieve(self, request: Request, key: str, pk: str) -> Response:
         """One of them."""
+        return Response(self._shown(self._found(pk)))
+
+    @extend_schema(request=AudienceChangeSerializer, responses=AudienceSerializer)
+    def partial_update(self, request: Request, key: str, pk: str) -> Response:
+        """Rename it, and its list at the vendor, where a list or a segment must not have the name.
+
+        409 while the list is being mirrored, or where the account is not active.
+        """
+        given = self.read(AudienceChangeSerializer)
+        renaming.rename_audience(self._found(pk), **given, actor=self.actor, at=timezone.now())
         return Response(self._shown(self._found(pk)))
 
     @extend_schema(request=None, responses=AudienceSerializer)

@@ -88,7 +88,7 @@ def begin_audience(
         words = _("The segment is sent to “%(name)s” already.") % {"name": connection.name}
         problems = [Problem("connection", "taken", words)]
         raise AudienceInvalid(words, problems=problems) from error
-    _record("begun", audience, actor, at, consent=[None, consent or None])
+    record("begun", audience, actor, at, consent=[None, consent or None])
     _nudge(audience, at)
     return audience
 
@@ -100,7 +100,7 @@ def pause_audience(audience: Audience, *, actor: Actor, at: datetime) -> Audienc
     if audience.state == State.ACTIVE:
         audience.state = State.PAUSED
         audience.save(update_fields=["state"])
-        _record("paused", audience, actor, at)
+        record("paused", audience, actor, at)
     return audience
 
 
@@ -115,7 +115,7 @@ def resume_audience(audience: Audience, *, actor: Actor, at: datetime) -> Audien
         raise AudienceInvalid(_("Its list is being deleted."))
     audience.state, audience.error = State.ACTIVE, ""
     audience.save(update_fields=["state", "error"])
-    _record("resumed", audience, actor, at)
+    record("resumed", audience, actor, at)
     _nudge(audience, at)
     return audience
 
@@ -131,7 +131,7 @@ def end_audience(
     """
     audience = _hold(audience, actor)
     changes: dict[str, Any] = {"deletes_list": [None, delete_list]}
-    _record("ended", audience, actor, at, **changes)
+    record("ended", audience, actor, at, **changes)
     if not delete_list or not audience.list_id:
         AudienceMember.objects.filter(audience=audience).delete()
         audience.delete()
@@ -185,7 +185,8 @@ def _check(
         raise AudienceInvalid(problems[0].message, problems=problems)
 
 
-def _record(what: str, audience: Audience, actor: Actor, at: datetime, **more: Any) -> None:
+def record(what: str, audience: Audience, actor: Actor, at: datetime, **more: Any) -> None:
+    """Write what was done with an audience into the trail of its segment."""
     changes = {"audience": [None, audience.name], "connection": [None, audience.connection.name]}
     audit.record(
         actor=actor,

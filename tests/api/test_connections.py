@@ -52,6 +52,9 @@ def test_one_asks_what_can_be_connected_and_connects_it(program: Program, vendor
     assert connection["first_data_by"] > connection["authorized_at"]
     assert program.get(ROOM).json()["results"][0]["id"] == connection["id"]
     assert program.get(f"{ROOM}?website=b").json()["results"] == []
+    assert len(program.get(f"{ROOM}?state=first_data").json()["results"]) == 1
+    assert program.get(f"{ROOM}?state=revoked").json()["results"] == []
+    assert_problem(program.get(f"{ROOM}?state=nothing"), 400)
 
 
 def test_a_refusal_is_400_with_the_vendors_words_and_every_fault(

@@ -26,6 +26,7 @@ from integrations.errors import (
     ConnectorError,
     CredentialsRejected,
     MalformedAnswer,
+    NameTaken,
     PermanentError,
     TemporaryError,
     ThingMissing,
@@ -157,8 +158,7 @@ class DotdigitalClient:
     def create_list(self, name: str) -> int:
         """Make a list, which nobody can subscribe to by themselves; its id.
 
-        Raises PermanentError with the vendor's code ERROR_ADDRESSBOOK_DUPLICATE where a list or a
-        segment has the name.
+        Raises NameTaken where a list or a segment has the name.
         """
         given = {"name": name, "visibility": "Private"}
         return _number(self._ask("POST", "/v2/address-books", given), "id")
@@ -177,8 +177,11 @@ class DotdigitalClient:
 
     def rename_list(self, list_id: int, name: str) -> None:
         """Give a list another name. Raises as `create_list`, and ThingMissing."""
-        given = {"name": name, "visibility": "Private"}
-        self._ask("PUT", f"/v2/address-books/{list_id}", given)
+        path = f"/v2/address-books/{list_id}"
+        # It is replaced as a whole: who may subscribe by themselves is to stay as it is.
+        found = self._ask("GET", path)
+        visibility = found.get("visibility") if isinstance(found, Mapping) else None
+        self._ask("PUT", path, {"name": name, "visibility": visibility or "Private"})
 
     def delete_list(self, list_id: int) -> None:
         """Delete a list; the contacts on it stay. Raises ThingMissing."""
@@ -257,11 +260,6 @@ class DotdigitalClient:
         return at
 
 
-def is_duplicate_name(error: ConnectorError) -> bool:
-    """Whether a list was refused because another list or a segment has its name."""
-    return error.context.get("vendor_code") == "ERROR_ADDRESSBOOK_DUPLICATE"
-
-
 def _refusal(answer: HttpAnswer, reset_at: datetime | None) -> ConnectorError:
     """What an answer that is no success means to us."""
     code, words = payloads.read_error(answer.text)
@@ -303,6 +301,9 @@ def _refusal(answer: HttpAnswer, reset_at: datetime | None) -> ConnectorError:
     if 300 <= answer.status < 400:
         text = _("Dotdigital leads to another address (%(status)d), which is not followed.")
         return MalformedAnswer(text % named, **given)
+    if code == "ERROR_ADDRESSBOOK_DUPLICATE":
+        text = _("A list or a segment there has this name already: names are unique over both.")
+        return NameTaken(text, **given)
     return PermanentError(_("Dotdigital refuses: %(status)d %(said)s.") % named, **given)
 
 

@@ -54,6 +54,9 @@ class Lists:
     def create(self, name: str) -> str:
         return str(self.client.create_list(name))
 
+    def rename(self, list_id: str, name: str) -> None:
+        self.client.rename_list(int(list_id), name)
+
     def delete(self, list_id: str) -> None:
         self.client.delete_list(int(list_id))
 

@@ -23,10 +23,11 @@ _FAILED = frozenset({"Failed", "RejectedByWatchdog", "ExceedsAllowedContactLimit
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account: its name, and the address at which its region is called."""
+    """An account: its name, the address at which its region is called, its number."""
 
     name: str
     endpoint: str
+    id: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -141,7 +142,9 @@ def read_account(found: Any) -> Account:
     endpoint = properties.get("ApiEndpoint", "").rstrip("/")
     if not endpoint:
         raise _malformed("ApiEndpoint")
-    return Account(properties.get("Name", ""), endpoint, properties)
+    number = found.get("id")
+    known = str(number) if isinstance(number, int | str) and number != "" else ""
+    return Account(properties.get("Name", ""), endpoint, known, properties)
 
 
 def read_import(found: Any) -> ImportState:

@@ -56,7 +56,7 @@ def verify(http: Http, credentials: Mapping[str, str], settings: Mapping[str, An
         endpoint = base_url(settings).rstrip("/")
     there = _Elsewhere(http, endpoint)
     client_of(there, credentials).account()
-    return Verified(account_name=account.name, endpoint=endpoint)
+    return Verified(account_name=account.name, endpoint=endpoint, account_id=account.id)
 
 
 def check_endpoint(endpoint: str) -> None:
@@ -120,9 +120,17 @@ def _pairs(text: str) -> list[str]:
 def _metrics() -> list[tuple[str, str]]:
     """The fields that there are to be chosen from."""
     found = ComputedMetric.objects.order_by("upload_name").values_list(
-        "upload_name", "metric__label"
+        "upload_name", "metric__label", "function"
     )
-    return [(name, f"{label} ({name})") for name, label in found]
+    return [
+        (
+            name,
+            _("%(label)s (%(name)s), changes every day") % {"label": label, "name": name}
+            if function == ComputedMetric.Function.DAYS_SINCE
+            else f"{label} ({name})",
+        )
+        for name, label, function in found
+    ]
 
 
 class _Elsewhere:
@@ -172,7 +180,11 @@ def register() -> None:
                     "metrics",
                     gettext_lazy("Metrics"),
                     default=[],
-                    help=gettext_lazy("None chosen: all metrics that are computed are uploaded."),
+                    help=gettext_lazy(
+                        "None chosen: all metrics that are computed are uploaded, later ones, too."
+                        " With one that changes every day, each contact's record is sent every day:"
+                        " choose all others to leave it out."
+                    ),
                     choices=_metrics,
                     kind="choices",
                 ),

@@ -135,14 +135,6 @@ def test_refused_credentials_stop_everything_and_tell_the_owner_once(vendor: Acm
     assert connections.note_refused(connection.pk, CredentialsRejected("again"), at=NOW) is False
 
 
-def test_an_owner_who_may_not_look_any_more_is_not_told(vendor: Acme) -> None:
-    owner = User.objects.create_superuser("anna", "anna@example.com")
-    connection = connect(make_site(), actor=actor_of_user(owner))
-    User.objects.update(is_superuser=False)
-    connections.note_refused(connection.pk, CredentialsRejected("No."), at=NOW)
-    assert owners.mail_refused(at=NOW) == 0
-
-
 def test_new_credentials_clear_the_error_and_go_on(vendor: Acme) -> None:
     connection = connect(make_site())
     connections.note_refused(connection.pk, CredentialsRejected("No."), at=NOW)
@@ -228,3 +220,23 @@ def test_who_lacks_the_permission_is_refused(vendor: Acme) -> None:
 
 def test_first_data_are_promised_within_a_day() -> None:
     assert timedelta(hours=24) == connections.FIRST_DATA_WITHIN
+
+
+def test_who_asks_for_a_state_gets_those_that_stand_so(vendor: Acme) -> None:
+    site = make_site()
+    made = [connect(site) for _n in range(32)]
+    for number, one in enumerate(made):
+        # Every combination that the table takes.
+        is_revoked = bool(number & 1)
+        VendorConnection.objects.filter(pk=one.pk).update(
+            revoked_at=NOW if is_revoked else None,
+            revoking_at=NOW if number & 2 and not is_revoked else None,
+            next_sync_at=NOW if not number & 3 and number & 16 else None,
+            error="No." if number & 4 else "",
+            paused_at=NOW if number & 8 else None,
+        )
+    found = list(VendorConnection.objects.all())
+    assert {one.state for one in found} == set(State)
+    for state in State:
+        named = VendorConnection.objects.filter(VendorConnection.in_state(state))
+        assert set(named) == {one for one in found if one.state == state}
