@@ -94,7 +94,7 @@ def load_demo_data(*, at: datetime) -> Loaded:
     ids = {person.number: first_id + place for place, person in enumerate(people)}
     _define()
     websites.add_website(
-        name="Web shop", key="web", domain=shop.SHOP, is_demo=True, actor=SYSTEM, at=at
+        name="Web shop", key=shop.WEBSITE, domain=shop.SHOP, is_demo=True, actor=SYSTEM, at=at
     )
     _load_people(stories, ids, at)
     _load_events(stories, ids, at)

@@ -63,6 +63,7 @@ def tell(person: Person, at: datetime) -> Story:
         amount=amount,
         currency="EUR",
         channel="web",
+        website=shop.WEBSITE,
     )
     story.tell("page_visit", at - timedelta(hours=1, minutes=3), url=shop.SHOP + _BLEND.path)
     story.tell("review_left", at - timedelta(hours=1), product=_BLEND.name, rating=5)

@@ -46,6 +46,8 @@ PRODUCTS = (
     *_products("subscription", ("Monthly Bag", "24.00", 6), ("Office Crate", "92.00", 1)),
 )
 SHOP = "https://shop.regulars.example"
+# By this key orders name it, also where there are other websites besides.
+WEBSITE = "web"
 PAGES = ("/", "/sale", "/blog/how-to-brew", "/blog/meet-the-farmers", "/help/shipping", "/cafes")
 CAFES = ("Warszawa Mokotów", "Berlin Mitte", "Paris Marais", "Seattle Fremont", "Online only")
 

@@ -151,12 +151,14 @@ def _order(rng: Random, story: Story, when: datetime) -> None:
         amount=amount,
         currency="EUR",
         channel=channel,
+        website=shop.WEBSITE,
     )
     if channel == "cafe":
         story.tell("cafe_visit", when + timedelta(seconds=30), cafe=rng.choice(shop.CAFES[:-1]))
     later = when + timedelta(days=rng.uniform(2, 13))
     if rng.random() < 0.05:
-        story.tell("return", later, product=product.name, amount=amount)
+        sent_back = {"product": product.name, "amount": amount, "website": shop.WEBSITE}
+        story.tell("return", later, **sent_back)
     elif rng.random() < 0.08:
         rating = rng.choices([1, 2, 3, 4, 5], weights=[1, 1, 2, 6, 9])[0]
         story.tell("review_left", later, product=product.name, rating=rating)

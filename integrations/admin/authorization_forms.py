@@ -54,6 +54,10 @@ class _RefusableForm(forms.Form):
         """Those that may as well be chosen later."""
         return [one for one in self.setting_fields() if one.name not in self.asked]
 
+    def is_further_faulty(self) -> bool:
+        """Whether something is wrong with one of these: then they are shown open."""
+        return any(field.errors for field in self.further_fields())
+
     def _part(self, prefix: str) -> dict[str, Any]:
         given = self.cleaned_data.items()
         return {name.removeprefix(prefix): v for name, v in given if name.startswith(prefix)}

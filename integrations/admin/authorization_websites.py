@@ -54,7 +54,7 @@ class WebsitesOfConnection(AuthorizationButtons):
             words = _("The data are being deleted at the vendor. Below it says when that is done.")
             self.message_user(request, words)
         else:
-            self.message_user(request, _("The websites are updated."))
+            self.message_user(request, _("The websites are updated."), messages.SUCCESS)
         return back
 
     def _ask(

@@ -5,7 +5,7 @@ The words of buttons are those of behaviours AT-05 to AT-18.
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -79,7 +79,8 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = page_context(self, request, title=_("External Authorizations"))
-        context |= {"sections": self._sections(), "empty": self.empty_state}
+        # The path to the page is the page: its name stands there once.
+        context |= {"content_title": "", "sections": self._sections(), "empty": self.empty_state}
         return TemplateResponse(request, "integrations/authorizations.html", context)
 
     def add_view(
@@ -129,7 +130,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
                 if vendor.unproven:
                     words = _("“%(name)s” is authorized. %(unproven)s")
                 said = {"vendor": vendor.label, "name": made.name, "unproven": vendor.unproven}
-                self.message_user(request, words % said)
+                self.message_user(request, words % said, messages.SUCCESS)
                 return HttpResponseRedirect(self.page_of(request, made))
         title = _("Add New %(vendor)s Connection") % {"vendor": vendor.label}
         context = page_context(self, request, title=title)
@@ -197,7 +198,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
             except DomainError as error:
                 form.add_refusal(error)
             else:
-                self.message_user(request, _("The settings are saved."))
+                self.message_user(request, _("The settings are saved."), messages.SUCCESS)
                 return HttpResponseRedirect(request.path)
         if not may_change:
             for field in form.fields.values():
@@ -236,7 +237,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
                 form.add_refusal(error)
             else:
                 words = _("%(vendor)s has taken the credentials.") % {"vendor": vendor.label}
-                self.message_user(request, words)
+                self.message_user(request, words, messages.SUCCESS)
                 return HttpResponseRedirect(self.page_of(request, connection))
         title = _("Authorize again") if is_again else _("Renew credentials")
         context = self.thing_context(request, connection, page="credentials", title=title)

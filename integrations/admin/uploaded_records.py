@@ -103,6 +103,7 @@ def standing_row(one: Standing) -> dict[str, Any]:
         "refused": number(one.refused_count),
         "unknown": number(one.unknown_count) if one.unknown_count else "",
         "full": ago(one.full_at) if one.full_at else "",
+        "is_bare": one.full_at is not None and not one.is_anything,
     }
 
 

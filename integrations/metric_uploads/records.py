@@ -69,6 +69,11 @@ class Standing:
     refused: Mapping[str, int]
 
     @property
+    def is_anything(self) -> bool:
+        """Whether there is a record of it at all, wherever."""
+        return bool(self.sent or self.due or self.leaving or self.refused)
+
+    @property
     def refused_count(self) -> int:
         """How many records the vendor did not take."""
         return sum(self.refused.values())

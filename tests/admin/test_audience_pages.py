@@ -3,10 +3,12 @@
 import pytest
 from django.test import Client
 
+from segments.audiences import audiences
 from segments.audiences.models import Audience
 from segments.models import Segment
 from tests.integrations.metric_uploads.conftest import World, clock, sandbox, world
 from tests.segments.factories import make_segment
+from workspace.access import SYSTEM
 
 __all__ = ["clock", "sandbox", "world"]
 pytestmark = pytest.mark.django_db
@@ -54,3 +56,35 @@ def test_programs_do_the_same(world: World, poles: Segment, admin: Client) -> No
     assert (again.status_code, again.json()["code"]) == (400, "audience_invalid")
     assert admin.delete(f"{one}?delete_list=true").status_code == 204
     assert admin.get(one).status_code == 404
+
+
+def mirrored(world: World, segment: Segment) -> Audience:
+    """An audience whose list is there."""
+    audience = audiences.begin_audience(
+        segment, connection_id=world.connection.pk, actor=SYSTEM, at=world.clock.now()
+    )
+    world.run("audiences")
+    return audience
+
+
+def test_people_and_programs_rename_it(world: World, poles: Segment, admin: Client) -> None:
+    audience = mirrored(world, poles)
+    path = f"/admin/segments/segment/{poles.pk}/audiences/"
+    given = {"verb": "rename", "audience": audience.pk, "name": "By hand"}
+    assert "The list is renamed." in admin.post(path, given, follow=True).content.decode()
+    taken = admin.post(path, {**given, "name": "All contacts"}, follow=True).content.decode()
+    assert "names are unique over both" in taken
+    one = f"/api/segments/{poles.key}/audiences/{audience.pk}/"
+    kind = "application/json"
+    answer = admin.patch(one, {"name": "By program"}, content_type=kind)
+    assert (answer.status_code, answer.json()["list"]) == (200, "By program")
+    answer = admin.patch(one, {"name": "All contacts"}, content_type=kind)
+    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (400, "name")
+
+
+def test_a_number_that_a_list_got_is_explained(world: World, poles: Segment, admin: Client) -> None:
+    world.sandbox.contacts.add_list("Poles", [])
+    mirrored(world, poles)
+    page = admin.get(f"/admin/segments/segment/{poles.pk}/audiences/").content.decode()
+    assert "Poles (2)" in page
+    assert "was called “Poles” there already" in page

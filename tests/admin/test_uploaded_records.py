@@ -5,7 +5,7 @@ from django.test import Client
 
 from integrations.metric_uploads import records
 from integrations.models import UploadedRecord
-from tests.integrations.metric_uploads.conftest import World, clock, sandbox, world
+from tests.integrations.metric_uploads.conftest import World, clock, connect, sandbox, world
 from workspace.models import AuditEntry, Job
 
 __all__ = ["clock", "sandbox", "world"]
@@ -71,3 +71,19 @@ def test_programs_see_the_same(filled: World, admin: Client) -> None:
     answer = admin.post(f"{path}again/", content_type="application/json")
     assert answer.status_code == 202
     assert admin.get("/api/connections/999999/uploads/").status_code == 404
+
+
+def test_pages_say_of_the_other_connection(world: World, admin: Client) -> None:
+    world.person("anna")
+    again = connect(world.sandbox, world.clock, world.websites)
+    other = World(world.sandbox, world.clock, again, world.websites)
+    world.sync()
+    other.sync()
+    room = "/admin/integrations/vendorconnection"
+    page = admin.get(f"{room}/{other.connection.pk}/change/").content.decode()
+    assert "Each connection keeps and deletes its own data only" in page
+    assert "end in “:main.2”" in page
+    [standing] = records.standings(world.connection.pk)
+    assert (standing.key_end, standing.is_beside) == (":main", False)
+    path = f"/api/connections/{other.connection.pk}/uploads/"
+    assert admin.get(path).json()[0]["key_end"] == ":main.2"

@@ -29,8 +29,9 @@ class WebsiteForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=63,
         required=False,
         help_text=gettext_lazy(
-            "By it orders say on which website they were placed. Without one it is made of the"
-            " name; it never changes."
+            "By it orders say on which website they were placed: as soon as there are several"
+            " websites, one that names none belongs to none. Without a key it is made of the name;"
+            " it never changes."
         ),
     )
     # Brought into its form by the verb, which takes whole addresses, too.

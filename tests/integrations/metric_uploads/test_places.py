@@ -4,18 +4,15 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 
 from contacts.erasure import erase_contact
 from integrations.errors import ConnectionInvalid
-from integrations.metric_uploads import deleting, places, records
+from integrations.metric_uploads import deleting, places
 from integrations.models import UploadedRecord, UploadPlace, VendorConnection
 from integrations.vendors import accounts, credentials, leaving, revoking
-from tests.admin.conftest import admin
 from tests.integrations.metric_uploads.conftest import World, connect
 from workspace.access import SYSTEM
 
-__all__ = ["admin"]
 pytestmark = pytest.mark.django_db
 
 
@@ -44,21 +41,6 @@ def test_two_connections_for_one_website_do_not_delete_each_others_records(
     revoke(world, delete_data=True)
     assert set(other.records()) == {"anna@shop.test:main.2"}
     assert other.sync()["unchanged"] == 1
-
-
-def test_pages_say_of_the_other_connection(world: World, admin: Client) -> None:
-    world.person("anna")
-    other = beside(world)
-    world.sync()
-    other.sync()
-    room = "/admin/integrations/vendorconnection"
-    page = admin.get(f"{room}/{other.connection.pk}/change/").content.decode()
-    assert "Each connection keeps and deletes its own data only" in page
-    assert "end in “:main.2”" in page
-    [standing] = records.standings(world.connection.pk)
-    assert (standing.key_end, standing.is_beside) == (":main", False)
-    path = f"/api/connections/{other.connection.pk}/uploads/"
-    assert admin.get(path).json()[0]["key_end"] == ":main.2"
 
 
 def test_two_at_once_never_have_the_same_keys(world: World) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 
 from integrations.errors import ConnectionStill, CredentialsRejected, SyncRunning
 from integrations.models import VendorConnection
@@ -13,14 +12,12 @@ from segments.audiences import audiences, renaming
 from segments.audiences.models import Audience
 from segments.errors import AudienceInvalid
 from segments.models import Segment
-from tests.admin.conftest import admin
 from tests.factories import make_contact
 from tests.integrations.metric_uploads.conftest import World
 from tests.segments.factories import make_segment, refresh
 from workspace.access import SYSTEM
 from workspace.models import AuditEntry
 
-__all__ = ["admin"]
 pytestmark = pytest.mark.django_db
 
 
@@ -112,28 +109,7 @@ def test_nobody_renames_what_another_process_mirrors(world: World, poles: Segmen
         with pytest.raises(SyncRunning, match="rename it when that is over"):
             rename(world, audience, "Best")
     finally:
+        with another.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
         another.close()
     assert rename(world, audience, "Best").list_name == "Best"
-
-
-def test_people_and_programs_rename_it(world: World, poles: Segment, admin: Client) -> None:
-    audience = begin(world, poles)
-    path = f"/admin/segments/segment/{poles.pk}/audiences/"
-    given = {"verb": "rename", "audience": audience.pk, "name": "By hand"}
-    assert "The list is renamed." in admin.post(path, given, follow=True).content.decode()
-    taken = admin.post(path, {**given, "name": "All contacts"}, follow=True).content.decode()
-    assert "names are unique over both" in taken
-    one = f"/api/segments/{poles.key}/audiences/{audience.pk}/"
-    kind = "application/json"
-    answer = admin.patch(one, {"name": "By program"}, content_type=kind)
-    assert (answer.status_code, answer.json()["list"]) == (200, "By program")
-    answer = admin.patch(one, {"name": "All contacts"}, content_type=kind)
-    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (400, "name")
-
-
-def test_a_number_that_a_list_got_is_explained(world: World, poles: Segment, admin: Client) -> None:
-    world.sandbox.contacts.add_list("Poles", [])
-    begin(world, poles)
-    page = admin.get(f"/admin/segments/segment/{poles.pk}/audiences/").content.decode()
-    assert "Poles (2)" in page
-    assert "was called “Poles” there already" in page

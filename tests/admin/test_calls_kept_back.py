@@ -7,14 +7,15 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from integrations.models import VendorCall
-from tests.admin.conftest import MakePerson, admin, make_person
+from tests.admin.conftest import MakePerson
 from tests.api.conftest import MakeProgram, make_program
 from tests.factories import NOW
 from tests.integrations.vendors.acme import Acme, connect, make_site
+from tests.integrations.vendors.conftest import vendor
 from tests.segments.factories import make_segment
 from workspace.models import UserGroup
 
-__all__ = ["admin", "make_person", "make_program"]
+__all__ = ["make_program", "vendor"]
 pytestmark = pytest.mark.django_db
 VIEW = "integrations.view_vendorconnection"
 SECRET = "/v2/address-books/7/contacts/ann%40shop.test?name=VIP"
