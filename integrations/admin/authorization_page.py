@@ -28,7 +28,7 @@ from workspace.admin import job_context
 from workspace.admin.pictures import number
 from workspace.models import Job, Website
 
-_SYNCS, _SYNCS_SHOWN, _CALLS_SHOWN = 40, 5, 5
+_SYNCS, _CALLS_SHOWN = 40, 5
 
 
 def page_of(request: HttpRequest, connection: VendorConnection) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def page_of(request: HttpRequest, connection: VendorConnection) -> dict[str, Any
         "log_url": f"{log}?connection__id__exact={connection.pk}",
         "may_see_log": actor.may("integrations.view_delivery"),
         "jobs": [job_context(job) | _cancel(job, actor) for job in _running(connection, actor)],
-        "rows": _syncs(syncs[:_SYNCS_SHOWN], connection),
+        "rows": _syncs(_newest(syncs), connection),
         "sync_chart": sync_chart(syncs),
         "limits": limits(connection),
         "calls": _calls(calls.calls_of(connection, _CALLS_SHOWN), actor),
@@ -110,6 +110,14 @@ def _cancel(job: Job, actor: access.Actor) -> dict[str, Any]:
     return {"cancel_url": reverse("admin:workspace_job_action", args=[job.pk, "cancel_job"])}
 
 
+def _newest(syncs: list[VendorSync]) -> list[VendorSync]:
+    """The last one of each kind, the newest first."""
+    found: dict[str, VendorSync] = {}
+    for one in syncs:
+        found.setdefault(one.name, one)
+    return list(found.values())
+
+
 def _syncs(syncs: list[VendorSync], connection: VendorConnection) -> list[dict[str, Any]]:
     labels = {one.name: one.label for one in registry.syncs_of(connection.kind)}
     now = timezone.now()
@@ -119,7 +127,7 @@ def _syncs(syncs: list[VendorSync], connection: VendorConnection) -> list[dict[s
             "badge": sync_badge(one),
             "at": moment(one.started_at),
             "seconds": number(round(one.took(now).total_seconds())),
-            "words": counts_in_words(one.counts),
+            "words": counts_in_words(one),
             "error": one.error,
         }
         for one in syncs

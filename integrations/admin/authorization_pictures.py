@@ -1,6 +1,6 @@
 """Badges, counts in words, limits and small charts of external authorizations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,10 @@ _SYNC_TONES = {
     VendorSync.State.FAILED: ("bad", "error"),
     VendorSync.State.CANCELLED: ("warning", "block"),
 }
+_ORDER = (
+    *("wanted", "segments", "audiences", "sent", "matched", "added", "removed", "unchanged"),
+    *("refused", "unknown_contacts", "deleted", "skipped_non_members", "missing", "failed"),
+)
 _SERIES = 4
 _LOW = 0.1
 
@@ -81,25 +85,37 @@ def instant(at: datetime) -> str:
     return date_format(timezone.localtime(at), "j M Y, H:i")
 
 
-def counts_in_words(counts: Mapping[str, Any]) -> str:
+def counts_in_words(sync: VendorSync) -> str:
     """What a synchronization counted, as "1,200 sent · 3 skipped without email"."""
-    said = [
-        f"{number(value)} {_readable(name)}"
-        for name, value in counts.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+    if sync.state == VendorSync.State.RUNNING:
+        return _("under way")
+    counted = [
+        (name, value)
+        for name, value in sync.counts.items()
+        if value and isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    return " · ".join(said) or _("nothing to count")
+    counted.sort(key=lambda one: (_place(one[0]), one[0]))
+    said = [f"{number(value)} {_readable(name)}" for name, value in counted]
+    return " · ".join(said) or _("there was nothing to do")
 
 
 def sync_chart(syncs: Sequence[VendorSync]) -> dict[str, Any] | None:
-    """What the last synchronizations counted, the oldest at the left; None with nothing to draw."""
+    """What the last synchronizations counted, the oldest at the left; None with nothing to draw.
+
+    Of several kinds that is the one that counted most: next to it the others would be flat.
+    """
     ended = [one for one in reversed(syncs) if one.finished_at is not None]
+    sums: dict[str, float] = {}
+    for sync in ended:
+        sums[sync.name] = sums.get(sync.name, 0) + sum(_count(sync, name) for name in sync.counts)
+    most = max(sums, key=lambda name: sums[name], default="")
+    ended = [one for one in ended if one.name == most]
     names: dict[str, float] = {}
     for sync in ended:
         for name, value in sync.counts.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 names[name] = names.get(name, 0) + value
-    shown = sorted((name for name in names if names[name]), key=lambda name: -names[name])
+    shown = sorted((name for name in names if names[name]), key=lambda name: (_place(name), name))
     if len(ended) < 2 or not shown:
         return None
     series = [
@@ -160,7 +176,29 @@ def _limit_in_words(limit: int | None, remaining: int | None) -> str:
 
 
 def _readable(name: str) -> str:
-    return name.replace("_", " ")
+    """A count as people call it; what a connector counts besides in its own words."""
+    words = {
+        "wanted": _("wanted"),
+        "sent": _("sent"),
+        "unchanged": _("unchanged"),
+        "refused": _("refused"),
+        "unknown_contacts": _("unknown contacts"),
+        "deleted": _("deleted"),
+        "segments": _("segments"),
+        "matched": _("matched"),
+        "skipped_non_members": _("who are no members"),
+        "missing": _("missing there"),
+        "audiences": _("lists"),
+        "added": _("added"),
+        "removed": _("taken off"),
+        "failed": _("failed"),
+    }
+    return words.get(name) or name.replace("_", " ")
+
+
+def _place(name: str) -> int:
+    """Where a count stands among others: what was to be done, what was, what was not."""
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 def _count(sync: VendorSync, name: str) -> float:
@@ -173,4 +211,6 @@ def _tone(name: str, *, is_first: bool) -> str:
         return "bad"
     if any(word in name for word in ("skip", "unknown", "without", "missing")):
         return "warning"
+    if name in {"wanted", "unchanged"}:
+        return "neutral" if name == "unchanged" else "primary"
     return "primary" if is_first else "good"

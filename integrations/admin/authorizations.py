@@ -79,8 +79,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = page_context(self, request, title=_("External Authorizations"))
-        # The path to the page is the page: its name stands there once.
-        context |= {"content_title": "", "sections": self._sections(), "empty": self.empty_state}
+        context |= {"sections": self._sections(), "empty": self.empty_state}
         return TemplateResponse(request, "integrations/authorizations.html", context)
 
     def add_view(

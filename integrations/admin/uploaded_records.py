@@ -24,7 +24,7 @@ from workspace.admin import PagesAdmin
 from workspace.admin.pictures import badge, number
 from workspace.errors import DomainError
 
-_PAGE = 50
+_PAGE = 25
 _TONES = {
     UploadChunk.State.SUBMITTING: ("info", "upload"),
     UploadChunk.State.SUBMITTED: ("info", "schedule"),
@@ -67,7 +67,7 @@ class UploadedRecordPages(PagesAdmin):
             standings=[standing_row(one) for one in standings],
             reasons=_reasons(standings, chosen=reason),
             chosen=reason,
-            rows=[(one, records.words_of(one.reason)) for one in shown],
+            rows=shown,
             next=f"{shown[-1].contact_id}|{shown[-1].key}" if rest else "",
             is_first=not after,
             may_see=actor.may("contacts.view_contact"),

@@ -28,14 +28,16 @@ UPDATE integrations_uploadedrecord SET state = 'leaving', reason = ''
 WHERE connection_id = %(connection)s AND website_id = %(website)s AND digest IS NOT NULL
   AND state <> 'leaving'
 """
-# The place holds nothing of another website or connection that would go with this one's.
+# The place holds something of another website or connection that would go with this one's.
 _IS_SHARED = """
 SELECT EXISTS (
   SELECT FROM integrations_uploadplace mine JOIN integrations_uploadplace other
     ON other.name = mine.name AND other.id <> mine.id
   JOIN integrations_connection a ON a.id = mine.connection_id
   JOIN integrations_connection b ON b.id = other.connection_id AND b.kind = a.kind
-  WHERE mine.connection_id = %s AND mine.website_id = %s)
+  WHERE mine.connection_id = %s AND mine.website_id = %s AND EXISTS (
+    SELECT FROM integrations_uploadedrecord r WHERE r.connection_id = other.connection_id
+      AND r.website_id = other.website_id AND (r.digest IS NOT NULL OR r.state = 'sending')))
 """
 
 

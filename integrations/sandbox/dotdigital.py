@@ -101,6 +101,8 @@ class Dotdigital(Sandbox):
             self.contacts.add_list("Newsletter", known[::3])
             self.add_segment("Readers of the newsletter", [*known[::3], *elsewhere])
             self.add_segment("Opened a mail this month", [*known[::7], *elsewhere])
+            for segment in self.contacts.segments.values():
+                segment.members = segment.rule()
 
     def add_segment(self, name: str, members: Iterable[str] | Callable[[], set[int]]) -> int:
         """Build a segment as somebody does in Dotdigital: of addresses, or by a rule; its id.

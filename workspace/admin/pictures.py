@@ -145,10 +145,11 @@ def chart(
         "warning": "var(--color-amber-500)",
         "neutral": "var(--color-base-400)",
     }
-    stacked = {"stack": "all"} if is_stacked else {}
+    # The theme draws bars over each other where they are not told to stand beside each other.
+    standing = {"stack": "all"} if is_stacked else {"grouped": True} if kind == "bar" else {}
     datasets = [
         {
-            **stacked,
+            **standing,
             "label": name,
             "data": list(values),
             "borderColor": colours[tone],

@@ -475,6 +475,19 @@ def test_the_only_website_of_a_collection_is_emptied_at_once(
     assert not UploadedRecord.objects.exists()
 
 
+def test_a_place_where_another_website_has_nothing_is_emptied_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleting, "_EMPTY_FROM", 1)
+    anna = world.person("anna")
+    second_website(world)
+    order(world, anna.pk, world.websites[0])
+    world.sync()
+    assert UploadPlace.objects.count() == 2
+    assert delete(world, world.websites[0]) == 1
+    assert len(world.sandbox.asked("/empty")) == 1
+
+
 def test_what_another_connection_keeps_in_the_collection_is_not_emptied(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
