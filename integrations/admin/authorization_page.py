@@ -64,8 +64,8 @@ def page_of(request: HttpRequest, connection: VendorConnection) -> dict[str, Any
         "has_websites": bool(vendor and vendor.has_websites),
         "may_change": may_change,
         "others": _others(connection) if may_change and vendor and vendor.has_websites else [],
-        "beside": accounts.beside(connection) if vendor and vendor.has_websites else [],
-        "told": owners.told_in_words(connection),
+        "beside": accounts.beside(connection) if may_change and vendor else [],
+        "told": owners.told_in_words(connection) if connection.revoked_at is None else "",
         "panels": panels_for(request, connection),
     }
 

@@ -106,11 +106,15 @@ def delete_all(run: SyncRun, store: Store, website_id: int) -> int:
             {"connection": run.connection_id, "website": website_id},
         )
     else:
+        name = places.values_list("website__name", flat=True).get()
+        gone = 0
 
         def note(found: int) -> None:
+            nonlocal gone
+            gone += 1
             if found:
                 places.update(deleted_count=F("deleted_count") + found)
-            run.advance(-1, None, "")
+            run.advance(gone, count, name)
 
         delete_leaving(run, store, website_id, deleted=note)
     total = int(places.values_list("deleted_count", flat=True).get())

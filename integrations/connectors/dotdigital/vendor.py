@@ -225,9 +225,8 @@ def register() -> None:
             icon="ads_click",
             has_websites=True,
             remains=gettext_lazy(
-                "The Insight data that were uploaded, the lists, and the contacts on them stay in"
-                " your Dotdigital account, and so do the segments built on them, unless the data"
-                " are deleted with the access."
+                "What was not deleted there stays in your Dotdigital account: Insight data, the"
+                " lists, the contacts on them, and the segments built on them."
             ),
         )
     )
