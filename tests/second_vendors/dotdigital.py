@@ -104,6 +104,7 @@ class Region(_Dotdigital):
         self.quota = {"lowCallRate": 100_000}
         self.used, self.minute = 0, 0
         self.upper = False
+        self.deletes_many = True
         self.takes_lists = True  # whether an import of contacts puts them on lists
         self.report = "lists"  # how such an import says whom it took: lists | numbers | none
 
@@ -201,9 +202,8 @@ class Region(_Dotdigital):
                 200,
                 {"_items": [{"collectionName": name} for name in self.collections], "_links": {}},
             )
-        if match := re.fullmatch(
-            r"contacts/(email|mobileNumber|contactId)/([^/]+)/([^/]+)/deleteRecords", path
-        ):
+        bulk = r"contacts/(email|mobileNumber|contactId)/([^/]+)/([^/]+)/deleteRecords"
+        if self.deletes_many and (match := re.fullmatch(bulk, path)):
             number = self.found(match[1], match[2])
             if number is None:
                 return v3_error(404, "insightData:contactNotFound")

@@ -193,6 +193,16 @@ def test_records_of_an_erased_contact_are_deleted(dotdigital: Account, region: R
     assert call.json() == {"keys": ["a/n?n@shop.test:main"]}
 
 
+def test_where_records_are_deleted_one_by_one_they_are(dotdigital: Account, region: Region) -> None:
+    region.deletes_many = False
+    ann = person(region, "ann")
+    person(region, "bob")
+    dotdigital.sync("metrics")
+    erase_contact(ann.pk, actor=SYSTEM, at=dotdigital.clock.now())
+    dotdigital.sync("metrics")
+    assert set(held(region)) == {"bob@shop.test:main"}
+
+
 @pytest.mark.parametrize("count", mostly_long(1, [3, 120]))
 def test_revoked_with_its_data_nothing_is_left_there(
     dotdigital: Account, region: Region, count: int
