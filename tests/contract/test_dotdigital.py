@@ -290,6 +290,7 @@ def test_a_list_is_made_filled_and_thinned(
     clock.sleep(5)
     taken = client.contacts_taken(imported)
     assert taken is not None
+    assert taken.taken is not None
     assert taken.refused == (("no address", "invalidEmail"),)
     ids = {email: contact_id for contact_id, email in taken.taken}
     assert sandbox.members("VIP at the shop") == {"ann@shop.test", "bob@shop.test"} == set(ids)

@@ -446,7 +446,9 @@ class Region(_Dotdigital):
             return v3_error(404, "contacts:importNotFound")
         if one["steps"]:
             return Answer(200, {"importId": number, "status": one["steps"].pop(0)})
-        created, updated, failures = [], [], []
+        created: list[str] = []
+        updated: list[str] = []
+        failures: list[dict[str, Any]] = []
         for contact in one["contacts"]:
             email = contact["identifiers"]["email"]
             if "@" not in email:
@@ -583,9 +585,9 @@ class Region(_Dotdigital):
             email = value.get("email") if isinstance(value, dict) else None
             if not isinstance(email, str) or "@" not in email:
                 return v2_error(400, "ERROR_INVALID_EMAIL")
-            one = self.found("email", email) or self.person(email)
-            self.people[one]["lists"].add(number)
-            return Answer(200, {"id": one, "email": email, "status": "Subscribed"})
+            found = self.found("email", email) or self.person(email)
+            self.people[found]["lists"].add(number)
+            return Answer(200, {"id": found, "email": email, "status": "Subscribed"})
         if method == "GET":
             select, skip = int(request.query.get("select", 1000)), int(request.query.get("skip", 0))
             rows = [

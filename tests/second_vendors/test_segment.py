@@ -7,10 +7,11 @@ import pytest
 
 from integrations.errors import ConnectionInvalid
 from integrations.models import Delivery, VendorConnection
+from tests.contract.cases import Clock
 from tests.factories import NOW, make_contact
 from tests.integrations.segment.source import GIVEN, drain, tell
 from tests.second_vendors import segment as there
-from tests.second_vendors.conftest import Account, Clock, mostly_long
+from tests.second_vendors.conftest import Account, mostly_long
 from tests.second_vendors.segment import Segment
 from tests.second_vendors.serving import Answer
 
