@@ -6,7 +6,7 @@ BOOTSTRAP := @$(PYTHON) config/embedded/bootstrap.py
 TEMPLATES = $(shell find . -path ./.venv -prune -o -path ./node_modules -prune -o -path '*/templates/*' -name '*.html' -print)
 # Events for each contact of the workspace that demo-data makes.
 EVENTS_PER_CONTACT ?= 20
-# Two for each processor: tests wait for browsers, processes and each other's locks.
+# One more than there usually are processors: tests wait for processes and each other's locks.
 TEST_PROCESSES ?= 3
 # What is compiled is kept: the many processes of tests start in half the time.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest
