@@ -16,7 +16,7 @@ from unfold.widgets import (
 )
 
 from integrations import announcements
-from integrations.vendors import registry
+from integrations.vendors import connections, registry
 from integrations.vendors.registry import CredentialField, SettingField, Vendor
 from workspace.errors import DomainError
 from workspace.models import Website
@@ -101,6 +101,8 @@ class SettingsForm(_RefusableForm):
         self, data: Any = None, *, vendor: Vendor, kept: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(data)
+        if not connections.is_periodic(vendor.kind):
+            del self.fields["sync_hours"]
         for one in vendor.settings:
             field = _setting(one)
             field.initial = (kept or {}).get(one.name, one.default)

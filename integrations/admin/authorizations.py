@@ -118,7 +118,7 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
                     name=form.cleaned_data["name"],
                     websites=form.cleaned_data.get("websites", ()),
                     settings=form.settings(),
-                    sync_hours=form.cleaned_data["sync_hours"],
+                    sync_hours=form.cleaned_data.get("sync_hours", 24),
                     actor=actor_of(request),
                     at=timezone.now(),
                 )
@@ -183,11 +183,12 @@ class VendorConnectionAdmin(UploadedRecordPages, WebsitesOfConnection, SentEvent
         form.fields["name"].required = True
         form.fields["name"].initial = connection.name
         form.fields["name"].help_text = ""
-        form.fields["sync_hours"].initial = connection.sync_hours
+        if "sync_hours" in form.fields:
+            form.fields["sync_hours"].initial = connection.sync_hours
         if form.is_bound and form.is_valid():
             values = {
                 "name": form.cleaned_data["name"],
-                "sync_hours": form.cleaned_data["sync_hours"],
+                "sync_hours": form.cleaned_data.get("sync_hours", connection.sync_hours),
                 "settings": form.settings(),
             }
             try:

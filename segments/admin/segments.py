@@ -23,6 +23,7 @@ from segments.admin.past import PastPages
 from segments.admin.versioning import VersionPages
 from segments.admin.warnings import warnings_of
 from segments.admin.writing import SegmentWriting
+from segments.imported import importing
 from segments.models import Segment
 from segments.realtime.liveness import liveness
 from segments.uses import uses_of
@@ -94,7 +95,7 @@ class SegmentAdmin(
             "calculation_badge": calculation_badge(segment, at=now),
             "members": number(segment.member_count),
             "change": change_since(segment.last_entered, segment.last_left),
-            "next_refresh": schedule.next_refresh_at(segment),
+            "next_refresh": importing.next_reading_at(segment) or schedule.next_refresh_at(segment),
             "liveness": liveness(segment, at=now),
             "now": now,
             "sentence": facts.describe_criteria(segment, actor=actor),

@@ -123,6 +123,16 @@ def find_imported(segment: Segment) -> ImportedSegment | None:
     return found.select_related("connection").first()
 
 
+def next_reading_at(segment: Segment) -> datetime | None:
+    """When an imported segment is read next by itself; None for others, and where nothing is."""
+    if segment.source != Segment.Source.IMPORTED:
+        return None
+    imported = find_imported(segment)
+    if imported is None or imported.stopped_at is not None:
+        return None
+    return imported.connection.next_sync_at
+
+
 def sync_as_requested(work: Work, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
     """Read what somebody asked for, as soon as nobody else does so with the same connection."""
     connection_id = work.arguments["connection"]

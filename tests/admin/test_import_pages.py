@@ -14,7 +14,7 @@ from segments import lifecycle
 from segments.imported import importing
 from segments.models import ImportedSegment, Segment
 from tests.admin.conftest import MakePerson
-from tests.factories import NOW, make_contact
+from tests.factories import DAY, NOW, make_contact
 from tests.segments.factories import make_segment
 from tests.segments.imported.system import (
     System,
@@ -204,3 +204,75 @@ def test_who_may_not_see_contacts_sees_no_addresses(
     page = text_of(make_person("segments.view_segment"), page_of(segment))
     assert ANN not in page
     assert "for people who may look at contacts" in page
+
+
+def connection_page(client: Client, connection: VendorConnection) -> str:
+    return text_of(
+        client, reverse("admin:integrations_vendorconnection_change", args=[connection.pk])
+    )
+
+
+def test_the_page_of_a_connection_leads_to_the_import_and_to_what_was_imported(
+    admin: Client, connection: VendorConnection
+) -> None:
+    address = f"{IMPORT}?connection={connection.pk}"
+    page = connection_page(admin, connection)
+    assert "No segment is imported yet" in page
+    assert page.count(f'href="{address}"') == 2
+    make_members(ANN)
+    (vip,) = take(connection, "vip")
+    sync(connection)
+    page = connection_page(admin, connection)
+    assert f'href="{page_of(vip)}"' in page
+    assert "1 of 3 came in" in page
+
+
+def test_segments_of_other_groups_are_not_named_there(
+    make_person: MakePerson, connection: VendorConnection, scoped_group: Group
+) -> None:
+    (vip,) = take(connection, "vip", groups=[scoped_group.name])
+    see = ("integrations.view_vendorconnection", "segments.view_segment")
+    stranger, insider = make_person(*see), make_person(*see, groups=(scoped_group,))
+    assert page_of(vip) not in connection_page(stranger, connection)
+    assert page_of(vip) in connection_page(insider, connection)
+
+
+def test_who_was_left_out_is_listed_page_after_page(
+    admin: Client, system: System, connection: VendorConnection
+) -> None:
+    system.segments["vip"] = [f"p{number:03}@example.com" for number in range(150)]
+    (vip,) = take(connection, "vip")
+    sync(connection)
+    page = text_of(admin, page_of(vip))
+    assert "p099@example.com" in page
+    assert "p100@example.com" not in page
+    assert "?after=100" in page
+    page = text_of(admin, f"{page_of(vip)}?after=100&reason=unknown")
+    assert "p100@example.com" in page
+    assert "p149@example.com" in page
+    assert "From the first" in page
+
+
+def test_the_page_of_the_segment_says_when_it_is_read_next(
+    admin: Client, connection: VendorConnection
+) -> None:
+    (vip,) = take(connection, "vip")
+    sync(connection)
+    connection.refresh_from_db()
+    assert importing.next_reading_at(vip) == connection.next_sync_at
+    importing.stop_importing(vip, actor=SYSTEM, at=NOW)
+    assert importing.next_reading_at(vip) is None
+    assert importing.next_reading_at(make_segment()) is None
+
+
+def test_the_first_page_tells_of_one_that_is_gone_there(
+    admin: Client, system: System, connection: VendorConnection
+) -> None:
+    (vip,) = take(connection, "vip")
+    sync(connection)
+    assert "is not there any more" not in text_of(admin, "/admin/")
+    del system.segments["vip"]
+    sync(connection, at=NOW + DAY)
+    page = text_of(admin, "/admin/")
+    assert "the segment is not there any more in the system from which it is imported" in page
+    assert page_of(vip) in page

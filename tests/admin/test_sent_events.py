@@ -164,3 +164,18 @@ def test_programs_test_and_count(admin: Client, box: Segment) -> None:
     assert len(days) == 14
     today = days[-1]
     assert (today["delivered"], today["failed"], today["cancelled"]) == (1, 0, 1)
+
+
+def test_what_matters_is_asked_when_one_authorizes(admin: Client, box: Segment) -> None:
+    text = admin.get(reverse(f"{ROOM}_authorize", args=["segment"])).content.decode()
+    more = text.index("Name and settings")
+    assert text.index("US (Oregon)") < text.index(GIVEN) < more < text.index("titles:")
+    assert "segment.refreshed" not in text, "it is of no contact, and would never be sent"
+    assert "sync_hours" not in text, "nothing is synchronized"
+    assert "Segment tells nobody whether a write key is right" in text
+    given = {"credentials.write_key": box.write_key, "settings.types": [GIVEN]}
+    rest = {"settings.region": "us", "settings.names": "dotted", "settings.memberships": "events"}
+    address = reverse(f"{ROOM}_authorize", args=["segment"])
+    answer = admin.post(address, {**given, **rest, "settings.per_second": "50"}, follow=True)
+    assert "is authorized. Segment tells nobody" in answer.content.decode()
+    assert VendorConnection.objects.get().event_types == [GIVEN]
