@@ -17,8 +17,8 @@ from integrations.errors import (
     TemporaryError,
     ThingMissing,
 )
-from integrations.sandbox.emarsys import EmarsysSandbox
-from integrations.sandbox.server import Fault, Response
+from integrations.sandbox.emarsys import EmarsysSandbox, make_sandbox
+from integrations.sandbox.server import Fault, Request, Response
 from integrations.vendors.calls import VendorHttp
 from tests.integrations.emarsys.conftest import OAUTH, WSSE, Clock
 
@@ -219,3 +219,19 @@ def test_the_token_endpoint_fails_in_its_own_ways(
     emarsys.fail_next(Fault(answer), path="/oauth2/token")
     with pytest.raises(error):
         make().list_segments()
+
+
+def test_the_sandbox_has_the_workspaces_people_in_its_segments_and_lets_one_delete_these() -> None:
+    box = make_sandbox()
+    vip, readers, nobody = box.segments.values()
+    box.move_in([f"p{number}@shop.example" for number in range(100)], unknown=10)
+    assert (len(vip.contact_ids), len(readers.contact_ids)) == (3 + 18, 5 + 45)
+    assert nobody.contact_ids == []
+
+    def ask(method: str, path: str) -> Response:
+        return box.handle(Request(method, path, {}, {}, b"", 0.0))
+
+    assert ask("GET", "/sandbox/segments").body[str(vip.id)] == ["VIP", 21]
+    assert ask("DELETE", f"/sandbox/segments/{vip.id}").status == 204
+    assert ask("DELETE", f"/sandbox/segments/{vip.id}").status == 404
+    assert vip.id not in box.segments
