@@ -89,7 +89,7 @@ def _act(course: Course, place: Place, as_of: datetime, limit: int) -> Moved:
     held = [row[1] for row in _ready(course, place, limit)] if holds else []
     with portion(course.version.journey_id, held):
         left = Moved()
-        if exits.asks_criteria(course):
+        if course.asks_exit_criteria:
             standing = sql.lists(_STANDING, [course.version.pk, place.number, limit])
             left = exits.let_out(course, standing, as_of=as_of)
             # Nobody acts who was not asked.

@@ -132,7 +132,7 @@ def admit(
     text, values = _named(contact_ids, params)
     with portion(version.journey_id, holding_those=(text, values)):
         leaving: list[int] = []
-        if exits.asks_criteria(course):
+        if course.asks_exit_criteria:
             given = [contact_id for (contact_id,) in sql.lists(text, values)]
             leaving = exits.meeting_exit(course, given, as_of=at)
         asked = _SEGMENT.format(given=text)

@@ -64,6 +64,11 @@ class Course:
             if any(node.kind in ("event", "reaction") for node in place.nodes)
         ]
 
+    @property
+    def asks_exit_criteria(self) -> bool:
+        """Whether there are exit criteria that have to be asked before each step."""
+        return self.terms.exit is not None and self.terms.exit.criteria is not None
+
     @cached_property
     def hears_ends(self) -> bool:
         """Whether some webhook wants to be told whose passage is over."""

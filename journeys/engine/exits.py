@@ -17,11 +17,6 @@ WHERE p.id = ANY(%(ids)s::bigint[]) AND p.contact_id = ANY(%(contacts)s::bigint[
 """
 
 
-def asks_criteria(course: Course) -> bool:
-    """Whether the version has exit criteria that have to be asked at each step."""
-    return course.terms.exit is not None and course.terms.exit.criteria is not None
-
-
 def meeting_exit(course: Course, contact_ids: Sequence[int], *, as_of: datetime) -> list[int]:
     """Those of these contacts who meet the exit criteria at that instant. Raises CriteriaRefused.
 

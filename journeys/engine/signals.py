@@ -84,7 +84,7 @@ def act_upon(course: Course, signal_ids: Sequence[int], *, as_of: datetime) -> M
     if not ways:
         return Moved()
     left = Moved()
-    if exits.asks_criteria(course):
+    if course.asks_exit_criteria:
         left = exits.let_out(course, sql.lists(_STANDING, [ids, course.version.pk]), as_of=as_of)
     params = {
         "signals": ids,

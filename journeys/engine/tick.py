@@ -79,7 +79,7 @@ class Ticked:
 
     def note(self, moved: Moved) -> None:
         """Count these moves."""
-        self.moved_count += moved.count
+        self.moved_count += moved.step_count
         self.ended_count += moved.ended_count
 
 

@@ -46,7 +46,7 @@ def is_due(course: Course, place: Place, *, as_of: datetime) -> bool:
 def let_go(course: Course, place: Place, *, as_of: datetime, limit: int) -> Moved:
     """Move those at a place whose time is over, as of when it was, the earliest first."""
     left = Moved()
-    if exits.asks_criteria(course):
+    if course.asks_exit_criteria:
         standing = sql.lists(_STANDING, [course.version.pk, place.number, as_of, limit])
         left = exits.let_out(course, standing, as_of=as_of)
         # Nobody is let go who was not asked.
