@@ -8,7 +8,7 @@ import css_inline
 from django.utils.translation import gettext as _
 
 from integrations.errors import TemplateFailed
-from integrations.mjml import depth_of
+from integrations.mjml import is_deeper
 
 # The library takes one call for each level; these are far from what it cannot stand.
 DEPTH_LIMIT = 300
@@ -26,7 +26,7 @@ def inline(html: str) -> str:
     """
     if "<style" not in html.lower():
         return html
-    if depth_of(html, passing_over=_ENDING) > DEPTH_LIMIT:
+    if is_deeper(html, DEPTH_LIMIT, passing_over=_ENDING):
         raise TemplateFailed(_("The HTML is nested too deeply."), code="too_much")
     try:
         return _INLINER.inline(html)

@@ -130,11 +130,14 @@ SELECT q.key, q.connection_id, q.kind, q.contact_id, coalesce(q.subject, ''), q.
   {repeats}, {order_key}, {keeps_time}, coalesce(q.due_at, %s), %s
 FROM ({rows}) q ON CONFLICT (key) DO NOTHING
 """
+# Given as columns, and payloads as one array of JSON.
 _GIVEN = """
-SELECT * FROM unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::text[],
-  %s::boolean[], %s::text[], %s::boolean[], %s::timestamptz[])
-  AS g (key, connection_id, kind, contact_id, subject, payload, repeats, order_key, keeps_time,
-    due_at)
+SELECT * FROM ROWS FROM (
+  unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::boolean[], %s::text[],
+    %s::boolean[], %s::timestamptz[]),
+  json_array_elements(%s::json))
+  AS g (key, connection_id, kind, contact_id, subject, repeats, order_key, keeps_time, due_at,
+    payload)
 """
 _REQUEUE = """
 WITH left_ AS (
@@ -175,17 +178,18 @@ def enqueue(messages: Iterable[Message], *, at: datetime) -> int:
             raise ValueError(f"An order key has up to {_ORDER_KEY_LIMIT} characters: {one.key!r}.")
     if not given:
         return 0
-    columns = [
+    columns: list[Any] = [
         [one.key for one in given],
         [one.connection_id for one in given],
         [one.kind for one in given],
         [one.contact_id for one in given],
         [one.subject for one in given],
-        [json.dumps(one.payload) for one in given],
         [one.repeats for one in given],
         [one.order_key for one in given],
         [one.keeps_time for one in given],
         [one.due_at for one in given],
+        # As one text: in an array each sign that means something there is escaped by itself.
+        json.dumps([one.payload for one in given]),
     ]
     return _enqueue(_GIVEN, columns, ("q.repeats", "q.order_key", "q.keeps_time"), at=at)
 

@@ -17,10 +17,9 @@ from liquid.exceptions import LiquidError, ResourceLimitError
 from liquid.undefined import FalsyStrictUndefined, Undefined
 
 from integrations.errors import TemplateFailed
-from integrations.inlining import inline
-from integrations.mjml import faults_of_mjml, html_of
+from integrations.layouts import MarkingOutput, Marks, Page, can_hold_marks, lay_out, marking
+from integrations.mjml import faults_of_mjml
 from integrations.template_variables import is_known
-from integrations.words import words_of
 from workspace.errors import Problem
 
 LIMITS = {
@@ -33,6 +32,8 @@ LIMITS = {
 }
 # Where what is filled in is escaped.
 MARKUP = frozenset({"html", "mjml"})
+# Where there are both, the first is sent.
+_BY_RANK = ("mjml", "html")
 _OUTPUT_LIMIT = 500_000
 _LEFT_OUT_TAGS = ("include", "render")
 _LEFT_OUT_FILTERS = ("safe", "escapejs")
@@ -102,6 +103,7 @@ class _Cage(Environment):
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
+        self.add_tag(MarkingOutput)
         for name in _LEFT_OUT_TAGS:
             del self.tags[name]
         for name in _LEFT_OUT_FILTERS:
@@ -149,19 +151,32 @@ def fill_message(
     Gaps are filled before MJML becomes HTML and styles are inlined. `language` is that of it all.
     """
     filled = {
-        name: fill(parts.get(name, ""), values, is_html=name in MARKUP)
-        for name in LIMITS
-        if parts.get(name)
+        name: fill(parts[name], values) for name in LIMITS if name not in MARKUP and parts.get(name)
     }
-    text, mjml, html = (filled.get(name, "") for name in ("text", "mjml", "html"))
+    marked = {name: _fill_marked(parts[name], values) for name in _BY_RANK if parts.get(name)}
+    name = next((name for name, (text, _marks) in marked.items() if text.strip()), "html")
+    text, page = filled.get("text", ""), Page("", "")
+    if name in marked:
+        given, marks = marked[name]
+        page = lay_out(name, given, marks, language=language, has_words=not text.strip())
     return Rendered(
         subject=_BLANKS.sub(" ", filled.get("subject", "")).strip(),
-        text=text if text.strip() else words_of(mjml if mjml.strip() else html),
-        html=html_of(mjml, language) if mjml.strip() else inline(html),
+        text=text if text.strip() else page.words,
+        html=page.html,
         link=_address(filled.get("link", "")),
         icon=_address(filled.get("icon", "")),
         language=language,
     )
+
+
+def _fill_marked(source: str, values: Mapping[str, Any]) -> tuple[str, Marks]:
+    """A part in HTML or MJML with its gaps filled, with marks where that makes no difference."""
+    if can_hold_marks(source):
+        with marking() as marks:
+            text = fill(source, values, is_html=True)
+        if not marks.is_spoilt and len(text) + marks.size <= _OUTPUT_LIMIT:
+            return text, marks
+    return fill(source, values, is_html=True), Marks()
 
 
 def empty_gaps(name: str, source: str, values: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ _MARKS = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _BLANKS = re.compile(r"[ \t\r\n\f\v\u00a0]+")
+_IN_LINE = re.compile(r"[ \t\r\f\v\u00a0]+")
 _UNSEEN = re.compile("[\u034f\u200b\u200c\u2007\u00ad\ufeff]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _ATTRIBUTE = r"\b{}\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))"
@@ -47,11 +48,11 @@ def words_of(markup: str) -> str:
         if mark.start() > end:
             writer.text(markup[end : mark.start()])
         end = mark.end()
-        if name := mark["name"]:
-            if mark["close"]:
-                writer.close(name.lower())
-            else:
-                writer.open(name.lower(), mark["rest"])
+        close, name, rest = mark.group("close", "name", "rest")
+        if name and close:
+            writer.close(name.lower())
+        elif name:
+            writer.open(name.lower(), rest)
     writer.text(markup[end:])
     return writer.result()
 
@@ -69,7 +70,7 @@ class _Writer:
     def text(self, text: str) -> None:
         """Words, in which entities stand for signs."""
         if not self._hidden:
-            self._parts.append(_BLANKS.sub(" ", unescape(text)))
+            self._parts.append(_BLANKS.sub(" ", unescape(text) if "&" in text else text))
 
     def open(self, name: str, rest: str) -> None:
         """An element begins."""
@@ -115,10 +116,8 @@ class _Writer:
 
     def result(self) -> str:
         """All of it."""
-        lines = [
-            _BLANKS.sub(" ", _UNSEEN.sub("", line)).strip()
-            for line in "".join(self._parts).split("\n")
-        ]
+        text = _IN_LINE.sub(" ", _UNSEEN.sub("", "".join(self._parts)))
+        lines = [line.strip() for line in text.split("\n")]
         return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
 
     def _break(self, name: str) -> None:

@@ -24,7 +24,7 @@ from integrations.rendering import Rendered
 from integrations.template_variables import contact_values
 from integrations.templates import render
 from journeys.messages import caps, permits, results, variables
-from journeys.messages.links import Holder, Links, links_of, track_html, track_text
+from journeys.messages.links import Clicks, Holder, Links, links_of, track_html, track_text
 from journeys.messages.permits import Case
 from journeys.messages.quiet_hours import quiet_until_of
 from journeys.models import JourneyVersion, Lane, Message
@@ -245,12 +245,12 @@ def _subject(one: Planned, rendered: Rendered) -> str:
 
 def _mail(one: Planned, rendered: Rendered, links: Links, connection_id: int) -> outbox.Message:
     """An e-mail whose links count, and which can be cancelled at one click (RFC 8058)."""
-    html = rendered.html
+    html, clicks = rendered.html, Clicks(one.id, links)
     payload = {
         "to": one.case.email,
         "subject": _subject(one, rendered),
-        "text": track_text(rendered.text, one.id, own=links),
-        "html": track_html(html, one.id, own=links) if html.strip() else "",
+        "text": track_text(rendered.text, clicks),
+        "html": track_html(html, clicks) if html.strip() else "",
         "headers": {
             "List-Unsubscribe": f"<{links.unsubscribe_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

@@ -42,6 +42,9 @@ _PLAIN_URLS = re.compile(r"""https?://[^\s<>"'\u0000-\u001f]++""", re.IGNORECASE
 _ENDS = ".,;:!?'\"*_"
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 _INVISIBLE = re.compile(r"[\t\r\n]")
+_CONTROL = re.compile(r"[\x00-\x1f]")
+# Longer tags are not kept in memory.
+_KEPT_LIMIT = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,25 @@ def click_url(message_id: int, url: str) -> str:
     return _absolute("message_clicked", _seal("click", f"{message_id}:{url}"))
 
 
-def track_html(source: str, message_id: int, *, own: Links) -> str:
+class Clicks:
+    """The addresses that count clicks in one message; each is made once, in HTML and text."""
+
+    def __init__(self, message_id: int, own: Links) -> None:
+        self.message_id = message_id
+        self._ours = frozenset(own)
+        self._known: dict[str, str] = {}
+
+    def count(self, url: str) -> str | None:
+        """The address that counts, and leads on to `url`; None for one of our own pages."""
+        if url in self._ours:
+            return None
+        known = self._known.get(url)
+        if known is None:
+            known = self._known[url] = click_url(self.message_id, url)
+        return known
+
+
+def track_html(source: str, clicks: Clicks) -> str:
     """HTML whose links count clicks, with the picture at its end.
 
     Only http and https are followed, not our own pages, nor a tag with `data-no-track`. All else
@@ -112,10 +133,10 @@ def track_html(source: str, message_id: int, *, own: Links) -> str:
     """
     parts, done = [], 0
     for begin, end, name, inside in _leading_tags(source):
-        parts += [source[done:begin], _followed(name, inside, message_id, own)]
+        parts += [source[done:begin], _followed(name, inside, clicks)]
         done = end
     tracked = "".join(parts) + source[done:]
-    picture = picture_of(message_id)
+    picture = picture_of(clicks.message_id)
     ends = list(_BODY_END.finditer(tracked))
     if not ends:
         return tracked + picture
@@ -123,16 +144,15 @@ def track_html(source: str, message_id: int, *, own: Links) -> str:
     return tracked[:place] + picture + tracked[place:]
 
 
-def track_text(source: str, message_id: int, *, own: Links) -> str:
+def track_text(source: str, clicks: Clicks) -> str:
     """A plain text whose links count clicks; what ends a sentence is no part of them."""
-    ours = frozenset(own)
 
     def followed(found: re.Match[str]) -> str:
         url = found[0]
         while url[-1:] and (url[-1] in _ENDS or (url[-1] == ")" and "(" not in url)):
             url = url[:-1]
-        rest = found[0][len(url) :]
-        return found[0] if url in ours or not _leads(url) else click_url(message_id, url) + rest
+        counting = clicks.count(url) if _leads(url) else None
+        return found[0] if counting is None else counting + found[0][len(url) :]
 
     return _PLAIN_URLS.sub(followed, source)
 
@@ -170,43 +190,61 @@ def _leading_tags(source: str) -> Iterator[tuple[int, int, str, str]]:
         place = ends.end()
 
 
-def _followed(tag: str, inside: str, message_id: int, own: Links) -> str:
+def _followed(tag: str, inside: str, clicks: Clicks) -> str:
     """A tag whose link counts; as it was where that is none to be counted."""
-    as_it_was, value = f"<{tag}{inside}>", None
+    target = _target(inside) if len(inside) > _KEPT_LIMIT else _known_target(inside)
+    if target is not None and (counting := clicks.count(target[2])) is not None:
+        begin, end, _url = target
+        return f'<{tag}{inside[:begin]}"{counting}"{inside[end:]}>'
+    return f"<{tag}{inside}>"
+
+
+def _target(inside: str) -> tuple[int, int, str] | None:
+    """Where in a tag its address stands, and which; None where it is none to be counted."""
+    value = None
     for attribute in _ATTRIBUTES.finditer(inside):
         name = attribute["name"].lower()
         if name == "data-no-track":
-            return as_it_was
+            return None
         if name == "href" and value is None:
             value = attribute
     if value is None or value["value"] is None:
-        return as_it_was
+        return None
     given = value["value"]
     quoted = given[1:-1] if given[0] in "\"'" else given
     url = _INVISIBLE.sub("", markup.unescape(quoted)).strip()
-    if url in frozenset(own) or not _leads(url):
-        return as_it_was
-    begin, end = value.span("value")
-    return f'<{tag}{inside[:begin]}"{click_url(message_id, url)}"{inside[end:]}>'
+    return (*value.span("value"), url) if _leads(url) else None
+
+
+# Most links are the same in all messages of a template: each is read once.
+_known_target = lru_cache(maxsize=4_000)(_target)
 
 
 def _leads(url: str) -> bool:
     """Whether it is an address on the web that can be counted."""
-    if len(url) > _URL_LIMIT or not url.lower().startswith(("http://", "https://")):
+    return len(url) <= _URL_LIMIT and _is_web(url)
+
+
+@lru_cache(maxsize=4_000)
+def _is_web(url: str) -> bool:
+    if not url.lower().startswith(("http://", "https://")):
         return False
     try:
-        return bool(urlsplit(url).hostname) and not any(ord(letter) < 32 for letter in url)
+        return bool(urlsplit(url).hostname) and _CONTROL.search(url) is None
     except ValueError:
         return False
 
 
 def _absolute(name: str, token: str) -> str:
-    return f"{settings.BASE_URL.rstrip('/')}{_path(name).replace('TOKEN', token)}"
+    before, after = _around(settings.BASE_URL, name)
+    return f"{before}{token}{after}"
 
 
-@lru_cache(maxsize=16)
-def _path(name: str) -> str:
-    return reverse(name, args=["TOKEN"])
+@lru_cache(maxsize=32)
+def _around(base_url: str, name: str) -> tuple[str, str]:
+    """What stands before the token of an address, and what behind it."""
+    before, _token, after = reverse(name, args=["TOKEN"]).partition("TOKEN")
+    return f"{base_url.rstrip('/')}{before}", after
 
 
 def _seal(kind: str, text: str) -> str:

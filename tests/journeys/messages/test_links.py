@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.messages import links
-from journeys.messages.links import Holder, Links
+from journeys.messages.links import Clicks, Holder, Links
 
 OWN = links.links_of(Holder(7, 1042, "newsletter"))
 
@@ -26,7 +26,7 @@ def followed(source: str) -> list[str]:
                 if tag in {"a", "area"} and name == "href":
                     found.append(target(value or ""))
 
-    Reader().feed(links.track_html(source, 7, own=OWN))
+    Reader().feed(links.track_html(source, Clicks(7, OWN)))
     return found
 
 
@@ -81,12 +81,12 @@ def test_a_link_of_html_counts_and_leads_on(source: str, leads_to: str) -> None:
     ],
 )
 def test_what_is_no_link_on_the_web_stays_letter_by_letter(source: str) -> None:
-    assert links.track_html(source, 7, own=OWN) == source + links.picture_of(7)
+    assert links.track_html(source, Clicks(7, OWN)) == source + links.picture_of(7)
 
 
 def test_the_picture_stands_at_the_end_of_the_body() -> None:
     source = "<html><body><p>Hello</p></BODY ></html>"
-    tracked = links.track_html(source, 7, own=OWN)
+    tracked = links.track_html(source, Clicks(7, OWN))
     assert tracked == f"<html><body><p>Hello</p>{links.picture_of(7)}</BODY ></html>"
 
 
@@ -102,19 +102,19 @@ def test_the_picture_stands_at_the_end_of_the_body() -> None:
 def test_a_link_of_a_text_counts_without_what_ends_the_sentence(
     source: str, leads_to: str, rest: str
 ) -> None:
-    tracked = links.track_text(source, 7, own=OWN)
+    tracked = links.track_text(source, Clicks(7, OWN))
     (url,) = re.findall(r"http\S+/c/[\w-]+", tracked)
     assert (target(url), tracked.endswith(url + rest)) == (leads_to, True)
 
 
 def test_our_own_pages_are_not_counted_in_a_text() -> None:
     source = f"Stop: {OWN.unsubscribe_url}"
-    assert links.track_text(source, 7, own=OWN) == source
+    assert links.track_text(source, Clicks(7, OWN)) == source
 
 
 @given(st.text(alphabet="<a href=\"'>https://x.y &;!-\n", max_size=200))
 def test_any_html_stays_as_it_was_but_for_its_links(source: str) -> None:
-    tracked = links.track_html(source, 7, own=OWN)
+    tracked = links.track_html(source, Clicks(7, OWN))
     restored = links.untracked(tracked, 7, is_html=True)
     plain = [re.sub(r"[\s\"']", "", html.unescape(text)) for text in (source, restored)]
     assert plain[0] == plain[1]
@@ -127,7 +127,7 @@ def test_html_that_never_ends_its_tags_takes_no_time() -> None:
         '<a x="' * 60_001,
         "<!--<style>" * 30_000,
     ):
-        assert links.track_html(source, 7, own=OWN) == source + links.picture_of(7)
+        assert links.track_html(source, Clicks(7, OWN)) == source + links.picture_of(7)
 
 
 @given(st.integers(1, 2**63), st.integers(1, 2**63), st.text(max_size=63))
