@@ -16,6 +16,8 @@ from workspace import sql
 
 # Of what it takes in a second a connection takes so much at once, after a pause.
 _AT_ONCE_SECONDS = 0.2
+# So many are taken together where there is room; more only where everybody gets as many.
+_FEW, _EVERYBODY = 20, 16
 # A turn that comes within a thousandth is there: instants are whole microseconds.
 _LITTLE = 1e-3
 
@@ -85,6 +87,12 @@ WHERE c.is_enabled AND NOT p.rests AND p.per_second IS NOT NULL
   AND EXISTS (SELECT FROM integrations_delivery d
     WHERE d.connection_id = c.id AND d.state = 'queued' AND d.due_at <= %(due_by)s)
 """  # noqa: S608  made of our own words only
+_WAITING = """
+SELECT count(*) FROM (
+  SELECT FROM integrations_delivery d
+  WHERE d.connection_id = %s AND d.state = 'queued' AND d.due_at <= %s
+  ORDER BY d.due_at, d.id LIMIT %s) few
+"""
 _BEGIN = """
 UPDATE integrations_delivery d SET begun_at = %s
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS g (id, claimed_at)
@@ -119,6 +127,8 @@ def claim(
         return []
     (connection_id, room, rests, per_second, kind) = chosen[0]
     is_one_call = known[kind].is_one_call
+    if not is_one_call:
+        room = _fair_part(connection_id, room, due_by=due_by)
     if per_second is not None:
         turns = _take_turns(connection_id, 1 if is_one_call else room, per_second, at=at)
         room = room if is_one_call and turns else turns
@@ -143,22 +153,22 @@ def seconds_to_next_turn(
     return None if found is None else max(float(found), 0.0)
 
 
-@transaction.atomic
 def begin(delivery: Delivery, *, at: datetime) -> bool:
     """Write that a delivery which must not be repeated is handed over now; false where it is lost.
 
-    It is lost where the claim was, and then must not be sent. What repeats needs no such line.
+    It is lost where the claim was, and then must not be sent. What repeats needs no such line, and
+    the database is not asked.
     """
     return bool(begin_all([delivery], at=at))
 
 
-@transaction.atomic
 def begin_all(some: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
     """The same for deliveries that are handed over together; those that may be sent."""
     once = [one for one in some if not one.repeats]
     if not once:
         return list(some)
-    begun = {pk for (pk,) in sql.lists(_BEGIN, [at, *_tokens(once)])}
+    with transaction.atomic():
+        begun = {pk for (pk,) in sql.lists(_BEGIN, [at, *_tokens(once)])}
     return [one for one in some if one.repeats or one.pk in begun]
 
 
@@ -193,6 +203,14 @@ def _columns(known: Mapping[str, Room]) -> dict[str, list[object]]:
         "batches": [one.batch for one in known.values()],
         "paces": [one.per_second for one in known.values()],
     }
+
+
+def _fair_part(connection_id: int, room: int, *, due_by: datetime) -> int:
+    """How many to take, up to `room`, so that a short queue before a slow server is shared."""
+    if room <= _FEW:
+        return room
+    waiting = sql.one(_WAITING, [connection_id, due_by, room * _EVERYBODY])
+    return max(_FEW, min(room, int(waiting) // _EVERYBODY))
 
 
 def _take_turns(connection_id: int, wanted: int, per_second: float, *, at: datetime) -> int:

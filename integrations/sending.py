@@ -9,7 +9,7 @@ these, but for those that must not be repeated.
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock, Thread, current_thread
@@ -35,6 +35,8 @@ THREADS = 16
 BATCH = 4
 # How long a batch may last before what is left of it is put back.
 _BATCH_SECONDS = 30.0
+# What the gates said counts for so long.
+_GATES_SECONDS = 1.0
 # Who waits for the next second of a connection looks again after this at the latest.
 _LOOK_SECONDS = 1.0
 
@@ -96,17 +98,20 @@ def _send_batch(
     goes_on: Callable[[], bool],
 ) -> None:
     """Hand over what was claimed of one connection, or put back what is not tried."""
-    held_back = _held_back(batch, clock())
-    stopped = [Outcome(one, held_back[one.pk], clock()) for one in batch if one.pk in held_back]
-    _note(stopped, settler, sent)
-    left = [one for one in batch if one.pk not in held_back]
     known = registry.registered(batch[0].connection.kind)
+    left = _allowed(batch, settler, sent, clock)
     if known is not None and known.sends_many:
         if left:
             _note(_try_all(left, known, clock), settler, sent)
         return
-    began = time.monotonic()
-    for position, delivery in enumerate(left, start=1):
+    began = asked = time.monotonic()
+    while left:
+        if time.monotonic() - asked > _GATES_SECONDS:
+            # What was withdrawn while the others went out counts, too.
+            left, asked = _allowed(left, settler, sent, clock), time.monotonic()
+            if not left:
+                break
+        delivery, *left = left
         outcome = _try(delivery, known, clock)
         if outcome is not None:
             _note([outcome], settler, sent)
@@ -115,7 +120,7 @@ def _send_batch(
                 settler.settle()
         is_long = time.monotonic() - began > _BATCH_SECONDS
         if outcome is None or _stands_still(outcome) or is_long or not goes_on():
-            outbox.release(left[position:])
+            outbox.release(left)
             break
 
 
@@ -135,13 +140,17 @@ def _stands_still(outcome: Outcome) -> bool:
     )
 
 
-def _held_back(batch: Sequence[Delivery], at: datetime) -> Mapping[int, gates.Stop]:
-    """What the gates say; where they cannot say anything nothing is sent."""
+def _allowed(
+    batch: Sequence[Delivery], settler: Settler, sent: Sent, clock: Callable[[], datetime]
+) -> list[Delivery]:
+    """Those that the gates let through; where they cannot say anything nothing is sent."""
     try:
-        return gates.stops(batch, at=at)
+        stops = gates.stops(batch, at=clock())
     except Exception:
         outbox.release(batch)
         raise
+    _note([Outcome(one, stops[one.pk], clock()) for one in batch if one.pk in stops], settler, sent)
+    return [one for one in batch if one.pk not in stops]
 
 
 def _try(

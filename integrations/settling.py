@@ -25,7 +25,9 @@ class Settler:
     """
 
     _kept: list[Outcome] = field(default_factory=list)
-    _lock: Any = field(default_factory=threading.RLock)
+    _lock: Any = field(default_factory=threading.Lock)
+    # Nobody waits to add something while others are settled.
+    _settling: Any = field(default_factory=threading.Lock)
     _timer: threading.Timer | None = None
 
     def __enter__(self) -> "Settler":
@@ -38,23 +40,31 @@ class Settler:
         """Settle these soon."""
         with self._lock:
             self._kept += outcomes
-            if len(self._kept) >= AT_ONCE:
-                self.settle()
+            is_full = len(self._kept) >= AT_ONCE
             # What runs in a transaction of a caller cannot be written by another thread.
-            elif self._kept and self._timer is None and not connection.in_atomic_block:
+            may_wait = not is_full and self._timer is None and not connection.in_atomic_block
+            if self._kept and may_wait:
                 self._timer = threading.Timer(SECONDS, self._settle_late)
                 self._timer.daemon = True
                 self._timer.start()
+        if is_full:
+            self.settle()
 
     def settle(self) -> None:
         """Settle all of them now. What could not be is kept, and tried again at the end."""
-        with self._lock:
-            timer, self._timer = self._timer, None
+        with self._settling:
+            with self._lock:
+                timer, self._timer = self._timer, None
+                taken, self._kept = self._kept, []
             if timer is not None:
                 timer.cancel()
-            if self._kept:
-                outbox.settle_all(self._kept)
-                self._kept = []
+            try:
+                if taken:
+                    outbox.settle_all(taken)
+            except BaseException:
+                with self._lock:
+                    self._kept = taken + self._kept
+                raise
 
     def _settle_late(self) -> None:
         try:

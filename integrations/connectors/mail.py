@@ -13,13 +13,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import NewConnectionError
@@ -28,7 +30,10 @@ from contacts.fields import read_email
 from contacts.values import ValueRefused
 from integrations.bounces import marks
 from integrations.connector import Message, Receipt
+from integrations.connectors.mail_writing import written
+from integrations.connectors.smtp import hand_over
 from integrations.errors import AddressUnknown, PermanentError, TemporaryError
+from integrations.mail_addresses import bare_address, written_address
 
 # Servers close what is idle, and count what comes through one connection.
 _IDLE_SECONDS = 5.0
@@ -53,9 +58,8 @@ class MailConnector:
         mail = mail_of(message)
         handed_over = _HandedOver()
         try:
-            with self._line() as line, handed_over.watching(line):
-                mail.connection = line
-                mail.send()
+            with self._line() as line:
+                _send(mail, line, handed_over)
         except smtplib.SMTPRecipientsRefused as error:
             code, answer = next(iter(error.recipients.values()))
             raise _refused(code, answer, is_of_address=True) from error
@@ -132,27 +136,20 @@ class _HandedOver:
     def __init__(self) -> None:
         self.is_so = False
 
-    @contextmanager
-    def watching(self, line: Any) -> Iterator[None]:
-        """Notice when the message itself goes over this connection."""
-        server = line.connection if isinstance(line, SmtpBackend) else None
-        if server is None:
-            # Another way out: what breaks while it is on its way may have been taken.
-            self.is_so = True
-            yield
-            return
-        hand_over = server.data
+    def note(self) -> None:
+        """From now on it may have it."""
+        self.is_so = True
 
-        def data(content: Any) -> Any:
-            self.is_so = True
-            return hand_over(content)
 
-        # In front of the method, for this one message.
-        vars(server)["data"] = data
-        try:
-            yield
-        finally:
-            del vars(server)["data"]
+def _send(mail: EmailMultiAlternatives, line: Any, handed_over: _HandedOver) -> None:
+    if not isinstance(line, SmtpBackend) or line.connection is None:
+        # Another way out: what breaks while it is on its way may have been taken.
+        handed_over.note()
+        mail.connection = line
+        mail.send()
+        return
+    sender, receiver = written_address(mail.from_email), written_address(mail.to[0])
+    hand_over(line.connection, sender, receiver, written(mail), begins=handed_over.note)
 
 
 CONNECTOR = MailConnector()
@@ -168,11 +165,11 @@ def mail_of(message: Message) -> EmailMultiAlternatives:
     if not to:
         raise PermanentError(_("The contact has no e-mail address."))
     try:
-        read_email(parseaddr(to)[1])
+        read_email(bare_address(to))
     except ValueRefused as error:
         raise PermanentError(str(error)) from error
     headers: Mapping[str, str] = payload.get("headers") or {}
-    envelope_sender = marks.bounce_address(message.key)
+    envelope_sender, mark = marks.bounce_address(message.key), marks.mark_of(message.key)
     mail = EmailMultiAlternatives(
         subject=str(payload.get("subject") or ""),
         body=str(payload.get("text") or ""),
@@ -182,13 +179,13 @@ def mail_of(message: Message) -> EmailMultiAlternatives:
             "Date": format_datetime(message.sent_at),
             **headers,
             "Message-ID": message_id_of(message.key),
-            marks.HEADER: marks.mark_of(message.key),
+            marks.HEADER: mark,
             # Who reads it sees the sender; only servers see where it comes back to.
             **({"From": settings.DEFAULT_FROM_EMAIL} if envelope_sender else {}),
         },
     )
     # Providers tell it back with what happened to the message; mail servers do not look at it.
-    mail.metadata = {marks.NOTE: marks.mark_of(message.key)}  # type: ignore[attr-defined]
+    mail.metadata = {marks.NOTE: mark}  # type: ignore[attr-defined]
     if html := payload.get("html"):
         mail.attach_alternative(str(html), "text/html")
     return mail
@@ -196,12 +193,17 @@ def mail_of(message: Message) -> EmailMultiAlternatives:
 
 def message_id_of(key: str) -> str:
     """The Message-ID of the delivery with this key, the same for ever."""
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return f"<{digest}@{_domain_of(settings.DEFAULT_FROM_EMAIL)}>"
 
 
-def _backend() -> type[Any]:
-    return type(get_connection())
+@lru_cache(maxsize=16)
+def _domain_of(sender: str) -> str:
+    return bare_address(sender).rpartition("@")[2] or "localhost"
+
+
+def _backend() -> Any:
+    return import_string(settings.EMAIL_BACKEND)
 
 
 def _refused(

@@ -1,15 +1,16 @@
 """Many at once: one call, one statement, and each has a fate of its own all the same."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integrations import outbox, sending
+from integrations import gates, outbox, sending
 from integrations.connector import Message, Receipt
 from integrations.errors import ConnectorError, PermanentError, TemporaryError
+from integrations.gates import Stop
 from integrations.models import Connection, Delivery, DeliveryAttempt
 from integrations.outcomes import Outcome, reason_of
 from integrations.registry import Room
@@ -170,3 +171,38 @@ def test_connections_of_a_kind_that_nothing_speaks_for_are_left_alone() -> None:
     queue(make_connection(kind="pigeon"), "a")
     assert drain() == sending.Sent()
     assert Connection.objects.get().failures == 0
+
+
+def test_what_is_withdrawn_while_others_go_out_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    withdrawn: set[str] = set()
+
+    def answer(message: Message) -> Receipt:
+        withdrawn.update({"a": {"c"}}.get(message.key, set()))
+        return Receipt()
+
+    def stop(batch: Sequence[Delivery], at: datetime) -> dict[int, Stop]:
+        return {one.pk: Stop("withdrawn", "No.") for one in batch if one.key in withdrawn}
+
+    # As if each message took longer than what the gates said counts.
+    monkeypatch.setattr(sending, "_GATES_SECONDS", -1.0)
+    monkeypatch.setattr(gates, "_gates", {"test": (frozenset({"webhook"}), stop)})
+    recorder = Recorder(answer)
+    queue(make_connection(), "a", "b", "c", "d")
+    with speaking("webhook", recorder):
+        sent = drain()
+    assert recorder.keys == ["a", "b", "d"]
+    assert (sent.delivered, sent.cancelled) == (3, 1)
+
+
+def test_a_short_queue_is_shared_by_all_who_send() -> None:
+    account = make_connection()
+    queue(account, *(f"m{n}" for n in range(700)))
+    room = {"webhook": Room(share=1000, batch=100)}
+
+    def take() -> int:
+        return len(outbox.claim(due_by=NOW, kinds=["webhook"], limit=4, at=NOW, rooms=room))
+
+    assert take() == 43
+    assert take() == 41
+    Delivery.objects.filter(state="queued", key__gt="m2").delete()
+    assert take() == 20, "a few at least"
