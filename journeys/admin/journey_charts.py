@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from journeys import trends
+from journeys.drawing.plan import order
+from journeys.drawing.syntax import read
 from journeys.models import JourneyVersion
 from journeys.outline import outline_of
 from journeys.statistics import GoalCounts, Summary
@@ -46,20 +48,21 @@ def funnel(
     `counts` are those of `statistics.node_counts`.
     """
     rows = [(_("Entered"), summary.entered)]
-    lines = [line for line in outline_of(version.drawing) if not line.is_again]
-    # Who passed the entry is who entered.
+    labels = {line.node: line.label for line in outline_of(version.drawing) if not line.is_again}
+    # From the top: what paths lead to comes after all of them. Who passed the entry is who entered.
     rows += [
-        (line.label, sum(counts[line.node]["passed"].values()))
-        for line in lines[1:]
-        if line.node in counts
+        (labels[node], sum(counts[node]["passed"].values()))
+        for node in order(read(version.drawing))[1:]
+        if node in counts and node in labels
     ]
     if version.settings.get("goal"):
         rows.append((_("Goal"), summary.goal.reached + summary.goal.control_reached))
     if not any(count for _label, count in rows):
         return None
-    labels, values = [label for label, _count in rows], [count for _label, count in rows]
-    series = [(_("Passed"), values, "primary")]
-    return chart(labels, series, kind="bar", axis=_("Activity"), is_lying=True)
+    series = [(_("Passed"), [count for _label, count in rows], "primary")]
+    return chart(
+        [label for label, _count in rows], series, kind="bar", axis=_("Activity"), is_lying=True
+    )
 
 
 def entrance_chart(

@@ -83,7 +83,6 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
     """Nobody edits what was sent; what failed or was left out can be sent again."""
 
     list_display: Any = ("what", "state_shown", "to", "of", "reacted", "at")
-    list_display_links = None
     list_filter = (
         JourneyFilter,
         ("state", ChoicesDropdownFilter),
@@ -142,10 +141,9 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
     @admin.display(description=gettext_lazy("message"))
     def what(self, message: Message) -> SafeString:
         return format_html(
-            '<a class="rg-strong rg-iconed" href="{}">'
+            '<span class="rg-strong rg-iconed">'
             '<span class="material-symbols-outlined" aria-hidden="true">{}</span>'
-            '<span class="rg-break">{}</span></a>',
-            reverse("admin:journeys_message_change", args=[message.pk]),
+            '<span class="rg-break">{}</span></span>',
             CHANNEL_ICONS[Message.Channel(message.channel)],
             message.subject or message.get_channel_display(),
         )
@@ -164,7 +162,10 @@ class MessageAdmin(ReadOnlyAdmin, ObjectActionsAdmin):
     @admin.display(description=gettext_lazy("journey"))
     def of(self, message: Message) -> SafeString:
         return format_html(
-            '{}<br><span class="rg-faint rg-small">{}</span>', message.journey, message.node
+            '<span class="rg-two-lines"><span>{}</span>'
+            '<span class="rg-faint rg-small">{}</span></span>',
+            message.journey,
+            message.node,
         )
 
     @admin.display(description=gettext_lazy("reaction"))

@@ -18,6 +18,9 @@ const EDGES = { way: WayEdge };
 // Who does not want to see things move does not.
 const MOVING_MS = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 200;
 const FIT = { padding: 0.12, maxZoom: 1, duration: 0 };
+// Where all of it at once would be smaller than this, one begins to read at the top.
+const READABLE = 0.45;
+const READING = { zoom: 0.7, top: 32 };
 
 export interface Stage {
   fit: () => void;
@@ -67,15 +70,33 @@ export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject
     [drawing, way, routes],
   );
 
-  // All is shown at first, and when something comes into an empty drawing.
+  const begin = useCallback((isFirst: boolean) => {
+    requestAnimationFrame(() => {
+      const all = flow.getNodes();
+      const { offsetWidth: width = 0, offsetHeight: height = 0 } = box.current ?? {};
+      const { width: wide, height: high } = flow.getNodesBounds(all);
+      const [first] = [...all].sort((one, other) => one.position.y - other.position.y);
+      if (!first || Math.min(width / wide, height / high) >= READABLE) void flow.fitView(FIT);
+      else if (isFirst) {
+        const { zoom, top } = READING;
+        void flow.setViewport({ zoom, x: width / 2 - (first.position.x + NODE_WIDTH / 2) * zoom, y: top - first.position.y * zoom });
+      }
+    });
+  }, [flow]);
+  // All is shown at first, and when something comes into an empty drawing; of a long one its beginning.
   const wasEmpty = useRef(true);
   useEffect(() => {
-    if (wasEmpty.current && nodes.length) requestAnimationFrame(() => void flow.fitView(FIT));
+    if (wasEmpty.current && nodes.length) begin(true);
     wasEmpty.current = !nodes.length;
-  }, [flow, nodes.length]);
+  }, [begin, nodes.length]);
+  useEffect(() => begin(true), [begin, isLarge]);
+  // Who reads a long one further down stays there when an activity grows.
+  const isBegun = useRef(false);
   useEffect(() => {
-    requestAnimationFrame(() => void flow.fitView(FIT));
-  }, [flow, isLarge, measured]);
+    if (!measured) return;
+    begin(!isBegun.current);
+    isBegun.current = true;
+  }, [begin, measured]);
   // What the panel covers is moved beside it, and back.
   useEffect(() => {
     const panel = box.current?.parentElement?.querySelector<HTMLElement>("[data-panel]");
@@ -180,7 +201,7 @@ export function Flow({ stage, way, onWay, isLarge, isPanel }: { stage: RefObject
         connectionRadius={32}
         deleteKeyCode={null}
         multiSelectionKeyCode={["Shift", "Control", "Meta"]}
-        minZoom={0.2}
+        minZoom={0.1}
         maxZoom={1.6}
         zoomOnScroll={isLarge}
         preventScrolling={isLarge}
