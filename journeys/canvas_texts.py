@@ -159,6 +159,7 @@ TEXTS: Mapping[str, str | Promise] = {
     "path_percent": _("Percent of {name}"),
     "percent_sum": _("Together {sum} %"),
     "percent_share": _("Share evenly"),
+    "paths_one": _("1 path"),
     "paths_many": _("{count} paths"),
     "every": _("every {duration}"),
     "faults_one": _("1 fault"),

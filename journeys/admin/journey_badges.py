@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 from journeys.drawing.catalog import KINDS_BY_NAME
 from journeys.drawing.kinds import ENTRIES
 from journeys.models import Journey
-from journeys.outline import nodes_of
+from journeys.outline import name_of, nodes_of
 from journeys.publishing import foresee_stop
 from workspace.access import Actor
 from workspace.admin import Affected, Affects
@@ -90,6 +90,7 @@ def _at_nodes(journey: Journey, counts: dict[str, int]) -> list[tuple[str, str, 
     for name, count in counts.items():
         node = nodes.get(name, {})
         kind = KINDS_BY_NAME.get(str(node.get("kind")))
-        label = _(kind.label) if kind else ""
-        found.append((label, str(node.get("label") or name), count))
+        told = name_of(node) or name
+        label = _(kind.label) if kind and _(kind.label) != told else ""
+        found.append((label, told, count))
     return found

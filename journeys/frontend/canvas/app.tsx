@@ -187,7 +187,7 @@ function Island({ id, config, initial, form, onText, onReady }: AppProps) {
       return known ? new Intl.NumberFormat(config.language, { style: "unit", unit, unitDisplay: "long" }).format(Number(amount)) : `${amount} ${unit}`;
     };
     return summaryOf(drawing, catalog, activity, {
-      nameOf, duration: said, every: (duration) => t("every", { duration }), paths: (count) => t("paths_many", { count }),
+      nameOf, duration: said, every: (duration) => t("every", { duration }), paths: (count) => (count === 1 ? t("paths_one") : t("paths_many", { count })),
     });
   }, [catalog, config.language, drawing, nameOf, t]);
 

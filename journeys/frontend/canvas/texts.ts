@@ -149,6 +149,7 @@ export const TEXTS = {
   "path_percent": "Percent of {name}",
   "percent_sum": "Together {sum} %",
   "percent_share": "Share evenly",
+  "paths_one": "1 path",
   "paths_many": "{count} paths",
   "every": "every {duration}",
   "faults_one": "1 fault",
