@@ -110,7 +110,12 @@ def _happening(value: Any, field: Field, known: Known, place: Place) -> None:
         message = gettext_noop("Criteria are wanted, or an event.")
         place.add(field.name, "wrong_type", message)
     elif "criteria" in value:
-        check_criteria(value["criteria"], f"{field.name}.criteria", place, known)
+        criteria = value["criteria"]
+        check_criteria(criteria, f"{field.name}.criteria", place, known)
+        if isinstance(criteria, Mapping) and criteria.get("rules") == []:
+            # They hold for everybody, who would be let out, or have reached the goal, at once.
+            message = gettext_noop("Add criteria: without any they hold for everybody, at once.")
+            place.add(f"{field.name}.criteria", "missing_value", message)
     else:
         _event(value, field.name, known, place)
 
