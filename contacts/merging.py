@@ -114,14 +114,20 @@ _MOVES = (
     *(_LAST_SEEN, _CONSENTS, _SCORES, _METRICS),
     *(_LABELS.format(kind=kind) for kind in ("tag", "category")),
 )
-# After the survivor's own: its external id stays what it is.
+# After the survivor's own: its external id stays what it is. Among themselves in the order that
+# they had, so that the first of a loser comes before its others.
 _IDENTITIES = f"""
-UPDATE contacts_identity i SET contact_id = pair.survivor,
+UPDATE contacts_identity i SET contact_id = moved.survivor,
   learned_at = coalesce(i.learned_at, i.created_at),
   created_at = greatest(%s, i.created_at, (
     SELECT max(own.created_at) + interval '1 microsecond' FROM contacts_identity own
-    WHERE own.contact_id = pair.survivor AND own.namespace = i.namespace))
-FROM {_PAIRS} WHERE i.contact_id = pair.loser
+    WHERE own.contact_id = moved.survivor AND own.namespace = i.namespace))
+    + moved.place * interval '1 microsecond'
+FROM (
+  SELECT t.namespace, t.value, pair.survivor, row_number() OVER (
+    PARTITION BY pair.survivor, t.namespace ORDER BY pair.place, t.created_at, t.value) - 1 AS place
+  {_OF.format(table="contacts_identity")}) moved
+WHERE i.namespace = moved.namespace AND i.value = moved.value
 """  # noqa: S608
 _FORGET = """
 WITH gone AS (DELETE FROM {table} WHERE contact_id = ANY(%s) RETURNING contact_id)

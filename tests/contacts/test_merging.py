@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +148,15 @@ def test_the_losers_row_is_empty_and_its_number_answers_the_survivor() -> None:
         merge_contacts(three.pk, 2**40, actor=SYSTEM, at=NOW, cause="test")
     record_events([IncomingEvent(one.pk, "visit", NOW)], received_at=NOW)
     assert Event.objects.get().contact_id == three.pk
+
+
+@pytest.mark.django_db
+def test_of_the_ids_of_who_was_merged_before_the_first_stays_the_first() -> None:
+    early, late = make_contact(external_id="u9"), make_contact(external_id="u1")
+    known_by_mail = make_contact(email="ann@example.com")
+    merge_contacts(early.pk, late.pk, actor=SYSTEM, at=timezone.now(), cause="staff")
+    merge_contacts(known_by_mail.pk, early.pk, actor=SYSTEM, at=timezone.now() + DAY, cause="staff")
+    assert profiles.describe_contacts([known_by_mail.pk])[0]["external_id"] == "u9"
 
 
 @pytest.mark.django_db
