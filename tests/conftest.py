@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -279,20 +279,11 @@ def _empty_queues() -> None:
             channel.queue_purge(queue)
 
 
-@pytest.fixture
-def celery_worker_process(
-    transactional_db: None, tmp_path: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A real worker in a process of its own, on the test's database and broker.
-
-    Tasks that the test sends go to it. The database is emptied after the test.
-    """
-    eager_before = celery_app.conf.task_always_eager
-    celery_app.conf.task_always_eager = False
-    _empty_queues()
+@contextmanager
+def celery_worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker in a process of its own, on the test's database and broker."""
     parts = urlsplit(os.environ["DATABASE_URL"])
     database = urlunsplit(parts._replace(path=f"/{database_connection.settings_dict['NAME']}"))
-    log = tmp_path / "worker.log"
     with log.open("wb") as output:
         process = spawn(
             [
@@ -311,5 +302,23 @@ def celery_worker_process(
         yield process
     finally:
         end(process, ((signal.SIGTERM, 15), (signal.SIGKILL, 5)))
-        _empty_queues()
-        celery_app.conf.task_always_eager = eager_before
+
+
+@pytest.fixture
+def celery_not_eager(transactional_db: None) -> Iterator[None]:
+    """Tasks that the test sends go to workers. The database is emptied after the test."""
+    eager_before = celery_app.conf.task_always_eager
+    celery_app.conf.task_always_eager = False
+    _empty_queues()
+    yield
+    _empty_queues()
+    celery_app.conf.task_always_eager = eager_before
+
+
+@pytest.fixture
+def celery_worker_process(
+    celery_not_eager: None, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker to which the tasks go that the test sends."""
+    with celery_worker(tmp_path / "worker.log") as process:
+        yield process

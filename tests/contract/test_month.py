@@ -59,7 +59,7 @@ def begin(clock: Clock, settings: Any) -> Iterator[Callable[[int], Month]]:
 
 
 def test_after_a_bad_week_everything_is_as_it_was_meant(begin: Callable[[int], Month]) -> None:
-    live(begin(1), 6)
+    live(begin(1), 5)
 
 
 @pytest.mark.long

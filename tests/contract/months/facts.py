@@ -189,7 +189,7 @@ class Facts:
         for user_id, told in self.told.items():
             found = came.pop(user_id, [])
             if user_id in living:
-                assert found == told
+                assert found == told, (user_id, found, told)
             else:
                 # What waited when a contact was erased is not sent any more.
                 assert found == [one for one in told if one in set(found)]
