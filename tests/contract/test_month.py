@@ -23,7 +23,7 @@ from tests.contract.months.facts import Facts, Hook, Told
 from tests.contract.months.imports import Imports
 from tests.contract.months.lists import Lists
 from tests.contract.months.metrics import Metrics
-from tests.contract.months.world import Month, live
+from tests.contract.months.world import Month, Part, live
 from tests.factories import make_consent
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def begin(clock: Clock, settings: Any) -> Iterator[Callable[[int], Month]]:
             for _one in range(25):
                 month.come()
             lists = Lists(month, dotdigital, metrics.connection)
-            parts = [metrics, Imports(month, emarsys), lists, Told(month, hook), facts]
+            parts: list[Part] = [metrics, Imports(month, emarsys), lists, Told(month, hook), facts]
             month.parts.extend(parts)
             return month
 

@@ -201,7 +201,7 @@ class Facts:
         for event in events.values():
             if event["type"] == "identify":
                 said.setdefault(event["userId"], {}).update(event["traits"])
-        assert set().union(*said.values()) <= set(TOLD)
+        assert set[str]().union(*said.values()) <= set(TOLD)
         for key in TOLD:
             segment = Segment.objects.get(key=key)
             members = set(
