@@ -51,7 +51,7 @@ def authorize(**given: Any) -> Any:
 # The account
 
 
-@pytest.mark.parametrize("slash", [True, False])
+@pytest.mark.parametrize("slash", mostly_long(1, [False, True]))
 def test_everything_is_asked_at_the_accounts_own_host(
     front: Front, region: Region, slash: bool
 ) -> None:
@@ -133,7 +133,7 @@ PASSING: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("how", mostly_long(2, PASSING), ids=str)
+@pytest.mark.parametrize("how", mostly_long(1, PASSING), ids=str)
 @pytest.mark.parametrize(("method", "where"), [("PUT", "import$"), ("GET", "import/")])
 def test_what_passes_is_waited_for(
     dotdigital: Account, region: Region, how: dict[str, Any], method: str, where: str
@@ -251,7 +251,7 @@ def imported(account: Account, remote_id: str) -> Segment:
     return found[0]
 
 
-@pytest.mark.parametrize("links", mostly_long(2, ["link", "null", "both", "marker", "none"]))
+@pytest.mark.parametrize("links", mostly_long(1, ["link", "null", "both", "marker", "none"]))
 @pytest.mark.parametrize("upper", mostly_long(1, [True, False]))
 def test_members_of_a_segment_come_over_all_pages(
     dotdigital: Account, region: Region, links: str, upper: bool
@@ -282,6 +282,7 @@ def test_a_segment_that_is_gone_keeps_its_members(dotdigital: Account, region: R
     assert (segment.status, member_ids(segment)) == ("inactive", {ann.pk})
 
 
+@pytest.mark.long
 def test_many_segments_are_offered_page_by_page(dotdigital: Account, region: Region) -> None:
     for number in range(1, 1203):
         region.segments[number] = {"name": f"S{number}", "members": []}

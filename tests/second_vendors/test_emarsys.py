@@ -119,7 +119,7 @@ def test_credentials_that_are_taken_away_in_the_middle_stop_the_connection(
 # What is there
 
 
-@pytest.mark.parametrize("wrap", [None, "segments"])
+@pytest.mark.parametrize("wrap", mostly_long(1, ["segments", None]))
 def test_segments_and_combined_ones_are_offered(
     account: Account, emarsys: Emarsys, wrap: str | None
 ) -> None:
@@ -130,7 +130,7 @@ def test_segments_and_combined_ones_are_offered(
 
 
 @pytest.mark.parametrize(
-    "answer", [reply(403, 0, "Permission missing"), reply(404, 1), Answer(404)]
+    "answer", mostly_long(1, [reply(403, 0, "Permission missing"), reply(404, 1), Answer(404)])
 )
 def test_who_may_not_see_combined_segments_sees_the_others(
     account: Account, emarsys: Emarsys, answer: Answer
@@ -225,7 +225,7 @@ PASSING: list[dict[str, Any]] = [
 WHERE = [("POST", "/5/runs$"), ("GET", "/data$"), ("GET", "/filter/runs/")]
 
 
-@pytest.mark.parametrize("how", mostly_long(2, PASSING), ids=str)
+@pytest.mark.parametrize("how", mostly_long(1, PASSING), ids=str)
 @pytest.mark.parametrize(("method", "where"), mostly_long(2, WHERE))
 def test_what_passes_is_waited_for(
     account: Account, emarsys: Emarsys, how: dict[str, Any], method: str, where: str
@@ -313,7 +313,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize("answer", mostly_long(2, REFUSALS), ids=str)
+@pytest.mark.parametrize("answer", mostly_long(1, REFUSALS), ids=str)
 def test_a_refusal_of_a_page_is_no_segment_that_is_gone(
     account: Account, emarsys: Emarsys, answer: Answer
 ) -> None:
@@ -349,7 +349,7 @@ def test_a_segment_that_is_gone_keeps_its_members_and_comes_back(
 # Combined segments
 
 
-@pytest.mark.parametrize("relation", ["OR", "AND"])
+@pytest.mark.parametrize("relation", mostly_long(1, ["AND", "OR"]))
 @pytest.mark.parametrize("is_empty", mostly_long(1, [False, True]))
 def test_a_combined_segment_is_joined_of_its_parts(
     account: Account, emarsys: Emarsys, relation: str, is_empty: bool

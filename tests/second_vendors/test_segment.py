@@ -49,14 +49,14 @@ def test_an_address_with_the_version_is_the_same_address(segment: Segment, setti
 
 
 def test_facts_arrive_once_and_in_order(segment: Segment, people: list[int]) -> None:
-    for number in range(30):
+    for number in range(12):
         tell(GIVEN, people[number % 3], str(number), code=f"G{number:02}")
     drain()
     assert segment.faults == []
     for number in range(3):
         codes = [code for who, code in told(segment) if who == f"A-{number}"]
         assert codes == sorted(codes)
-        assert len(codes) == 10
+        assert len(codes) == 4
     assert {call.path for call in segment.called("POST", "")} == {"/v1/batch"}
 
 
@@ -73,7 +73,7 @@ PASSING: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("how", mostly_long(2, PASSING), ids=str)
+@pytest.mark.parametrize("how", mostly_long(1, PASSING), ids=str)
 def test_what_passes_is_sent_again_under_the_same_name(
     segment: Segment, people: list[int], how: dict[str, Any]
 ) -> None:
@@ -96,6 +96,7 @@ def test_one_that_is_too_large_keeps_no_other_back(segment: Segment, people: lis
     assert Delivery.objects.filter(state="failed").count() == 1
 
 
+@pytest.mark.long
 def test_batches_stay_below_what_a_call_may_have(segment: Segment, people: list[int]) -> None:
     for number in range(60):
         tell(GIVEN, people[number % 3], str(number), code=f"G{number:02}", text="x" * 20_000)
