@@ -65,10 +65,15 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "contacts.tasks.compute_metrics",
         "schedule": crontab(hour="2", minute="25"),
     },
-    "Compute orders of the last 30 days": {
-        "task": "contacts.tasks.compute_recent_orders",
-        "schedule": crontab(minute="5"),
-        "options": {"expires": 3000},
+    "Compute metrics of who did something": {
+        "task": "contacts.tasks.compute_due_metrics",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    # Where something ever slipped through, it is put right; two hours after that of the night.
+    "Compute metrics of everyone anew": {
+        "task": "contacts.tasks.compute_metrics_anew",
+        "schedule": crontab(hour="4", minute="25", day_of_week="sun"),
     },
     "Expire points and recalculate tiers": {
         "task": "loyalty.tasks.close_points_day",

@@ -334,6 +334,8 @@ MESSAGE_CAP = env_rate("MESSAGE_CAP")
 # Whether an e-mail counts as opened or clicked by what looks like a mail scanner, too.
 MESSAGE_MACHINES_COUNT = env_bool("MESSAGE_MACHINES_COUNT")
 EVENT_RETENTION_DAYS = env_int("EVENT_RETENTION_DAYS", None, least=1, most=36_500)
+# How often the metrics are computed of who did something, between the nights; 0: never.
+METRICS_EVERY_MINUTES = env_int("METRICS_EVERY_MINUTES", 10, least=0, most=1440) or 0
 # How long somebody is on a journey that says nothing of it.
 JOURNEY_TIMEOUT = timedelta(days=env_int("JOURNEY_TIMEOUT_DAYS", None, least=1, most=3660) or 91)
 # How many journeys may be live, and how many activities one may have.

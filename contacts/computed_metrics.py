@@ -1,121 +1,85 @@
 """The metrics that Regulars computes by itself, most of them from the orders of all contacts.
 
-Each is a formula over events, which is data (contacts.formulas), or a recipe, which is code: the
-age, and what upper floors add by `register_recipe`. Only stored events count, none later than the
-instant T as of which is computed, and none of erased contacts. docs/metrics.md says what each is.
+Each is a formula over events, which is data (contacts.formulas), or a recipe, which is code
+(contacts.metric_recipes): the age, and what upper floors register. Only stored events count, none
+later than the instant T as of which is computed, and none of erased contacts. docs/metrics.md says
+what each is.
 
-Each is one statement over all contacts, and writes only what changed. What the same metrics are on
-each website, `contacts.website_metrics` computes.
+Where they were computed before, only those contacts are computed who can have changed since; else
+everyone is (contacts.computing). What the same metrics are on each website,
+`contacts.website_metrics` computes.
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from contacts import formulas
+from contacts import computing, formulas, metric_marks
+from contacts.computables import (
+    computed_metrics,
+    known_keys,
+    ranked_of,
+    ready_keys,
+    select_formula,
+)
+from contacts.computing import Changes, Plan, TooMany
 from contacts.distributions import distribution_of
-from contacts.formula_statements import Computable, Ranked, Ready, scope_of, select_values
 from contacts.formulas import Formula, formula_of
-from contacts.models import ComputedMetric, MetricDefinition
+from contacts.metric_bases import kinds_of, measured_formula
+from contacts.metric_recipes import AGE, Recipe, register_recipe, registered_recipes
+from contacts.models import ComputedMetric, ComputedWebsite, MetricDefinition
 from contacts.orders import Orders, orders
 from contacts.ready_metrics import READY_METRICS
 from workspace import locks, sql
 from workspace.console import Progress
 from workspace.errors import Busy
 
+__all__ = [
+    "AGE",
+    "LOCK",
+    "Computed",
+    "Recipe",
+    "are_due",
+    "busy_sentence",
+    "compute",
+    "compute_recent",
+    "computed_metrics",
+    "default_upload_name",
+    "define_computed_metrics",
+    "how_computed",
+    "known_keys",
+    "ranked_of",
+    "ready_keys",
+    "register_recipe",
+    "say_formula",
+    "select_formula",
+    "watch_kinds",
+]
+
 LOCK = "computed metrics"
-# Windows up to here are looked at every hour, all others every night.
-HOURLY_DAYS = 31
-AGE = "age"
-# In which column of the table of values a type is kept.
-_COLUMN = {kind: kind.value for kind in MetricDefinition.Type}
+# What share of the values has to change before their spread is drawn again.
+_REDRAWN_FROM = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What computing one metric did."""
+    """What computing one metric did; `milliseconds` are of all that were computed together."""
 
     key: str
     as_of: datetime
     value_count: int
     changed_count: int
     milliseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a metric is computed by code: `statement` gives rows of contact_id and number."""
-
-    label: str
-    description: str
-    said: str | Promise
-    statement: Callable[[Orders, datetime], tuple[str, list[Any]]]
-
-
-def _age(of: Orders, as_of: datetime) -> tuple[str, list[Any]]:
-    statement = """
-SELECT id AS contact_id, extract(year FROM age(%s::date, birth_date))::numeric AS number
-FROM contacts_contact WHERE birth_date <= %s AND erased_at IS NULL"""
-    day = as_of.astimezone(ZoneInfo(settings.TIME_ZONE)).date()
-    return statement, [day, day]
-
-
-_RECIPES: dict[str, Recipe] = {
-    AGE: Recipe(
-        "Age",
-        "How many years old the contact is; missing without a birth date.",
-        gettext_lazy(
-            "The whole years since the birth date, on the day on which it is computed. Contacts"
-            " without a birth date have none."
-        ),
-        _age,
-    ),
-}
-
-
-def register_recipe(key: str, recipe: Recipe) -> None:
-    """Compute one more metric, under this key. For an upper floor, when it is ready."""
-    _RECIPES[key] = recipe
-
-
-def ready_keys() -> tuple[str, ...]:
-    """The keys of the metrics that come with the product, in the order of computing."""
-    return (*READY_METRICS, *_RECIPES)
-
-
-def known_keys() -> tuple[str, ...]:
-    """The keys of all metrics that are computed, in the order of computing."""
-    return tuple(found.metric.key for found in computed_metrics())
-
-
-def is_hourly(computed: ComputedMetric) -> bool:
-    """Whether it is computed every hour: what looks back a month or less."""
-    return computed.window_days is not None and computed.window_days <= HOURLY_DAYS
-
-
-def hourly_keys() -> tuple[str, ...]:
-    """The keys of those."""
-    return tuple(found.metric.key for found in computed_metrics() if is_hourly(found))
-
-
-def computed_metrics() -> list[ComputedMetric]:
-    """All that are computed, with their definitions: the ready ones first."""
-    known = ComputedMetric.objects.select_related("metric", "ranked", "ranked__computed")
-    places = {key: place for place, key in enumerate(ready_keys())}
-    # A recipe of a floor that is gone stays as it was computed last.
-    found = [one for one in known if one.function or one.computation in _RECIPES]
-    return sorted(found, key=lambda one: (places.get(one.metric.key, len(places)), one.metric.key))
+    is_anew: bool
 
 
 def default_upload_name(key: str) -> str:
@@ -146,7 +110,7 @@ def define_computed_metrics() -> None:
                 continue
             columns = ready.formula.columns() | {"upload_name": ready.upload_name}
             _define(key, ready.label, ready.description, ready.formula.type, ranked, columns)
-        for key, recipe in _RECIPES.items():
+        for key, recipe in registered_recipes().items():
             columns = {"computation": key, "upload_name": default_upload_name(key)}
             _define(key, recipe.label, recipe.description, "number", None, columns)
 
@@ -181,7 +145,7 @@ def how_computed(computed: ComputedMetric, of: Orders) -> str:
     """In words, how the values of a metric come about."""
     formula = formula_of(computed)
     if formula is None:
-        recipe = _RECIPES.get(computed.computation)
+        recipe = registered_recipes().get(computed.computation)
         words = {"event": of.event_name, "property": of.amount_property}
         return "" if recipe is None else str(recipe.said) % words
     return say_formula(formula, computed.ranked, of)
@@ -194,55 +158,20 @@ def say_formula(formula: Formula, ranked: MetricDefinition | None, of: Orders) -
     return formulas.say(formula, of, ranked=by, labels=labels)
 
 
-def computables_of(
-    found: Sequence[ComputedMetric], of: Orders, as_of: datetime
-) -> tuple[list[Computable], list[Formula]]:
-    """What is to be computed for each, and all formulas that take part."""
-    computables, taking_part = [], []
-    for one in found:
-        made = computable_of(formula_of(one), one, of, as_of)
-        computables.append(made)
-        inner = made.by if isinstance(made, Ranked) else made
-        if isinstance(inner, Formula):
-            taking_part.append(inner)
-    return computables, taking_part
-
-
-def ranked_of(formula: Formula) -> MetricDefinition | None:
-    """The metric by which a formula ranks; None for one that ranks by none."""
-    if not formula.ranked_key:
-        return None
-    return MetricDefinition.objects.select_related("computed").get(key=formula.ranked_key)
-
-
-def select_formula(formula: Formula, as_of: datetime) -> tuple[str, dict[str, Any]]:
-    """The statement of a formula that no metric has yet, as `select_values` gives it."""
-    of, ranked = orders(), ranked_of(formula)
-    trial = ComputedMetric(ranked=ranked, **formula.columns())
-    computables, taking_part = computables_of([trial], of, as_of)
-    return select_values(computables, scope_of(taking_part, of=of, as_of=as_of))
-
-
-def computable_of(
-    formula: Formula | None, computed: ComputedMetric, of: Orders, as_of: datetime
-) -> Computable:
-    """What is to be computed for a metric; `formula` is its own, or None for a recipe."""
-    if formula is None:
-        return Ready(*_RECIPES[computed.computation].statement(of, as_of))
-    if computed.ranked is None:
-        return formula
-    ranked = computed.ranked.computed
-    by = formula_of(ranked)
-    return Ranked(Ready(*_RECIPES[ranked.computation].statement(of, as_of)) if by is None else by)
-
-
 def compute(
-    *, as_of: datetime, keys: Collection[str] | None = None, progress: Progress | None = None
+    *,
+    as_of: datetime,
+    keys: Collection[str] | None = None,
+    is_anew: bool = False,
+    progress: Progress | None = None,
 ) -> list[Computed]:
-    """Compute the metrics named, or all, of all contacts; each in a transaction of its own.
+    """Compute the metrics named, or all, of all contacts.
 
-    Running it again as of the same instant writes nothing. Raises Busy where another run is
-    computing, and ValueError for a key that is not computed here.
+    All of them are computed of those who can have changed since they were computed last; of
+    everyone where that is cheaper, where a definition is another one, or with `is_anew`. Those
+    that are named are computed of everyone. Running it again as of the same instant writes
+    nothing. Raises Busy where another run is computing, and ValueError for a key that is not
+    computed here.
     """
     known = computed_metrics()
     wanted = [one for one in known if keys is None or one.metric.key in keys]
@@ -251,14 +180,50 @@ def compute(
     with locks.held(LOCK) as is_held:
         if not is_held:
             raise Busy(busy_sentence())
-        done, of = [], orders()
-        for place, one in enumerate(wanted):
-            if progress is not None:
-                progress.advance(place, len(wanted), one.metric.label)
-            done.append(_compute(one, of, as_of))
-        if progress is not None:
-            progress.advance(len(wanted), len(wanted), "")
-        return done
+        of = orders()
+        watch_kinds(known, of, as_of)
+        given = computing.plan(wanted, of=of, as_of=as_of)
+        return _compute(
+            given, follows=keys is None and not is_anew, is_all=keys is None, progress=progress
+        )
+
+
+def are_due(*, as_of: datetime) -> bool:
+    """Whether it is time to compute those who did something: METRICS_EVERY_MINUTES since."""
+    if not settings.METRICS_EVERY_MINUTES:
+        return False
+    limit = as_of - timedelta(minutes=settings.METRICS_EVERY_MINUTES)
+    late = Q(as_of__isnull=True) | Q(basis="") | Q(as_of__lte=limit)
+    return ComputedMetric.objects.filter(late).exists()
+
+
+def compute_recent(*, as_of: datetime) -> list[Computed] | None:
+    """Compute all metrics of those who can have changed since; None where that does not do.
+
+    Then everyone has to be computed, which is `compute`. Raises Busy where another run is
+    computing.
+    """
+    with locks.held(LOCK) as is_held:
+        if not is_held:
+            raise Busy(busy_sentence())
+        began_at = monotonic()
+        given = computing.plan(computed_metrics(), of=orders(), as_of=as_of)
+        if len(given.those_that_follow()) < len(given.metrics):
+            return None
+        try:
+            with transaction.atomic():
+                changes = computing.follow(given, others=_websites())
+                return _note(given, changes, began_at, is_anew=False, is_exact=False)
+        except TooMany:
+            return None
+
+
+def watch_kinds(known: Collection[ComputedMetric], of: Orders, as_of: datetime) -> None:
+    """Have the events marked that any of these looks at, and the orders."""
+    scope = computing.plan(list(known), of=of, as_of=as_of).scope
+    measured = [formula for one in known if (formula := measured_formula(one)) is not None]
+    kinds = {kind for formula in measured for kind in kinds_of(formula, scope)}
+    metric_marks.watch(kinds | ({of.event_id} - {0}))
 
 
 def busy_sentence() -> str:
@@ -266,43 +231,81 @@ def busy_sentence() -> str:
     return _("The metrics are being computed; try again when that is over.")
 
 
-# What is the same already is not written again; what has no value any more goes.
-_WRITE = """
-WITH found AS ({computed}),
-new AS MATERIALIZED (SELECT contact_id, v0 AS value FROM found WHERE v0 IS NOT NULL),
-gone AS (
-  DELETE FROM contacts_metricvalue v WHERE v.metric_id = %(metric)s
-    AND NOT EXISTS (SELECT FROM new n WHERE n.contact_id = v.contact_id) RETURNING 1),
-written AS (
-  INSERT INTO contacts_metricvalue (contact_id, metric_id, {column}, computed_at)
-  SELECT n.contact_id, %(metric)s, n.value, %(as_of)s FROM new n
-  LEFT JOIN contacts_metricvalue v ON v.contact_id = n.contact_id AND v.metric_id = %(metric)s
-  WHERE v.{column} IS DISTINCT FROM n.value
-  ON CONFLICT (contact_id, metric_id) DO UPDATE
-    SET {column} = excluded.{column}, computed_at = excluded.computed_at RETURNING 1)
-SELECT (SELECT count(*) FROM new) AS values,
-  (SELECT count(*) FROM written) + (SELECT count(*) FROM gone) AS changed
-"""
+def _compute(
+    given: Plan, *, follows: bool, is_all: bool, progress: Progress | None
+) -> list[Computed]:
+    began_at, done = monotonic(), []
+    following = given.those_that_follow() if follows else []
+    if following:
+        some = given.of_these(following)
+        try:
+            with transaction.atomic():
+                changes = computing.follow(some, others=_websites())
+                done = _note(some, changes, began_at, is_anew=False, is_exact=True)
+        except TooMany:
+            following = []
+    if is_all and not following:
+        with transaction.atomic():
+            metric_marks.forget([metric_marks.EVERYONE], _websites())
+            ComputedMetric.objects.filter(pk__in=given.ids).update(basis="")
+    followed = {one.pk for one in following}
+    rest = given.of_these([one for one in given.metrics if one.pk not in followed])
+    if rest.metrics:
+        began_at = monotonic()
+        changes = computing.compute_anew(rest, progress=progress)
+        done += _note(rest, changes, began_at, is_anew=True, is_exact=True)
+    if progress is not None:
+        progress.advance(1, 1, "")
+    places = {one.metric.key: place for place, one in enumerate(given.metrics)}
+    return sorted(done, key=lambda one: places[one.key])
 
 
-def _compute(computed: ComputedMetric, of: Orders, as_of: datetime) -> Computed:
-    began_at, metric = monotonic(), computed.metric
-    computables, taking_part = computables_of([computed], of, as_of)
-    scope = scope_of(taking_part, of=of, as_of=as_of)
-    statement, params = select_values(computables, scope)
-    text = _WRITE.format(computed=statement, column=_COLUMN[MetricDefinition.Type(metric.type)])
-    with transaction.atomic():
-        [row] = sql.rows(text, {**params, "metric": metric.pk, "as_of": as_of})
-        milliseconds = int((monotonic() - began_at) * 1000)
-        ComputedMetric.objects.filter(metric=metric).update(
-            as_of=as_of,
-            computed_at=timezone.now(),
-            value_count=row["values"],
-            changed_count=row["changed"],
-            milliseconds=milliseconds,
-            distribution=distribution_of(metric),
+def _websites() -> list[int]:
+    """The websites that follow, and so are owed what the metrics of everyone take."""
+    return list(ComputedWebsite.objects.exclude(basis="").values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _note(
+    given: Plan, changes: dict[int, Changes], began_at: float, *, is_anew: bool, is_exact: bool
+) -> list[Computed]:
+    """Write down how it went: with `is_exact` the values are counted, else only what came."""
+    counted = _counted(given.ids) if is_exact else {}
+    milliseconds, done = int((monotonic() - began_at) * 1000), []
+    for one in given.metrics:
+        found = changes[one.pk]
+        count = counted.get(one.pk, 0) if is_exact else max(0, one.value_count + found.added)
+        if found.changed and (is_anew or found.changed > _REDRAWN_FROM * count):
+            one.distribution = distribution_of(one.metric)
+        one.as_of, one.computed_at = given.as_of, timezone.now()
+        one.value_count, one.changed_count = count, found.changed
+        one.milliseconds, one.basis = milliseconds, given.basis_of(one)
+        done.append(
+            Computed(one.metric.key, given.as_of, count, found.changed, milliseconds, is_anew)
         )
-    if row["changed"] and not connection.in_atomic_block:
+    ComputedMetric.objects.bulk_update(
+        given.metrics,
+        [
+            *("as_of", "computed_at", "value_count", "changed_count", "milliseconds"),
+            *("distribution", "basis"),
+        ],
+    )
+    written = sum(one.changed for one in changes.values())
+    if written > _REDRAWN_FROM * sum(one.value_count for one in done):
         # Criteria that ask for it are planned by what there is.
+        transaction.on_commit(_analyze)
+    return done
+
+
+def _analyze() -> None:
+    if not connection.in_atomic_block:
         sql.execute("ANALYZE contacts_metricvalue")
-    return Computed(metric.key, as_of, row["values"], row["changed"], milliseconds)
+
+
+def _counted(ids: list[int]) -> dict[int, int]:
+    rows = sql.lists(
+        "SELECT metric_id, count(*) FROM contacts_metricvalue WHERE metric_id = ANY(%s::int[])"
+        " GROUP BY metric_id",
+        [ids],
+    )
+    return dict(rows)

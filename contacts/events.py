@@ -1,7 +1,8 @@
 """What contacts did: recorded once, and counted.
 
 Every way to write events goes through `store_events`, which keeps `EventStatistic` and `LastSeen`
-true and notes who was touched (contacts.touches) in the same statement. Whoever deletes events
+true and notes who was touched (contacts.touches) and whose metrics may have changed
+(contacts.metric_marks) in the same statement. Whoever deletes events
 calls `pause_recording` first.
 """
 
@@ -407,6 +408,9 @@ WITH added AS (
   SELECT {touches.EVERYONE}, 'event:' || definition_id FROM pairs
   GROUP BY definition_id HAVING count(*) > {touches.LISTED}
   RETURNING 1
+), marked AS (
+  INSERT INTO contacts_metricmark (contact_id)
+  SELECT DISTINCT contact_id FROM pairs JOIN contacts_metrickind USING (definition_id)
 ), noted AS (
   INSERT INTO contacts_eventnote (watcher, contact_id, definition_id, message_id, occurred_at)
   SELECT watcher, contact_id, definition_id, message_id, occurred_at

@@ -99,15 +99,21 @@ def bare_host(text: str) -> str:
 
 
 def select_values(
-    computables: Sequence[Computable], scope: Scope, sites: Sites | None = None
+    computables: Sequence[Computable],
+    scope: Scope,
+    sites: Sites | None = None,
+    *,
+    among: str = "",
+    are_ranked: bool = True,
 ) -> tuple[str, dict[str, Any]]:
     """The statement that computes these, and its parameters by name.
 
     Of all contacts that are not erased: contact_id, v0, v1, … With `sites`, of registered contacts
     on each website, with website_id before: those who ordered there, and everyone on the only
-    website of a workspace.
+    website of a workspace. `among` names a table of contacts, for those in it only. What is not
+    ranked has, instead of its rank, the value by which it would be, and none without a rank.
     """
-    made = _Statement(scope, sites)
+    made = _Statement(scope, sites, among)
     columns = [f"{made.expression(one)} AS v{place}" for place, one in enumerate(computables)]
     keys = ["contact_id"] if sites is None else ["website_id", "contact_id"]
     base, joins = made.base(), "".join(made.joins())
@@ -116,7 +122,7 @@ def select_values(
         f" {', '.join(columns)} FROM {base}{joins}"
     )
     ranks = {place for place, one in enumerate(computables) if isinstance(one, Ranked)}
-    if ranks:
+    if ranks and are_ranked:
         shown = [
             f"{_rank(f'v{place}', keys[:-1])} AS v{place}" if place in ranks else f"v{place}"
             for place in range(len(computables))
@@ -126,14 +132,20 @@ def select_values(
     return text, made.params
 
 
+def rank_sql(smaller: str, count: str) -> str:
+    """Of the others, the share in per cent that is smaller; 100 for an only one.
+
+    Cut off after one digit: so a few that come or move do not change the ranks of all others.
+    """
+    share = f"{smaller} * 100::numeric / ({count} - 1)"
+    return f"CASE WHEN {count} = 1 THEN 100 ELSE trunc({share}, 1) END"
+
+
 def _rank(column: str, within: Sequence[str]) -> str:
-    """Of the others that have a value, the share in per cent that is smaller, cut off."""
+    """The rank among those that have a value."""
     part = f"PARTITION BY {', '.join([*within, f'{column} IS NULL'])}"
-    return (
-        f"CASE WHEN {column} IS NULL THEN NULL WHEN count(*) OVER ({part}) = 1 THEN 100"
-        f" ELSE trunc((rank() OVER ({part} ORDER BY {column}) - 1) * 100::numeric"
-        f" / (count(*) OVER ({part}) - 1), 2) END"
-    )
+    found = rank_sql(f"(rank() OVER ({part} ORDER BY {column}) - 1)", f"count(*) OVER ({part})")
+    return f"CASE WHEN {column} IS NOT NULL THEN {found} END"
 
 
 @dataclass(slots=True)
@@ -149,8 +161,8 @@ class _Pass:
 class _Statement:
     """A statement in the making: its parameters, its passes over events, and what it joins."""
 
-    def __init__(self, scope: Scope, sites: Sites | None) -> None:
-        self.scope, self.sites = scope, sites
+    def __init__(self, scope: Scope, sites: Sites | None, among: str) -> None:
+        self.scope, self.sites, self.among = scope, sites, among
         self.params: dict[str, Any] = {}
         self.names: dict[tuple[type, str], str] = {}
         self.passes: dict[int, _Pass] = {}
@@ -297,6 +309,7 @@ ORDER BY {self._keys("g")}, g.times DESC, g.last_at DESC, g.text COLLATE "C" """
         where = f"e.definition_id = {self.value(event_id)} AND e.occurred_at <= {self.as_of}"
         if window_days is not None:
             where += f" AND e.occurred_at > {self._begin(window_days)}"
+        where += self._narrow("e.contact_id")
         columns = "e.contact_id, e.occurred_at, e.amount, e.properties"
         if self.sites is None:
             return f"(SELECT {columns} FROM contacts_event e WHERE {where})"  # noqa: S608
@@ -321,6 +334,11 @@ ORDER BY {self._keys("g")}, g.times DESC, g.last_at DESC, g.text COLLATE "C" """
         named = f"coalesce(nullif(btrim(e.properties #>> {way}), ''), e.properties ->> 'url')"
         return f"coalesce(substring(lower(btrim({named})) FROM {self.value(_HOST)}), '')"
 
+    def _narrow(self, column: str) -> str:
+        if not self.among:
+            return ""
+        return f" AND {column} IN (SELECT contact_id FROM {self.among})"  # noqa: S608 - our own text
+
     def _keys(self, alias: str) -> str:
         names = ("contact_id",) if self.sites is None else ("website_id", "contact_id")
         return ", ".join(f"{alias}.{name}" for name in names)
@@ -330,8 +348,12 @@ ORDER BY {self._keys("g")}, g.times DESC, g.last_at DESC, g.text COLLATE "C" """
     def base(self) -> str:
         """Of whom there is a row; ends in a place where joins may follow."""
         if self.sites is None:
-            return "(SELECT id AS contact_id FROM contacts_contact WHERE erased_at IS NULL) c"
-        living = f"k.erased_at IS NULL AND {REGISTERED.format(contact='k.id')}"
+            return (
+                "(SELECT k.id AS contact_id FROM contacts_contact k"  # noqa: S608 - our own text
+                f" WHERE k.erased_at IS NULL{self._narrow('k.id')}) c"
+            )
+        living = f"k.erased_at IS NULL{self._narrow('k.id')}"
+        living += f" AND {REGISTERED.format(contact='k.id')}"
         if self.sites.only_id is not None:
             only = self.value(self.sites.only_id)
             return (

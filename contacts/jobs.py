@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from contacts import computed_metrics, website_metrics
 from contacts.event_imports import import_events
 from contacts.imports import import_contacts
 from workspace import jobs
-from workspace.access import Actor
+from workspace.access import SYSTEM, Actor
 from workspace.jobs import Work
 from workspace.models import Job
 
@@ -73,17 +74,22 @@ def request_event_import(
     )
 
 
-def request_computation(*, actor: Actor, keys: Collection[str] | None = None) -> Job:
+def request_computation(
+    *, actor: Actor, keys: Collection[str] | None = None, is_anew: bool = False
+) -> Job:
     """Have a worker compute the metrics named, or all, as of when it begins.
 
-    All of them are computed on each website, too. The answer is the job. Asked again before the
-    worker began, it answers the same job.
+    All of them are computed on each website, too; with `is_anew` of everyone and not only of who
+    can have changed since. The answer is the job. Asked again before the worker began, it answers
+    the same job.
     """
     waiting = Job.objects.filter(
         subject=METRICS_SUBJECT, kind=METRICS_JOB, state=Job.State.QUEUED
     ).order_by("-pk")
     for job in waiting:
         asked = job.arguments.get("keys")
+        if is_anew and not job.arguments.get("is_anew"):
+            continue
         if asked is None or (keys is not None and set(keys) <= set(asked)):
             return job
     return jobs.start(
@@ -91,23 +97,35 @@ def request_computation(*, actor: Actor, keys: Collection[str] | None = None) ->
         title=_("Compute metrics"),
         actor=actor,
         subject=METRICS_SUBJECT,
-        arguments={"keys": None if keys is None else sorted(keys)},
+        arguments={"keys": None if keys is None else sorted(keys)}
+        | ({"is_anew": True} if is_anew else {}),
     )
+
+
+def request_computation_once(*, at: datetime) -> Job | None:
+    """The same of all, for who asks every minute: None where it was asked for in the last hour."""
+    lately = Job.objects.filter(
+        subject=METRICS_SUBJECT, kind=METRICS_JOB, created_at__gt=at - timedelta(hours=1)
+    )
+    if any(job.arguments.get("keys") is None for job in lately):
+        return None
+    return request_computation(actor=SYSTEM)
 
 
 @jobs.handler(METRICS_JOB)
 def run_computation(work: Work) -> dict[str, Any]:
     """Compute the metrics named, or all and those of websites; what each did is the result."""
     at, keys = timezone.now(), work.arguments["keys"]
+    is_anew = bool(work.arguments.get("is_anew"))
     if keys is not None:
         # One that was deleted since is not missed.
         keys = sorted(set(keys) & set(computed_metrics.known_keys()))
-    done = computed_metrics.compute(as_of=at, keys=keys, progress=work)
+    done = computed_metrics.compute(as_of=at, keys=keys, is_anew=is_anew, progress=work)
     result: dict[str, Any] = {
         one.key: {"values": one.value_count, "changed": one.changed_count} for one in done
     }
     if keys is None:
-        websites = website_metrics.compute_website_metrics(as_of=at, progress=work)
+        websites = website_metrics.compute_website_metrics(as_of=at, is_anew=is_anew, progress=work)
         result |= {
             f"website:{one.website.key}": {
                 "contacts": one.contact_count,

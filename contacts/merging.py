@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from contacts import event_notes, touches
+from contacts import event_notes, metric_marks, touches
 from contacts.erasure import empty_values
 from contacts.errors import ContactUnknown, MergeRefused
 from contacts.events import COLUMNS, share_recording, store_events
@@ -231,7 +231,9 @@ def merge_many(
         if word:
             _count(moved, word, counts)
     # Besides what the triggers saw: lists that name the contact, and whatever is kept elsewhere.
-    touches.touch([pair.survivor_id for pair in pairs] + losers, touches.NEW)
+    both = [pair.survivor_id for pair in pairs] + losers
+    touches.touch(both, touches.NEW)
+    metric_marks.mark(both)
     return _record(mergers, moved, dropped, actor=actor, at=at, cause=cause)
 
 

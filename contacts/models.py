@@ -522,6 +522,9 @@ class ComputedMetric(models.Model):
     `upload_name` is what other systems call it. `distribution` are the values in steps: `[{"from":
     "0", "to": "50", "count": 17}, …]`, with `to` null for the last, open step; the most frequent
     ones of texts, with `to` the same as `from`.
+
+    `basis` is a digest of all that the values came about by (contacts.metric_bases): where it is
+    still the same, only those are computed again who can have changed since `as_of`.
     """
 
     class Function(models.TextChoices):
@@ -564,6 +567,7 @@ class ComputedMetric(models.Model):
     changed_count = models.BigIntegerField(default=0)
     milliseconds = models.IntegerField(default=0)
     distribution = models.JSONField(default=list)
+    basis = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("computed metric")
@@ -627,6 +631,25 @@ class WebsiteMetrics(models.Model):
 
     def __str__(self) -> str:
         return f"{self.website_id} {self.contact_id}"
+
+
+class ComputedWebsite(models.Model):
+    """How the metrics of a website were computed last: as of when, and by what (`basis`)."""
+
+    website = models.OneToOneField(
+        Website, on_delete=models.CASCADE, primary_key=True, related_name="computed"
+    )
+    basis = models.CharField(max_length=32, blank=True, default="", db_default="")
+    as_of = models.DateTimeField()
+    computed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("computed website")
+        verbose_name_plural = _("computed websites")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.website_id} {self.as_of}"
 
 
 class OrderEvent(models.Model):

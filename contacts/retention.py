@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils.translation import gettext as _
 
-from contacts import event_statistics, touches
+from contacts import event_statistics, metric_marks, touches
 from contacts.events import TABLE, pause_recording
 from contacts.rejections import rejections_root
 from workspace import partitions, retention, sql
@@ -35,13 +35,14 @@ def purge_events(as_of: datetime) -> dict[str, int]:
         with sql.local_settings({"lock_timeout": _LOCK_TIMEOUT}):
             pause_recording()
             months = [month for month in partitions.months(TABLE) if month.ends_at <= cutoff]
+            # A month that is dropped has no triggers.
+            metric_marks.mark_events_before(cutoff)
             event_count = _delete_rest(cutoff)
             if months:
                 counted = "SELECT count(*) FROM contacts_event WHERE occurred_at < %s"
                 event_count += sql.one(counted, [months[-1].ends_at])
             event_statistics.rebuild_before(cutoff)
             if event_count:
-                # A month that is dropped has no triggers.
                 touches.touch_everyone(["event:*"])
             # Last, because from here on nobody can read events until the transaction ends.
             for month in months:
@@ -82,3 +83,4 @@ def register() -> None:
     retention.register("messages", purge_messages)
     retention.register("rejections", purge_rejections)
     retention.register("touches", touches.collapse_old)
+    retention.register("metric_marks", metric_marks.collapse_old)

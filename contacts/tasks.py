@@ -6,6 +6,7 @@ from django.utils import timezone
 from contacts import computed_metrics, jobs
 from workspace import partitions, retention
 from workspace.access import SYSTEM
+from workspace.errors import Busy
 
 
 @shared_task
@@ -33,6 +34,26 @@ def compute_metrics() -> int:
 
 
 @shared_task
-def compute_recent_orders() -> int:
-    """Request that what time alone changes from hour to hour is computed."""
-    return int(jobs.request_computation(actor=SYSTEM, keys=computed_metrics.hourly_keys()).pk)
+def compute_metrics_anew() -> int:
+    """Request that all computed metrics are computed of everyone; the number of the job."""
+    return int(jobs.request_computation(actor=SYSTEM, is_anew=True).pk)
+
+
+@shared_task
+def compute_due_metrics() -> int | None:
+    """Compute all metrics of who did something, where that is due; how many values changed.
+
+    None where it is not, where others are computing just now, or where everyone has to be
+    computed: then a job is requested.
+    """
+    now = timezone.now()
+    if not computed_metrics.are_due(as_of=now):
+        return None
+    try:
+        done = computed_metrics.compute_recent(as_of=now)
+    except Busy:
+        return None
+    if done is None:
+        jobs.request_computation_once(at=now)
+        return None
+    return sum(one.changed_count for one in done)

@@ -18,7 +18,8 @@ with this contract:
   stops being registered or a website is no longer its own. The survivor of a merge follows at the
   next computing.
 
-Ranks are among the contacts with a row on the same website.
+Ranks are among the contacts with a row on the same website. Where a website was computed before,
+only those are computed who can have changed since (contacts.website_computing).
 """
 
 from collections.abc import Collection
@@ -28,18 +29,22 @@ from time import monotonic
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
-from contacts.computed_metrics import LOCK, busy_sentence, computables_of, computed_metrics
-from contacts.formula_statements import scope_of, select_values, sites_of
-from contacts.models import ComputedMetric, MetricDefinition, WebsiteMetrics
+from contacts import metric_marks, website_computing
+from contacts.computed_metrics import LOCK, busy_sentence, computed_metrics, watch_kinds
+from contacts.computing import TooMany
+from contacts.metric_bases import basis_of_websites
+from contacts.models import ComputedMetric, ComputedWebsite, WebsiteMetrics
 from contacts.orders import orders
+from contacts.website_computing import Sitting
 from workspace import locks, sql
 from workspace.console import Progress
 from workspace.errors import Busy
 from workspace.models import Website
 
-# PostgreSQL takes 100 arguments: a name and a value for each metric.
-_OBJECT_LIMIT = 50
+# What share of the documents has to change before the planner is told.
+_ANALYZED_FROM = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +56,21 @@ class WebsiteComputed:
     contact_count: int
     changed_count: int
     milliseconds: int
+    is_anew: bool
 
 
 def compute_website_metrics(
     *,
     as_of: datetime,
     websites: Collection[Website] | None = None,
+    is_anew: bool = False,
     progress: Progress | None = None,
 ) -> list[WebsiteComputed]:
-    """Compute all metrics of these websites, or of all, in one statement that writes what changed.
+    """Compute all metrics of these websites, or of all, and write what changed.
 
-    Running it again as of the same instant writes nothing. Raises Busy where another run is
-    computing.
+    Of those who can have changed since; of everyone the first time, where that is cheaper, where a
+    definition or a website is another one, or with `is_anew`. Running it again as of the same
+    instant writes nothing. Raises Busy where another run is computing.
     """
     with locks.held(LOCK) as is_held:
         if not is_held:
@@ -74,79 +82,97 @@ def compute_website_metrics(
             return []
         if progress is not None:
             progress.advance(0, 1, ", ".join(one.name for one in chosen))
-        done = _compute(known, chosen, as_of)
+        done = _compute(known, chosen, as_of, follows=not is_anew)
         if progress is not None:
             progress.advance(1, 1, "")
         return done
 
 
-_WRITE = """
-WITH found AS MATERIALIZED (
-  SELECT website_id, contact_id, jsonb_strip_nulls({values}) AS "values" FROM ({computed}) v),
-gone AS (
-  DELETE FROM contacts_websitemetrics w WHERE w.website_id = ANY(%(chosen)s::bigint[])
-    AND NOT EXISTS (SELECT FROM found f
-      WHERE f.website_id = w.website_id AND f.contact_id = w.contact_id)
-  RETURNING website_id),
-written AS (
-  INSERT INTO contacts_websitemetrics (website_id, contact_id, "values", computed_at)
-  SELECT f.website_id, f.contact_id, f."values", %(as_of)s FROM found f
-  LEFT JOIN contacts_websitemetrics w
-    ON w.website_id = f.website_id AND w.contact_id = f.contact_id
-  WHERE w."values" IS DISTINCT FROM f."values"
-  ON CONFLICT (website_id, contact_id) DO UPDATE
-    SET "values" = excluded."values", computed_at = excluded.computed_at
-  RETURNING website_id)
-SELECT website_id, sum(contacts) AS contacts, sum(changed) AS changed FROM (
-  SELECT website_id, count(*) AS contacts, 0 AS changed FROM found GROUP BY 1
-  UNION ALL SELECT website_id, 0, count(*) FROM written GROUP BY 1
-  UNION ALL SELECT website_id, 0, count(*) FROM gone GROUP BY 1) counted
-GROUP BY website_id
-"""
+def _compute(
+    known: list[Website], chosen: list[Website], as_of: datetime, *, follows: bool
+) -> list[WebsiteComputed]:
+    of, metrics = orders(), computed_metrics()
+    watch_kinds(metrics, of, as_of)
+    sitting = website_computing.sit(metrics, known, of=of, as_of=as_of)
+    basis = basis_of_websites(metrics, known, sitting.plan.scope, sitting.plan.marked)
+    same = ComputedWebsite.objects.filter(website__in=chosen, basis=basis) if follows else []
+    before = {one.pk: one.as_of for one in same}
+    done: list[WebsiteComputed] = []
+    if before:
+        began_at = monotonic()
+        try:
+            with transaction.atomic():
+                changed = website_computing.follow(sitting, before, others=_others(before))
+                some = [one for one in chosen if one.pk in before]
+                done = _note(some, sitting, changed, basis, began_at, is_anew=False)
+        except TooMany:
+            before = {}
+    rest = [one for one in chosen if one.pk not in before]
+    if rest:
+        began_at, ids = monotonic(), [one.pk for one in rest]
+        with transaction.atomic():
+            metric_marks.forget(ids, _others(ids))
+            ComputedWebsite.objects.filter(pk__in=ids).update(basis="")
+        changed = website_computing.compute_anew(sitting, ids)
+        done += _note(rest, sitting, changed, basis, began_at, is_anew=True)
+    return sorted(done, key=lambda one: one.website.pk)
 
 
-def _compute(known: list[Website], chosen: list[Website], as_of: datetime) -> list[WebsiteComputed]:
-    began_at, of, metrics = monotonic(), orders(), computed_metrics()
-    computables, taking_part = computables_of(metrics, of, as_of)
-    scope = scope_of(taking_part, of=of, as_of=as_of)
-    ids = [one.pk for one in chosen]
-    statement, params = select_values(computables, scope, sites_of(known, ids))
-    values, names = _object(metrics)
-    text = _WRITE.format(values=values, computed=statement)
-    with transaction.atomic():
-        rows = sql.rows(text, {**params, **names, "chosen": ids, "as_of": as_of})
-    counts = {row["website_id"]: row for row in rows}
-    if any(row["changed"] for row in rows) and not connection.in_atomic_block:
-        sql.execute("ANALYZE contacts_websitemetrics")
+def _others(ids: Collection[int]) -> list[int]:
+    """Who besides these websites follows, and so is owed what they take."""
+    followed = ComputedWebsite.objects.exclude(basis="").exclude(pk__in=list(ids))
+    others = list(followed.values_list("pk", flat=True))
+    if ComputedMetric.objects.exclude(basis="").exists():
+        others.append(metric_marks.EVERYONE)
+    return others
+
+
+@transaction.atomic
+def _note(
+    websites: list[Website],
+    sitting: Sitting,
+    changed: dict[int, int],
+    basis: str,
+    began_at: float,
+    *,
+    is_anew: bool,
+) -> list[WebsiteComputed]:
+    """Write down how it went."""
+    as_of = sitting.plan.as_of
+    rows = sql.lists(
+        "SELECT website_id, count(*) FROM contacts_websitemetrics"
+        " WHERE website_id = ANY(%s::int[]) GROUP BY website_id",
+        [[one.pk for one in websites]],
+    )
+    counts = dict(rows)
+    ComputedWebsite.objects.bulk_create(
+        [
+            ComputedWebsite(website=one, basis=basis, as_of=as_of, computed_at=timezone.now())
+            for one in websites
+        ],
+        update_conflicts=True,
+        unique_fields=["website"],
+        update_fields=["basis", "as_of", "computed_at"],
+    )
+    if sum(changed.values()) > _ANALYZED_FROM * sum(counts.values()):
+        transaction.on_commit(_analyze)
     milliseconds = int((monotonic() - began_at) * 1000)
-    nothing = {"contacts": 0, "changed": 0}
     return [
         WebsiteComputed(
             one,
             as_of,
-            int(counts.get(one.pk, nothing)["contacts"]),
-            int(counts.get(one.pk, nothing)["changed"]),
+            counts.get(one.pk, 0),
+            changed.get(one.pk, 0),
             milliseconds,
+            is_anew,
         )
-        for one in chosen
+        for one in websites
     ]
 
 
-def _object(metrics: list[ComputedMetric]) -> tuple[str, dict[str, str]]:
-    """SQL of the object of all values, and the names in it."""
-    pairs, names = [], {}
-    for place, one in enumerate(metrics):
-        names[f"n{place}"] = one.upload_name
-        column = f"v.v{place}"
-        if one.metric.type == MetricDefinition.Type.NUMBER:
-            # 12.5 and not 12.50000000: without the zeros that a sum brings.
-            column = f"trim_scale({column})"
-        pairs.append(f"%(n{place})s::text, {column}")
-    parts = [
-        f"jsonb_build_object({', '.join(pairs[start : start + _OBJECT_LIMIT])})"
-        for start in range(0, len(pairs), _OBJECT_LIMIT)
-    ]
-    return " || ".join(parts) or "'{}'::jsonb", names
+def _analyze() -> None:
+    if not connection.in_atomic_block:
+        sql.execute("ANALYZE contacts_websitemetrics")
 
 
 def website_values_of(contact_id: int) -> list[tuple[Website, dict[str, Any]]]:

@@ -1,11 +1,10 @@
 """What this room adds to the metrics that Regulars computes: how many rewards were redeemed."""
 
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from contacts.computed_metrics import Recipe, register_recipe
+from contacts.metric_recipes import Recipe, Statement, register_recipe
 from contacts.orders import Orders
 
 KEY = "rewards_redeemed"
@@ -23,11 +22,12 @@ def register() -> None:
                 " cards that were not rolled back. Contacts without any have 0."
             ),
             _rewards_redeemed,
+            _turned,
         ),
     )
 
 
-def _rewards_redeemed(of: Orders, as_of: datetime) -> tuple[str, list[Any]]:
+def _rewards_redeemed(of: Orders, as_of: datetime) -> Statement:
     # Of an order that several cards paid each card counts, and not their parent.
     statement = """
 SELECT c.id AS contact_id, coalesce(r.number, 0)::numeric AS number
@@ -42,3 +42,13 @@ FROM contacts_contact c LEFT JOIN (
   ) taken GROUP BY contact_id) r ON r.contact_id = c.id
 WHERE c.erased_at IS NULL"""
     return statement, [as_of, as_of]
+
+
+def _turned(since: datetime, until: datetime) -> Statement:
+    # What was taken or paid between both instants counts at the later one only.
+    statement = """
+SELECT contact_id FROM loyalty_claim WHERE at > %s AND at <= %s
+UNION SELECT contact_id FROM loyalty_redemption
+WHERE contact_id IS NOT NULL AND at > %s AND at <= %s"""
+    between = sorted((since, until))
+    return statement, [*between, *between]

@@ -54,7 +54,7 @@ _NOT_FROM_DOTENV = (
     *("SOFT_BOUNCE_DAYS", "SOFT_BOUNCE_LIMIT"),
     *("DOTDIGITAL_URL", "EMARSYS_URL", "EMARSYS_AUTH_URL", "SEGMENT_URL", "OUTBOUND_ALLOW"),
     *("INGESTION_REQUESTS_PER_SECOND", "MESSAGE_CAP", "PORT", "PUSH_HOSTS", "TIME_ZONE"),
-    "MESSAGE_MACHINES_COUNT",
+    *("MESSAGE_MACHINES_COUNT", "METRICS_EVERY_MINUTES"),
 )
 # The first one is Chromium without a window, which is all that tests need, for half the work.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

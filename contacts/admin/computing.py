@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -108,7 +109,7 @@ def metric_context(metric: MetricDefinition, *, may_change: bool) -> dict[str, A
         "value_count": number(computed.value_count),
         "changed_count": number(computed.changed_count),
         "spread": spread_context(computed.distribution, metric.type),
-        "is_hourly": computed_metrics.is_hourly(computed),
+        "minutes": settings.METRICS_EVERY_MINUTES,
         "computing_url": reverse(_PAGE),
         "formula_url": (
             reverse("admin:contacts_metricdefinition_formula", args=[metric.pk])

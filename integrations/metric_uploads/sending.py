@@ -1,6 +1,7 @@
 """Records that are due, sent in imports: several at a time, each remembered before it is sent."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -79,7 +80,7 @@ def send_due(
     Raises what the vendor's errors are, and TemporaryError where its imports fail again and again.
     What was sent until then is remembered, and what is not over is asked about by `finish_open`.
     """
-    flying: list[UploadChunk] = []
+    flying: list[_Flight] = []
     after, failures = 0, 0
     is_more = True
     while is_more or flying:
@@ -89,10 +90,10 @@ def send_due(
             is_more = chunk is not None
             if chunk is not None:
                 _submit(run, store, chunk, records)
-                flying.append(chunk)
-        for chunk in _wait(run, store, flying, sent):
-            flying.remove(chunk)
-            if chunk.state != State.DONE:
+                flying.append(_Flight(chunk, run.now()))
+        for one in _wait(run, store, flying, sent):
+            flying.remove(one)
+            if one.chunk.state != State.DONE:
                 failures += 1
                 after, is_more = 0, True
         if failures >= _FAILURE_LIMIT:
@@ -117,10 +118,11 @@ def finish_open(
         if chunk.state == State.SUBMITTING:
             _release(chunk, State.LOST, run.now())
         else:
-            flying.append(chunk)
+            # What was sent a while ago is asked about at once.
+            flying.append(_Flight(chunk, run.now() - timedelta(seconds=_POLL_SECONDS[0])))
     while flying:
-        for chunk in _wait(run, store, flying, sent, is_at_once=True):
-            flying.remove(chunk)
+        for one in _wait(run, store, flying, sent):
+            flying.remove(one)
     lost = UploadChunk.objects.filter(
         connection_id=run.connection_id, website_id=website_id, state=State.LOST
     )
@@ -176,26 +178,40 @@ def _submit(run: SyncRun, store: Store, chunk: UploadChunk, records: list[Record
     chunk.save(update_fields=["state", "import_id"])
 
 
+@dataclass(slots=True)
+class _Flight:
+    """An import that goes on: when it was sent or asked about last, and how often asked."""
+
+    chunk: UploadChunk
+    asked_at: datetime
+    turns: int = 0
+
+    @property
+    def due_at(self) -> datetime:
+        """When it is to be asked about next."""
+        pause = _POLL_SECONDS[min(self.turns, len(_POLL_SECONDS) - 1)]
+        return self.asked_at + timedelta(seconds=pause)
+
+
 def _wait(
-    run: SyncRun,
-    store: Store,
-    flying: list[UploadChunk],
-    sent: Callable[[int, int], None],
-    *,
-    is_at_once: bool = False,
-) -> list[UploadChunk]:
-    """Wait until at least one of these is over, and write down what came of each that is."""
-    over: list[UploadChunk] = []
-    for turn in range(_POLL_LIMIT):
-        if not flying:
-            break
-        if turn or not is_at_once:
-            pause_for(run, _POLL_SECONDS[min(turn, len(_POLL_SECONDS) - 1)])
-        over = [chunk for chunk in flying if _ask(run, store, chunk, sent)]
-        if over:
-            break
-    else:
-        raise TemporaryError(_("The vendor has been busy with an import for hours."))
+    run: SyncRun, store: Store, flying: list[_Flight], sent: Callable[[int, int], None]
+) -> list[_Flight]:
+    """Wait until at least one of these is over, and write down what came of each that is.
+
+    No longer than until one may be asked about: the time of sending others counts as waiting.
+    """
+    over: list[_Flight] = []
+    while flying and not over:
+        pause_for(run, (min(one.due_at for one in flying) - run.now()).total_seconds())
+        now = run.now()
+        for one in flying:
+            if one.due_at > now:
+                continue
+            if _ask(run, store, one.chunk, sent):
+                over.append(one)
+            one.asked_at, one.turns = run.now(), one.turns + 1
+        if not over and any(one.turns > _POLL_LIMIT for one in flying):
+            raise TemporaryError(_("The vendor has been busy with an import for hours."))
     return over
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from contacts import touches
+from contacts import metric_marks, touches
 from contacts.models import (
     AttributeDefinition,
     Category,
@@ -314,6 +314,7 @@ def _derive(made: Generated, definitions: _Definitions, as_of: datetime, report:
         )
         # A month that is filled before it is attached has no triggers.
         touches.touch_everyone([touches.NEW])
+        metric_marks.mark_anybody()
     report(_("Statistics"), 2, 2)
 
 

@@ -147,7 +147,7 @@ def test_a_metric_is_looked_at_and_then_defined(admin: Client) -> None:
     page = admin.post(reverse(_NEW), _VISITS, follow=True).content.decode()
     assert "“Visits” is being computed for all contacts" in page
     assert "events of the last 7 days" in page
-    assert "every hour" in page
+    assert "every 10 minutes, of who did something; every night" in page
     assert "ss_visits" in page
     assert "dialog-delete_unused" in page
     assert "with all values that were computed" in page

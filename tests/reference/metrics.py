@@ -71,7 +71,7 @@ def ranks(values: Mapping[Any, Decimal]) -> dict[Any, Decimal]:
         who: Decimal(100)
         if not others
         else (Decimal(sum(other < value for other in values.values())) * 100 / others).quantize(
-            Decimal("0.01"), ROUND_DOWN
+            Decimal("0.1"), ROUND_DOWN
         )
         for who, value in values.items()
     }

@@ -17,18 +17,20 @@ class Command(BaseCommand):
     """Compute the metrics named, or all that Regulars computes and those of websites."""
 
     help = (
-        "Computes metrics of all contacts and writes what changed: all of them and those of each"
-        " website, or those named. Prints values, changed and milliseconds of each."
+        "Computes metrics and writes what changed: all of them and those of each website, of those"
+        " contacts who can have changed since they were computed last, or with --anew of everyone;"
+        " or those named, of everyone. Prints values, changed and milliseconds of each."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("keys", nargs="*", metavar="KEY")
         parser.add_argument("--as-of", type=read_moment, metavar="TIME", help="default: now")
+        parser.add_argument("--anew", action="store_true", help="of all contacts")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         all_keys = computed_metrics.known_keys()
-        keys = options["keys"] or all_keys
+        keys = options["keys"]
         if unknown := [key for key in keys if key not in all_keys]:
             known = ", ".join(all_keys)
             raise CommandError(
@@ -36,11 +38,15 @@ class Command(BaseCommand):
             )
         bar, at = Bar("Computing"), options["as_of"] or timezone.now()
         try:
-            done = computed_metrics.compute(as_of=at, keys=keys, progress=bar)
+            done = computed_metrics.compute(
+                as_of=at, keys=keys or None, is_anew=options["anew"], progress=bar
+            )
             websites = (
                 []
-                if options["keys"]
-                else website_metrics.compute_website_metrics(as_of=at, progress=bar)
+                if keys
+                else website_metrics.compute_website_metrics(
+                    as_of=at, is_anew=options["anew"], progress=bar
+                )
             )
         except DomainError as error:
             raise CommandError(str(error)) from error
@@ -52,6 +58,7 @@ class Command(BaseCommand):
                 "values": one.value_count,
                 "changed": one.changed_count,
                 "milliseconds": one.milliseconds,
+                "anew": one.is_anew,
             }
             self._say(one.key, found, at, as_json=options["json"])
         for website in websites:
@@ -60,6 +67,7 @@ class Command(BaseCommand):
                 "contacts": website.contact_count,
                 "changed": website.changed_count,
                 "milliseconds": website.milliseconds,
+                "anew": website.is_anew,
             }
             self._say(website.website.name, found, at, as_json=options["json"])
 

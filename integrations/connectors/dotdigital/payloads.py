@@ -71,11 +71,14 @@ class ContactsTaken:
     refused: tuple[tuple[str, str], ...] = ()
 
 
+# One encoder for all of a million records: `json.dumps` would make one each time.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def record_text(identifier: str, value: str, key: str, document: str) -> str:
     """One record of an import; `document` is JSON already."""
-    identity = json.dumps({"identifier": identifier, "value": value}, ensure_ascii=False)
-    name = json.dumps(key, ensure_ascii=False)
-    return f'{{"contactIdentity":{identity},"key":{name},"json":{document}}}'
+    named = f'{{"identifier":{_encode(identifier)},"value":{_encode(value)}}}'
+    return f'{{"contactIdentity":{named},"key":{_encode(key)},"json":{document}}}'
 
 
 def import_body(collection: str, records: Iterable[str]) -> bytes:

@@ -1,7 +1,7 @@
 """Uploading metrics: all at first, then what changed, and nothing of who went away."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -434,6 +434,28 @@ def http_of(world: World) -> VendorHttp:
     return VendorHttp(
         world.connection.endpoint, connection_id=None, secrets=(), now=world.clock.now
     )
+
+
+def test_nobody_sleeps_while_there_is_something_to_send(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "RECORD_LIMIT", 1)
+    for number in range(20):
+        world.person(f"c{number}")
+    slept: list[float] = []
+
+    def now() -> datetime:
+        # Each look at the clock finds it half a second later: that is how long the work takes.
+        world.clock.present += timedelta(seconds=0.5)
+        return world.clock.now()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        world.clock.sleep(seconds)
+
+    world.run("metrics", now=now, sleep=sleep)
+    assert {state for state, _reason in world.states().values()} == {"sent"}
+    assert sum(slept) < 15, "twenty imports, of which five go on at a time, and 5 s for each"
 
 
 def test_each_website_has_records_of_its_own(world: World) -> None:
