@@ -1,7 +1,7 @@
 """A mail server that takes everything and keeps nothing, for a process of its own.
 
-It reads no more than where a message ends, so that it is never what takes the time: a library that
-takes a message line by line needs longer for that than we do to send it.
+It reads no more than where a message ends, so that it is not what takes the time: a library that
+takes a message line by line needs half a millisecond of the processor for each.
 """
 
 import asyncio
