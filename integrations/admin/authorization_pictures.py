@@ -95,7 +95,7 @@ def counts_in_words(sync: VendorSync) -> str:
         if value and isinstance(value, int | float) and not isinstance(value, bool)
     ]
     counted.sort(key=lambda one: (_place(one[0]), one[0]))
-    said = [f"{number(value)} {_readable(name)}" for name, value in counted]
+    said = [f"{number(value)} {_readable(name, int(value))}" for name, value in counted]
     return " · ".join(said) or _("there was nothing to do")
 
 
@@ -175,20 +175,20 @@ def _limit_in_words(limit: int | None, remaining: int | None) -> str:
     return _("%(left)s of %(limit)s left") % {"left": number(remaining), "limit": number(limit)}
 
 
-def _readable(name: str) -> str:
+def _readable(name: str, count: int = 2) -> str:
     """A count as people call it; what a connector counts besides in its own words."""
     words = {
         "wanted": _("wanted"),
         "sent": _("sent"),
         "unchanged": _("unchanged"),
         "refused": _("refused"),
-        "unknown_contacts": _("unknown contacts"),
+        "unknown_contacts": ngettext("unknown contact", "unknown contacts", count),
         "deleted": _("deleted"),
-        "segments": _("segments"),
+        "segments": ngettext("segment", "segments", count),
         "matched": _("matched"),
-        "skipped_non_members": _("who are no members"),
+        "skipped_non_members": _("left out"),
         "missing": _("missing there"),
-        "audiences": _("lists"),
+        "audiences": ngettext("list", "lists", count),
         "added": _("added"),
         "removed": _("taken off"),
         "failed": _("failed"),

@@ -50,7 +50,7 @@ def test_the_connections_page_says_how_the_metrics_stand(filled: World, admin: C
     path = f"/admin/integrations/vendorconnection/{filled.connection.pk}/change/"
     page = admin.get(path).content.decode()
     assert "Metrics of contacts" in page
-    assert "1 unknown contacts" in page
+    assert "1 unknown contact" in page
 
 
 def test_everything_is_uploaded_again_by_a_button(filled: World, admin: Client) -> None:
