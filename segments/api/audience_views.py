@@ -132,8 +132,9 @@ class AudienceViewSet(ApiViewSet):
 
         409 while the list is being mirrored, or where the account is not active.
         """
+        found = self._found(pk)
         given = self.read(AudienceChangeSerializer)
-        renaming.rename_audience(self._found(pk), **given, actor=self.actor, at=timezone.now())
+        renaming.rename_audience(found, **given, actor=self.actor, at=timezone.now())
         return Response(self._shown(self._found(pk)))
 
     @extend_schema(request=None, responses=AudienceSerializer)
