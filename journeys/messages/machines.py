@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,7 +81,7 @@ class Visit:
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept, without what is empty."""
-        known = {name: getattr(self, name) for name in self.__slots__}
+        known = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in known.items() if value} | {
             "at": self.at.isoformat(),
             "origin": self.origin,

@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter
 from contextlib import suppress
+from datetime import datetime
 from threading import Thread
 
 import pytest
@@ -47,8 +48,8 @@ def let_come(version: JourneyVersion, *ids: int) -> None:
     )
 
 
-def drain(at: object = NOW) -> None:
-    sending.drain(lambda: at)  # type: ignore[arg-type,return-value]  # an instant
+def drain(at: datetime = NOW) -> None:
+    sending.drain(lambda: at)
 
 
 def test_a_tick_that_is_undone_in_the_middle_hands_out_nothing(directory: Directory) -> None:
