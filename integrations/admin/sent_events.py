@@ -22,7 +22,7 @@ from integrations.models import Delivery, DeliveryAttempt, VendorConnection
 from integrations.vendors import connections, registry, trials
 from integrations.vendors.registry import SettingField
 from workspace.access import actor_of
-from workspace.admin import PagesAdmin, object_action
+from workspace.admin import ObjectActionsAdmin, PagesAdmin, object_action
 from workspace.admin.pictures import number
 from workspace.exactjson import exact_dumps
 
@@ -31,13 +31,13 @@ _SEE = "integrations.view_delivery"
 _PAGE, _NEWEST = 25, 5
 
 
-class SentEventPages(PagesAdmin):
+class SentEventPages(PagesAdmin, ObjectActionsAdmin):
     """The tab “Events” of a connection that hears of facts, and the button for a test."""
 
     def tabs_of(self, request: HttpRequest, thing: Any, current: str = "") -> list[dict[str, Any]]:
         """Without that of events where none are sent; where they are, nothing is synchronized."""
         tabs = super().tabs_of(request, thing, current)
-        unlisted = set()
+        unlisted = set[str]()
         if not (trials.takes_events(thing) and actor_of(request).may(_SEE)):
             unlisted.add(_events_url(thing))
         if not registry.syncs_of(thing.kind):
