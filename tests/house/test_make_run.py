@@ -180,13 +180,15 @@ def test_it_revives_what_dies_survives_its_own_death_and_stops_on_ctrl_c(
         ({"BASE_URL": "shop"}, "Setting BASE_URL must be the public address of the product"),
         ({"POSTGRES_BIN": "/nowhere"}, "Setting POSTGRES_BIN names /nowhere, where no postgres"),
         ({"DATABASE_URL": "mysql://h/d"}, "Setting DATABASE_URL must begin with postgresql://"),
-        (
+        pytest.param(
             {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
             "Setting DATABASE_URL names a database that cannot be reached",
+            marks=pytest.mark.walk,
         ),
-        (
+        pytest.param(
             {"BROKER_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "{test database}"},
             "Setting BROKER_URL names a broker that cannot be reached",
+            marks=pytest.mark.walk,
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,

@@ -78,6 +78,7 @@ def test_killing_the_server_under_writers_loses_no_acknowledged_commit(
     assert acknowledged <= found
 
 
+@pytest.mark.walk
 def test_a_pid_file_whose_number_now_belongs_to_another_program_is_stale(
     make_server: Callable[..., Postgres],
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_pid_file_whose_number_now_belongs_to_another_program_is_stale(
         stranger.wait()
 
 
+@pytest.mark.walk
 def test_a_server_that_lost_its_owner_is_stopped_and_replaced(
     make_server: Callable[..., Postgres],
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_server_that_lost_its_owner_is_stopped_and_replaced(
     assert process.returncode == 0
 
 
+@pytest.mark.walk
 def test_data_that_were_left_unfinished_are_made_again(
     make_server: Callable[..., Postgres],
 ) -> None:
@@ -122,6 +125,7 @@ def test_data_that_were_left_unfinished_are_made_again(
     assert not half.exists()
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("folder", ["d" * 60 + "/" + "e" * 60, "with spaces & ümlauts %41"])
 def test_a_path_that_no_socket_can_have_works_all_the_same(
     make_server: Callable[..., Postgres], tmp_path: Path, folder: str
@@ -139,6 +143,7 @@ def test_a_path_that_no_socket_can_have_works_all_the_same(
     assert not postgres.is_live(var)
 
 
+@pytest.mark.walk
 def test_nothing_is_started_in_a_socket_directory_of_somebody_else(
     make_server: Callable[..., Postgres], tmp_path: Path
 ) -> None:
@@ -190,6 +195,7 @@ def test_the_server_listens_on_its_owners_socket_only(
     assert server.data.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.walk
 def test_the_server_ends_with_a_starter_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, sys, time; from pathlib import Path;"
@@ -215,6 +221,7 @@ def test_the_server_ends_with_a_starter_that_is_killed(tmp_path: Path) -> None:
     assert not (tmp_path / "var/postgres/data/postmaster.pid").exists(), "it shut down cleanly"
 
 
+@pytest.mark.walk
 @pytest.mark.skipif(os.getuid() != 0, reason="only root needs a stand-in")
 def test_root_without_user_namespaces_runs_it_as_nobody_even_under_a_private_directory(
     tmp_path: Path,

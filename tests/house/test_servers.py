@@ -71,12 +71,14 @@ def test_the_server_lives_as_long_as_somebody_needs_it(lease: Lease, tmp_path: P
     assert not postgres.is_live(tmp_path)
 
 
+@pytest.mark.walk
 def test_a_live_server_is_found_in_no_time(lease: Lease, tmp_path: Path) -> None:
     lease.ensure()
     with Lease("postgres", tmp_path, {"PATH": "/nowhere"}) as second:
         assert second.is_live()
 
 
+@pytest.mark.walk
 def test_a_killed_server_is_started_again(lease: Lease, tmp_path: Path) -> None:
     lease.ensure()
     first = postmaster(tmp_path)
@@ -86,6 +88,7 @@ def test_a_killed_server_is_started_again(lease: Lease, tmp_path: Path) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.walk
 def test_a_killed_keeper_takes_its_server_along_and_a_new_one_comes(
     lease: Lease, tmp_path: Path
 ) -> None:
@@ -99,6 +102,7 @@ def test_a_killed_keeper_takes_its_server_along_and_a_new_one_comes(
     assert postmaster(tmp_path) != first
 
 
+@pytest.mark.walk
 def test_starting_at_the_same_time_starts_one(lease: Lease, tmp_path: Path) -> None:
     lease.ensure()
     lease.release()
@@ -118,6 +122,7 @@ def test_starting_at_the_same_time_starts_one(lease: Lease, tmp_path: Path) -> N
         process.wait()
 
 
+@pytest.mark.walk
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     environ = {**os.environ, "POSTGRES_BIN": str(tmp_path)}
     lease = Lease("postgres", tmp_path / "var", environ)
@@ -127,6 +132,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert lease.wait_until_stopped(within_seconds=1)
 
 
+@pytest.mark.walk
 def test_a_server_whose_address_is_given_is_not_started() -> None:
     assert needed({}) == ["postgres", "valkey"]
     assert needed({"DATABASE_URL": "postgresql://h/d"}) == ["valkey"]

@@ -41,31 +41,37 @@ def _read(tmp_path: Path, expression: str = "", **given: str) -> subprocess.Comp
     return _run(tmp_path, ["-c", program], **{**PRODUCTION, **given})
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "reason"),
-    [
-        ("SECRET_KEY", "", "is missing"),
-        ("FIELD_ENCRYPTION_KEYS", "", "is missing"),
-        ("FIELD_ENCRYPTION_KEYS", "too-short", "is no key"),
-        ("DEBUG", "perhaps", "must be 1 or 0"),
-        ("TIME_ZONE", "Europe/Warschau", "must name a time zone"),
-        ("DATABASE_URL", "mysql://root@127.0.0.1/x", "must begin with postgresql://"),
-        ("DATABASE_URL", "postgresql://127.0.0.1", "names no database"),
-        ("DATABASE_URL", "postgresql://h:port/x", "port that is none"),
-        ("DATABASE_URL", "postgresql://u@[::1/x", "is no address"),
-        ("BROKER_URL", "memory://", "must begin with"),
-        ("EMAIL_URL", "http://mail", "must be smtp://"),
-        ("EMAIL_URL", "smtp://mail:often", "port that is none"),
-        ("EMAIL_URL", "smtp://mail:70000", "port that is none"),
-        ("SOFT_BOUNCE_LIMIT", "0", "must be a whole number"),
-        ("PORT", "eighty", "must be a whole number"),
-        ("BASE_URL", "regulars.example.com", "must be the public address"),
-        ("BASE_URL", "http://regulars.example.com:x", "must be the public address"),
-        ("BASE_URL", "http://[::1", "must be the public address"),
-        ("EVENT_RETENTION_DAYS", "-1", "must be a whole number"),
-        ("CACHE_URL", "memcached://127.0.0.1", "must begin with"),
-    ],
-)
+_WRONG = [
+    ("SECRET_KEY", "", "is missing"),
+    ("DEBUG", "perhaps", "must be 1 or 0"),
+    ("DATABASE_URL", "mysql://root@127.0.0.1/x", "must begin with postgresql://"),
+    ("EMAIL_URL", "http://mail", "must be smtp://"),
+    ("BASE_URL", "regulars.example.com", "must be the public address"),
+    # Each needs a process of its own.
+    *(
+        pytest.param(*one, marks=pytest.mark.walk)
+        for one in [
+            ("FIELD_ENCRYPTION_KEYS", "", "is missing"),
+            ("FIELD_ENCRYPTION_KEYS", "too-short", "is no key"),
+            ("TIME_ZONE", "Europe/Warschau", "must name a time zone"),
+            ("DATABASE_URL", "postgresql://127.0.0.1", "names no database"),
+            ("DATABASE_URL", "postgresql://h:port/x", "port that is none"),
+            ("DATABASE_URL", "postgresql://u@[::1/x", "is no address"),
+            ("BROKER_URL", "memory://", "must begin with"),
+            ("EMAIL_URL", "smtp://mail:often", "port that is none"),
+            ("EMAIL_URL", "smtp://mail:70000", "port that is none"),
+            ("SOFT_BOUNCE_LIMIT", "0", "must be a whole number"),
+            ("PORT", "eighty", "must be a whole number"),
+            ("BASE_URL", "http://regulars.example.com:x", "must be the public address"),
+            ("BASE_URL", "http://[::1", "must be the public address"),
+            ("EVENT_RETENTION_DAYS", "-1", "must be a whole number"),
+            ("CACHE_URL", "memcached://127.0.0.1", "must begin with"),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "reason"), _WRONG)
 def test_a_wrong_setting_is_named_with_the_reason_and_an_example(
     tmp_path: Path, name: str, value: str, reason: str
 ) -> None:

@@ -295,6 +295,7 @@ def test_who_has_a_card_gets_none_and_a_campaign_that_never_runs_dry_has_enough(
     assert (row["count"], row["failed"]) == (0, {"closed": 8})
 
 
+@pytest.mark.walk
 @pytest.mark.django_db
 def test_codes_are_as_scarce_for_a_sample_as_for_all() -> None:
     for number in range(200):
@@ -459,6 +460,7 @@ def test_windows_and_caps_are_those_of_then_and_no_live_cap_is_used_up() -> None
     assert models.CapCount.objects.get().count == 2
 
 
+@pytest.mark.walk
 @pytest.mark.django_db
 def test_of_a_sample_a_share_of_the_cap_goes_through() -> None:
     for _number in range(400):
