@@ -32,17 +32,17 @@ def written(mail: EmailMultiAlternatives) -> bytes:
     Raises ValueError for what cannot be written: a header of two lines, an address that is none.
     """
     parts = [("plain", str(mail.body))] if mail.body or not mail.alternatives else []
-    parts += [(str(one.mimetype).partition("/")[2], str(one.content)) for one in mail.alternatives]
+    parts += [(kind.partition("/")[2], str(content)) for content, kind in mail.alternatives]
     lines = [f"{name}: {_header(name, value)}" for name, value in _headers(mail)]
     head = "\r\n".join([*lines, "MIME-Version: 1.0", ""]).encode("ascii")
     bodies = [_part(subtype, text) for subtype, text in parts]
     if not mail.alternatives:
         return head + bodies[0] + b"\r\n"
     mark = _mark(bodies)
-    kind = f'Content-Type: multipart/alternative; boundary="{mark}"\r\n\r\n'.encode()
+    told = f'Content-Type: multipart/alternative; boundary="{mark}"\r\n\r\n'.encode()
     begin, end = f"--{mark}\r\n".encode(), f"\r\n--{mark}--\r\n".encode()
     between = b"\r\n" + begin
-    return head + kind + begin + between.join(bodies) + end
+    return head + told + begin + between.join(bodies) + end
 
 
 def _headers(mail: EmailMultiAlternatives) -> Iterator[tuple[str, str]]:
