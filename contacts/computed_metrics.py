@@ -234,7 +234,8 @@ def busy_sentence() -> str:
 def _compute(
     given: Plan, *, follows: bool, is_all: bool, progress: Progress | None
 ) -> list[Computed]:
-    began_at, done = monotonic(), []
+    began_at = monotonic()
+    done: list[Computed] = []
     following = given.those_that_follow() if follows else []
     if following:
         some = given.of_these(following)

@@ -95,8 +95,10 @@ def _compute(
     watch_kinds(metrics, of, as_of)
     sitting = website_computing.sit(metrics, known, of=of, as_of=as_of)
     basis = basis_of_websites(metrics, known, sitting.plan.scope, sitting.plan.marked)
-    same = ComputedWebsite.objects.filter(website__in=chosen, basis=basis) if follows else []
-    before = {one.pk: one.as_of for one in same}
+    before: dict[int, datetime] = {}
+    if follows:
+        same = ComputedWebsite.objects.filter(website__in=chosen, basis=basis)
+        before = dict(same.values_list("pk", "as_of"))
     done: list[WebsiteComputed] = []
     if before:
         began_at = monotonic()

@@ -127,11 +127,11 @@ def _become_known(place: int, is_known: bool) -> Act:
 
 
 def _be_born(place: int, born: date | None) -> Act:
-    return lambda life: (
-        None
-        if (person := life.person(place)) is None
-        else bool(Contact.objects.filter(pk=person).update(birth_date=born)) or None
-    )
+    def act(life: Life) -> None:
+        if (person := life.person(place)) is not None:
+            Contact.objects.filter(pk=person).update(birth_date=born)
+
+    return act
 
 
 def _merge(first: int, second: int) -> Act:
