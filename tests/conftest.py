@@ -268,7 +268,7 @@ def _pages_are_told_once(django_test_environment: None) -> None:
         finally:
             inside.is_page = False
 
-    Template._render = render  # type: ignore[method-assign]
+    Template._render = render  # type: ignore[attr-defined]
 
 
 def _empty_queues() -> None:

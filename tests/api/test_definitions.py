@@ -24,7 +24,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
     "tags": {"key": "vip", "label": "VIP"},
     "categories": {"key": "media", "label": "Media"},
-    "consents": {"key": "sms", "label": "SMS", "description": "May we write?"},
+    "consents": {
+        "key": "sms",
+        "label": "SMS",
+        "description": "May we write?",
+        "is_public": False,
+        "translations": {"pl": {"label": "SMS-y", "description": "Czy możemy pisać?"}},
+    },
     "metrics": {
         "key": "orders",
         "label": "Orders",

@@ -129,12 +129,13 @@ def test_what_has_moved_nobody_yet_moves_nobody(message: Message) -> None:
             data={"message_id": message_id},
         )
     click(message, NEW, GATEWAY, SECOND)
-    assert [one.data["message_id"] for one in Signal.objects.all()] == ["another"]
+    assert [(one.data or {})["message_id"] for one in Signal.objects.all()] == ["another"]
 
 
 def test_no_more_is_kept_than_is_of_use(message: Message) -> None:
     for number in range(machines.LIMIT + 5):
         click(message, f"{SALE}/{number}", GATEWAY, SECOND)
+    assert message.visits is not None
     assert len(message.visits) == machines.LIMIT
     assert message.click_count == 0
 
