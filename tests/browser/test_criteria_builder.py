@@ -77,6 +77,7 @@ def _begin(page: Page, name: str) -> None:
     expect(page.get_by_text("Everyone is included")).to_be_visible()
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_criteria_are_built_by_dragging_fields_from_the_palette(logged_in: Page) -> None:
     make_tag("churned", label="Churned")

@@ -147,6 +147,7 @@ for number in range(100_000):
 """
 
 
+@pytest.mark.walk
 def test_tills_that_are_killed_lose_no_money_and_double_none() -> None:
     campaign = make_campaign(amount_minor=100_000_000)
     for code in "ABC":

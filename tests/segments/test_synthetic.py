@@ -61,6 +61,7 @@ def test_the_same_arguments_make_the_same_workspace_and_another_seed_another() -
     assert generate(seed=5) != first
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 def test_a_large_workspace_is_loaded_in_bulk_and_all_its_parts_agree() -> None:
     before = _indexes()

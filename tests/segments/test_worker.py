@@ -62,6 +62,7 @@ def _add_tag(segment: Segment) -> None:
     actions.plan_action(segment, actor=SYSTEM, at=timezone.now(), kind="add_tag", key="vip")
 
 
+@pytest.mark.walk
 def test_a_worker_calculates_prepares_and_exports(
     celery_worker_process: subprocess.Popen[bytes],
 ) -> None:

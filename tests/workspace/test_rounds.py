@@ -174,6 +174,7 @@ def test_once_does_all_that_waits_and_says_whether_it_went_well() -> None:
     assert len(noted.times) == 4
 
 
+@pytest.mark.walk
 def test_the_process_ends_at_a_signal(transactional_db: None) -> None:
     parts = urlsplit(os.environ["DATABASE_URL"])
     database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
