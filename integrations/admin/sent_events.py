@@ -192,7 +192,7 @@ def _said(setting: SettingField, value: Any) -> str:
 
 
 def _types_told(connection: VendorConnection, course: Course) -> list[dict[str, Any]]:
-    """The types that it hears of, or heard of lately, with how many went there."""
+    """The types that it hears of, or heard of lately, with how many went there, most first."""
     labels = {one.name: one.label for one in announcements.registered_types()}
     labels[trials.TEST_TYPE] = _("A test, sent by hand")
     heard = set(connection.event_types)
@@ -204,7 +204,9 @@ def _types_told(connection: VendorConnection, course: Course) -> list[dict[str, 
             "count": number(course.by_kind.get(name, 0)),
             "is_heard": name in heard or name == trials.TEST_TYPE,
         }
-        for name in sorted(heard | course.by_kind.keys())
+        for name in sorted(
+            heard | course.by_kind.keys(), key=lambda name: (-course.by_kind.get(name, 0), name)
+        )
     ]
 
 
