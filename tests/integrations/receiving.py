@@ -54,7 +54,12 @@ def receiver(answer: Any = 200) -> Iterator[Receiver]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                # Who was killed while it spoke has sent nothing.
+                self.close_connection = True
+                return
             known.received.append(Received(self.path, dict(self.headers), body))
             if not isinstance(known.answer, int):
                 known.answer(self)

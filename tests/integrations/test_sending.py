@@ -115,8 +115,14 @@ def test_a_killed_process_repeats_little_and_never_what_must_not_be_repeated() -
             process.wait()
         before = len(server.ids)
         late = timezone.now() + outbox.LEASE + MINUTE
-        outbox.requeue_left(at=late)
-        sending.drain(lambda: late)
+
+        def all_are_settled() -> bool:
+            # More than once: the database may still finish a claim of the process that is gone.
+            outbox.requeue_left(at=late)
+            sending.drain(lambda: late)
+            return not Delivery.objects.filter(state__in=["queued", "in_flight"]).exists()
+
+        assert wait_until(all_are_settled, seconds=60)
         counts = Counter(server.ids)
     assert before < 300, "it was killed on its way"
     repeated = [key for key, count in counts.items() if count > 1]
@@ -124,7 +130,8 @@ def test_a_killed_process_repeats_little_and_never_what_must_not_be_repeated() -
     assert len(repeated) <= 16
     assert not [key for key in repeated if key[-1] in "02468"], "at most once"
     fates = dict(Delivery.objects.values_list("key", "state"))
-    assert all(fates[f"Shop:{n}"] == "delivered" for n in range(1, 300, 2)), "at least once"
+    left = {n: fates[f"Shop:{n}"] for n in range(1, 300, 2) if fates[f"Shop:{n}"] != "delivered"}
+    assert not left, "at least once"
     unknown = {key for key, state in fates.items() if state == "failed"}
     assert unknown <= set(fates) - set(counts) | {key for key in counts if key[-1] in "02468"}
     assert {*counts} | unknown == {f"Shop:{n}" for n in range(300)}
