@@ -6,22 +6,17 @@ takes minutes: here the clock of who looks is put forward instead.
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection as database
 from django.utils import timezone
 
-from config.embedded import paths
 from contacts.models import Contact
 from integrations import announcements, outbound, outbox
 from integrations.models import Delivery, VendorConnection, VendorSync
@@ -37,6 +32,7 @@ from segments.audiences import audiences
 from segments.audiences.models import Audience, AudienceMember
 from segments.imported import importing
 from segments.models import Membership, MembershipChange, Segment
+from tests.commands import command
 from tests.conftest import celery_worker
 from tests.contract.months.facts import GIVEN, Hook
 from tests.factories import make_contact
@@ -198,24 +194,6 @@ def test_a_list_that_is_being_filled_when_its_worker_dies_is_filled_and_made_onc
     assert Audience.objects.get().there_count == PEOPLE
 
 
-@contextmanager
-def rounds() -> Iterator["subprocess.Popen[bytes]"]:
-    """The process that sends, on the database of the test; killed at the end."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    address = urlunsplit(parts._replace(path=f"/{database.settings_dict['NAME']}"))
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "run_rounds"],
-        env={**os.environ, "DATABASE_URL": address},
-        cwd=paths.CHECKOUT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def payload_of(number: int) -> dict[str, Any]:
     at = timezone.now().isoformat()
     return {"id": f"once:{number}", "type": "export.ready", "created_at": at, "data": {}}
@@ -245,7 +223,7 @@ def test_facts_on_their_way_when_their_sender_dies_arrive_once_and_in_order(
     slow = Fault(delay=4)
     box.chaos = lambda request: slow if len(box.asked("/v1/batch")) == 2 else None
     hook.chaos = lambda request: slow if hook.got.total() >= 2 else None
-    with rounds() as process:
+    with command("run_rounds") as process:
         assert wait_until(
             lambda: len(box.asked("/v1/batch")) >= 2 and len(hook.asked("/hook")) > 2, seconds=60
         )
@@ -257,7 +235,7 @@ def test_facts_on_their_way_when_their_sender_dies_arrive_once_and_in_order(
     Delivery.objects.filter(state="in_flight").update(
         claimed_at=timezone.now() - outbox.LEASE - timedelta(seconds=5)
     )
-    with rounds():
+    with command("run_rounds"):
         waiting = Delivery.objects.filter(state__in=["queued", "in_flight"])
         assert wait_until(lambda: not waiting.exists(), seconds=150)
     of_segment = Delivery.objects.filter(kind=GIVEN)

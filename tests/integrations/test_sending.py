@@ -1,24 +1,17 @@
 """Who sends, with real processes, threads and a real server: at least once, and nobody waits."""
 
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_network
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
-from config.embedded import paths
 from integrations import outbox, sending, tasks
 from integrations.models import Connection, Delivery, DeliveryAttempt
+from tests.commands import command
 from tests.factories import MINUTE
 from tests.house.test_make_run import wait_until
 from tests.integrations.delivering import make_connection
@@ -49,22 +42,7 @@ def queue(server: Receiver, count: int, name: str = "Shop") -> Connection:
     return webhook
 
 
-@contextmanager
-def command(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command of ours in a process of its own, on the database of the test."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    with subprocess.Popen(
-        [sys.executable, "manage.py", *words],
-        env={**os.environ, "DATABASE_URL": database, "OUTBOUND_ALLOW": "127.0.0.0/8"},
-        cwd=paths.CHECKOUT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+ALLOWED = {"OUTBOUND_ALLOW": "127.0.0.0/8"}
 
 
 def is_over() -> bool:
@@ -88,7 +66,7 @@ def test_what_a_killed_process_was_sending_comes_again_under_the_same_id() -> No
     released = Event()
     with receiver(hold(released)) as server:
         queue(server, 12)
-        with command("run_rounds") as process:
+        with command("run_rounds", **ALLOWED) as process:
             assert wait_until(lambda: len(server.received) >= 2, seconds=60)
             process.kill()
             process.wait()
@@ -109,7 +87,7 @@ def test_a_killed_process_repeats_little_and_never_what_must_not_be_repeated() -
     with receiver() as server:
         webhook = queue(server, 300)
         Delivery.objects.filter(key__regex="[02468]$").update(repeats=False)
-        with command("drain_outbox", "--threads", "4") as process:
+        with command("drain_outbox", "--threads", "4", **ALLOWED) as process:
             assert wait_until(lambda: len(server.received) >= 40, seconds=90)
             process.kill()
             process.wait()
@@ -166,7 +144,7 @@ def test_what_was_taken_is_known_while_the_next_answer_is_waited_for() -> None:
 def test_two_processes_send_each_message_once() -> None:
     with receiver() as server:
         queue(server, 150)
-        with command("drain_outbox", "--threads", "4") as other:
+        with command("drain_outbox", "--threads", "4", **ALLOWED) as other:
             assert wait_until(lambda: server.received, seconds=90)
             sending.drain()
             assert other.wait(90) == 0

@@ -1,14 +1,11 @@
 """The update of a contact at another system is handed out once, whatever breaks in the middle."""
 
-import random
-import time
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime
-from threading import Thread
 
 import pytest
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import transaction
 
 from contacts.models import Contact
 from integrations import outbox, sending
@@ -18,8 +15,8 @@ from journeys import entrances
 from journeys.engine import tick
 from journeys.models import JourneyVersion, Message, Participant
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_contact
+from tests.journeys.breaking import tick_while_it_breaks
 from tests.journeys.test_vendor_act import Directory, directory, tells
-from workspace import sql
 
 __all__ = ["directory"]
 
@@ -74,30 +71,7 @@ def test_ticks_whose_connections_break_again_and_again_hand_out_each_once(
     version = tells("error")
     Contact.objects.bulk_create(Contact(email=f"a{n}@example.com") for n in range(PEOPLE))
     let_come(version, *Contact.objects.values_list("pk", flat=True))
-    backends: list[int] = []
-    breaks: list[Exception] = []
-
-    def work() -> None:
-        while True:
-            try:
-                backends.append(sql.one("SELECT pg_backend_pid()"))
-                tick.tick_all(as_of=NOW + MINUTE, limit=10)
-                if not tick.due_journeys(as_of=NOW + MINUTE):
-                    break
-            except (DatabaseError, InterfaceError) as error:
-                breaks.append(error)
-            finally:
-                connection.close()
-
-    worker = Thread(target=work)
-    worker.start()
-    dice = random.Random(3)
-    while worker.is_alive():
-        time.sleep(dice.random() / 50)
-        if len(breaks) < 15 and backends:
-            sql.one("SELECT pg_terminate_backend(%s)", [backends[-1]])
-    worker.join()
-    assert breaks
+    tick_while_it_breaks(as_of=NOW + MINUTE, limit=10, times=15, pause=1 / 50)
     drain(NOW + HOUR)
     assert Message.objects.count() == Delivery.objects.count() == PEOPLE
     assert len(asked(directory)) == PEOPLE

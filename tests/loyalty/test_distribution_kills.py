@@ -1,20 +1,14 @@
 """Whatever is killed, each contact gets exactly one card and one message: real processes."""
 
-import os
 import random
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from config.embedded import paths
 from contacts.event_definitions import define_events
 from contacts.models import Contact, Event
 from integrations import sources
@@ -22,6 +16,7 @@ from integrations.models import Delivery
 from loyalty.distribution import distributing, distributions
 from loyalty.models import Campaign, DistributionTask, Publication, Voucher
 from segments import membership
+from tests.commands import command
 from tests.house.test_make_run import wait_until
 from tests.integrations.test_digestion import receive, track
 from tests.loyalty.distributions import make_distribution, make_template
@@ -35,24 +30,6 @@ _WAITS = (
     " AND relation = 'integrations_delivery'::regclass"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-
-
-@contextmanager
-def rounds() -> Iterator["subprocess.Popen[bytes]"]:
-    """The process that runs the rounds, on the database of the test; killed at the end."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "run_rounds"],
-        env={**os.environ, "DATABASE_URL": database},
-        cwd=paths.CHECKOUT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def send_to_members(count: int) -> tuple[Any, Campaign]:
@@ -89,7 +66,7 @@ def assert_each_has_one(count: int) -> None:
 @pytest.mark.walk
 def test_what_a_killed_round_had_begun_is_done_once_by_the_next(transactional_db: None) -> None:
     send_to_members(40)
-    with rounds(), transaction.atomic():
+    with command("run_rounds"), transaction.atomic():
         # It gets as far as the messages: all cards are given, and nothing is committed.
         sql.execute("LOCK TABLE integrations_delivery IN EXCLUSIVE MODE")
         assert wait_until(lambda: sql.one(_WAITS), seconds=60)
@@ -115,7 +92,7 @@ def test_a_review_brings_a_card_within_a_second(transactional_db: None) -> None:
     membership.refresh(segment.pk, as_of=timezone.now(), cause="test")
     make_distribution(campaign=make_campaign(count=10).key, at=timezone.now())
     seconds = []
-    with rounds():
+    with command("run_rounds"):
         for number in range(4):
             begun = time.monotonic()
             left = track(user_id=f"u{number}", event="review_left", messageId=f"r{number}")
@@ -141,13 +118,13 @@ def test_ten_kills_among_thousands_lose_nobody_and_give_nobody_two(transactional
     dice = random.Random(7)
     for _kill in range(10):
         before = DistributionTask.objects.exclude(state="pending").count()
-        with rounds():
+        with command("run_rounds"):
             wait_until(
                 lambda: DistributionTask.objects.exclude(state="pending").count() > before,  # noqa: B023
                 seconds=60,
             )
             time.sleep(dice.random() / 2)
-    with rounds():
+    with command("run_rounds"):
         assert wait_until(
             lambda: not DistributionTask.objects.filter(state="pending").exists(), seconds=300
         )

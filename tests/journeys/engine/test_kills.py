@@ -1,29 +1,22 @@
 """Whatever is killed: nobody is stuck, and each step is taken once. Real processes."""
 
-import os
 import random
-import signal as signals
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Thread
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from config.embedded import paths
 from contacts.events import IncomingEvent, record_events
 from contacts.models import Contact
 from journeys import following
 from journeys.engine import tick
 from journeys.models import Entrance, JourneyVersion, Participant, Passage, Transition
+from tests.commands import command
 from tests.factories import DAY, HOUR, NOW
 from tests.house.test_make_run import wait_until
+from tests.journeys.breaking import tick_while_it_breaks
 from tests.journeys.engine.passages import after, drawing, make_version, node, standings_astray
 from workspace import sql
 
@@ -77,49 +70,8 @@ def assert_each_step_was_taken_once(count: int) -> None:
 def test_a_tick_whose_connection_breaks_again_and_again_gets_done(transactional_db: None) -> None:
     version = many_ways("hour")
     let_come(version, 400, at=NOW)
-    backends: list[int] = []
-    breaks: list[Exception] = []
-
-    def work() -> None:
-        while True:
-            try:
-                backends.append(sql.one("SELECT pg_backend_pid()"))
-                tick.tick_all(as_of=NOW + DAY, limit=30)
-                if not tick.due_journeys(as_of=NOW + DAY):
-                    break
-            except (DatabaseError, InterfaceError) as error:
-                breaks.append(error)
-            finally:
-                connection.close()
-
-    worker = Thread(target=work)
-    worker.start()
-    dice = random.Random(3)
-    while worker.is_alive():
-        time.sleep(dice.random() / 30)
-        if len(breaks) < 25 and backends:
-            sql.one("SELECT pg_terminate_backend(%s)", [backends[-1]])
-    worker.join()
-    assert breaks
+    tick_while_it_breaks(as_of=NOW + DAY, limit=30, times=25, pause=1 / 30)
     assert_each_step_was_taken_once(400)
-
-
-@contextmanager
-def rounds() -> Iterator["subprocess.Popen[bytes]"]:
-    """The process that runs the rounds, on the database of the test; killed at the end."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "run_rounds"],
-        env={**os.environ, "DATABASE_URL": database},
-        cwd=paths.CHECKOUT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signals.SIGKILL)
 
 
 def steps() -> int:
@@ -137,7 +89,7 @@ def test_ten_kills_among_thousands_lose_nobody_and_no_step(transactional_db: Non
     ids = let_come(version, 20_000, at=timezone.now())
     dice = random.Random(7)
     for _kill in range(10):
-        with rounds():
+        with command("run_rounds"):
             wait_until(more_than(steps()), seconds=60)
             some = dice.sample(ids, 500)
             at = timezone.now()
@@ -151,7 +103,7 @@ def test_ten_kills_among_thousands_lose_nobody_and_no_step(transactional_db: Non
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
-    with rounds():
+    with command("run_rounds"):
         assert wait_until(
             lambda: (
                 Participant.objects.filter(state="done").count() == 20_000
